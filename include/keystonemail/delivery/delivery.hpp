@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// delivery: the port through which an accepted message enters, for all its recipients at once. A 250 is sent
+// when it completes: then the message is in the local mailboxes and in the queue, on stable storage, in one commit.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "keystonemail/base/executor.hpp"
+#include "keystonemail/base/result.hpp"
+#include "keystonemail/base/task.hpp"
+#include "keystonemail/mailstore/mailstore.hpp"
+#include "keystonemail/queue/queue.hpp"
+
+namespace keystonemail::delivery {
+
+// Into one account's mailbox. The prefix (Return-Path, Received, Delivered-To ...) is the recipient's own header
+// part; the message body behind it is shared by all.
+struct LocalRecipient {
+  mailstore::AccountId account{};
+  std::string mailbox = "INBOX";          // path; INBOX when it does not exist
+  std::string prefix;                     // header lines put before the staged message; empty or ends in CRLF
+  mailstore::KeywordSet keywords;
+};
+
+struct Submission {
+  std::shared_ptr<mailstore::StagedMessage> message;
+  std::vector<LocalRecipient> local;
+  std::optional<queue::NewEntry> remote;  // present: also queued for these recipients
+};
+
+struct Accepted {
+  std::vector<mailstore::EmailId> local;  // one for each LocalRecipient
+  std::optional<queue::EntryId> queued;
+};
+
+// Threads: any. Durability: all of it or none of it.
+class Delivery {
+ public:
+  virtual ~Delivery() = default;
+  [[nodiscard]] virtual Result<std::unique_ptr<mailstore::MessageWriter>> create_message() = 0;
+  // Errors: over_quota (an account's, with the account's index in the detail; nothing is delivered), unavailable.
+  [[nodiscard]] virtual Task<Result<Accepted>> deliver(Submission submission, Context context) = 0;
+  // Whether a message of this size fits the account now; asked at RCPT, so that a full mailbox is refused in session.
+  [[nodiscard]] virtual Task<Result<bool>> has_room(mailstore::AccountId account, std::uint64_t octets, Context context) = 0;
+};
+
+}  // namespace keystonemail::delivery
