@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# Copyright the Keystone Mail authors
+"""Builds each configuration and runs its tests. Called by tests/run, which has installed what is needed.
+
+Configurations: `release` (hardened, as shipped), `asan` (address and undefined-behaviour sanitizers), `tsan` (what
+has threads), `fuzz` (each target for a few seconds). A test is a program that prints either doctest's summary or
+`N passed, N failed`.
+"""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / 'build'
+FUZZ_SECONDS = int(os.environ.get('KEYSTONEMAIL_FUZZ_SECONDS', '4'))
+COLOUR = sys.stdout.isatty()
+
+CONFIGURATIONS = {
+    'release': dict(options=['-Dbuildtype=release', '-Db_ndebug=false'], suites=None),
+    'asan': dict(options=['-Dbuildtype=debugoptimized', '-Doptimization=1', '-Db_sanitize=address,undefined', '-Db_lundef=false',
+                          '-Dprograms=false'], suites={'unit'}),
+    'tsan': dict(options=['-Dbuildtype=debugoptimized', '-Doptimization=1', '-Db_sanitize=thread', '-Db_lundef=false',
+                          '-Dprograms=false'], suites={'threads'}),
+    'fuzz': dict(options=['-Dbuildtype=debugoptimized', '-Doptimization=1', '-Db_sanitize=address,undefined', '-Db_lundef=false',
+                          '-Dfuzzing=true', '-Dprograms=false'],
+                 suites={'fuzz'}, compiler='clang++-19'),
+}
+
+SANITIZER_ENVIRONMENT = {
+    'ASAN_OPTIONS': 'detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1',
+    'UBSAN_OPTIONS': 'halt_on_error=1:print_stacktrace=1',
+    'TSAN_OPTIONS': 'halt_on_error=1:second_deadlock_stack=1',
+}
+
+
+class Tally:
+    def __init__(self):
+        self.passed = self.failed = 0
+        self.failures = []
+
+    def add(self, name, passed, failed, seconds, output=''):
+        self.passed += passed
+        self.failed += failed
+        mark = paint('32', 'ok  ') if failed == 0 else paint('31', 'FAIL')
+        print(f'{mark} {name:<44} {passed:>6} passed {failed:>4} failed {seconds:>8.1f} s', flush=True)
+        if failed:
+            self.failures.append(name)
+            print('\n'.join(output.splitlines()[-60:]), flush=True)
+
+
+def paint(code, text):
+    return f'\x1b[{code}m{text}\x1b[0m' if COLOUR else text
+
+
+def run(command, **options):
+    return subprocess.run(command, cwd=ROOT, text=True, errors='replace', stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, **options)
+
+
+def counts(output, code):
+    """(passed, failed) from a test's output. A program that ends badly or counts nothing has failed."""
+    passed = failed = 0
+    for match in re.finditer(r'\[doctest\] test cases: +(\d+) \| +(\d+) passed \| +(\d+) failed', output):
+        passed, failed = passed + int(match[2]), failed + int(match[3])
+    for match in re.finditer(r'^(\d+) passed, (\d+) failed', output, re.M):
+        passed, failed = passed + int(match[1]), failed + int(match[2])
+    if (code != 0 and failed == 0) or passed + failed == 0:
+        failed += 1
+    return passed, failed
+
+
+def configure(name, settings):
+    directory = BUILD / f'test-{name}'
+    if (directory / 'build.ninja').exists():
+        return directory, None
+    environment = dict(os.environ, CCACHE_NOHASHDIR='1')
+    if 'compiler' in settings:
+        environment['CXX'] = f'ccache {settings["compiler"]}'
+    result = run(['meson', 'setup', str(directory), *settings['options']], env=environment)
+    return directory, result if result.returncode else None
+
+
+def wanted(name, words):
+    return not words or any(word in name for word in words)
+
+
+def tests_of(directory, settings):
+    introspected = json.loads(run(['meson', 'introspect', '--tests', str(directory)]).stdout)
+    for test in introspected:
+        suites = {suite.split(':')[-1] for suite in test['suite']}
+        if all(':' not in suite for suite in test['suite']):
+            suites.add('unit')  # a test that names no suite is a module's unit test
+        if settings['suites'] is None:
+            if 'fuzz' not in suites:
+                yield test
+        elif suites & settings['suites']:
+            yield test
+
+
+def run_configuration(name, settings, words, tally):
+    directory, failure = configure(name, settings)
+    if failure:
+        tally.add(f'{name}: configure', 0, 1, 0, failure.stdout)
+        return
+    run(['ninja', '-C', str(directory), 'build.ninja'])  # renews the list of tests
+    tests = [test for test in tests_of(directory, settings) if wanted(test['name'], words)]
+    if not tests:
+        return
+    started = time.monotonic()
+    targets = [] if name == 'release' and not words else sorted({target for test in tests for target in target_names(directory, test)})
+    built = run(['ninja', '-C', str(directory), *targets], env=dict(os.environ, CCACHE_NOHASHDIR='1'))
+    print(f'     {name}: built in {time.monotonic() - started:.0f} s', flush=True)
+    if built.returncode:
+        tally.add(f'{name}: build', 0, 1, time.monotonic() - started, built.stdout)
+        return
+    for test in tests:
+        run_test(f'{name}: {test["name"]}', test, tally)
+
+
+def target_names(directory, test):
+    """The ninja targets a test's command needs."""
+    names = []
+    for word in test['cmd']:
+        path = pathlib.Path(word)
+        if path.is_absolute() and directory in path.parents:
+            names.append(path.relative_to(directory).as_posix())
+    return names
+
+
+def run_test(name, test, tally):
+    environment = dict(os.environ, **SANITIZER_ENVIRONMENT, **test.get('env', {}), KEYSTONEMAIL_FUZZ_SECONDS=str(FUZZ_SECONDS))
+    started = time.monotonic()
+    try:
+        result = run(test['cmd'], env=environment, timeout=test.get('timeout') or 600)
+        passed, failed = counts(result.stdout, result.returncode)
+        output = result.stdout
+    except subprocess.TimeoutExpired as late:
+        passed, failed, output = 0, 1, f'{late.stdout or ""}\nran longer than {late.timeout} s'
+    tally.add(name, passed, failed, time.monotonic() - started, output)
+
+
+def main():
+    words = [word for word in sys.argv[1:] if not word.startswith('-')]
+    tally = Tally()
+    if '--list' in sys.argv:
+        directory, _ = configure('release', CONFIGURATIONS['release'])
+        for test in tests_of(directory, CONFIGURATIONS['release']):
+            print(test['name'])
+        return 0
+    for name, settings in CONFIGURATIONS.items():
+        run_configuration(name, settings, words, tally)
+    if words and tally.passed + tally.failed == 0:
+        print(f'no group is called {" or ".join(words)}; tests/run --list shows them')
+        tally.failed += 1
+    for name in tally.failures:
+        print(f'failed: {name}')
+    print(f'{tally.passed} passed, {tally.failed} failed')
+    return 1 if tally.failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

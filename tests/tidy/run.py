@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# Copyright the Keystone Mail authors
+"""What a reader relies on, checked: layers, self-contained public headers, RFC references, no dead files, top level.
+
+Prints one line a check and ends with `N passed, N failed`.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import layers
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ALLOWED_TOP = {'meson.build', 'meson_options.txt', 'README.md', 'LICENSE', 'lib', 'include', 'host', 'examples', 'subprojects', 'tests'}
+
+
+def tracked():
+    out = subprocess.run(['git', 'ls-files', '--cached', '--others', '--exclude-standard'], cwd=ROOT, text=True, capture_output=True)
+    if out.returncode == 0:
+        return [line for line in out.stdout.splitlines() if (ROOT / line).is_file()]
+    return [p.relative_to(ROOT).as_posix() for p in ROOT.rglob('*') if p.is_file() and 'build' not in p.parts[:1]]
+
+
+def sources(*endings):
+    return [f for f in tracked() if f.endswith(endings)]
+
+
+def text(name):
+    return (ROOT / name).read_text(errors='replace')
+
+
+def check_layers():
+    yield from layers.check_layers(ROOT)
+
+
+def check_third_party_headers():
+    yield from layers.check_third_party(ROOT)
+
+
+def check_top_level():
+    for name in {f.split('/')[0] for f in tracked()}:
+        if name not in ALLOWED_TOP and not name.startswith('.'):
+            yield f'{name}: not among the top-level entries'
+
+
+def check_public_headers_compile_alone():
+    headers = [f for f in sources('.hpp') if f.startswith('include/')]
+    with tempfile.TemporaryDirectory() as scratch:
+        for header in headers:
+            unit = pathlib.Path(scratch) / 'alone.cpp'
+            unit.write_text(f'#include "{header.removeprefix("include/")}"\n')
+            out = subprocess.run(['g++', '-std=c++23', '-fsyntax-only', '-Wall', '-Wextra', '-Wpedantic', f'-I{ROOT}/include', unit],
+                                 text=True, capture_output=True)
+            if out.returncode != 0:
+                yield f'{header}: does not compile alone:\n{out.stderr[:400]}'
+
+
+def check_public_headers_have_no_macros():
+    for header in (f for f in sources('.hpp') if f.startswith('include/')):
+        for number, line in enumerate(text(header).splitlines(), 1):
+            if re.match(r'\s*#\s*(define|if|ifdef|ifndef)\b', line):
+                yield f'{header}:{number}: a macro or #if in a public header'
+
+
+def check_rfc_references():
+    rows = {line.split('\t')[0] for line in text('lib/docs/rfc.tsv').splitlines() if line and not line.startswith('#')}
+    for name in sources('.hpp', '.cpp'):
+        if name.split('/')[0] not in ('lib', 'include', 'host'):
+            continue
+        for number, line in enumerate(text(name).splitlines(), 1):
+            for rfc in re.findall(r'\bRFC (\d{3,5})\b', line):
+                if rfc not in rows:
+                    yield f'{name}:{number}: RFC {rfc} has no row in lib/docs/rfc.tsv'
+
+
+def check_no_dead_source():
+    listed = ''.join(text(f) for f in sources('meson.build'))
+    scripts = ''.join(text(f) for f in tracked() if f.startswith('tests/') and f.endswith(('.py', '.sh', 'run')))
+    for name in sources('.cpp'):
+        parts = name.split('/')
+        if not any(f"{'/'.join(parts[i:])}" in listed or f"{'/'.join(parts[i:])[:-4]}'" in listed for i in range(1, len(parts))) and name not in scripts:
+            yield f'{name}: no meson.build builds it'
+
+
+def check_licence_headers():
+    for name in sources('.hpp', '.cpp', '.py'):
+        if 'SPDX-License-Identifier: Apache-2.0' not in text(name)[:300]:
+            yield f'{name}: lacks the SPDX line'
+
+
+def check_todo_form():
+    for name in sources('.hpp', '.cpp'):
+        for number, line in enumerate(text(name).splitlines(), 1):
+            if re.search(r'\b(TODO|FIXME|XXX|HACK)\b', line) and not re.search(r'TODO\(§', line):
+                yield f'{name}:{number}: the only form is TODO(§section)'
+
+
+def check_no_shell():
+    """A11: no way from mail to a shell exists."""
+    for name in sources('.hpp', '.cpp'):
+        if name.split('/')[0] not in ('lib', 'include', 'host'):
+            continue
+        for number, line in enumerate(text(name).splitlines(), 1):
+            if re.search(r'(?<![\w.>:])(system|popen|execve?|execvp?|posix_spawnp?|fork|vfork|wordexp)\s*\(', line.split('//')[0]):
+                yield f'{name}:{number}: runs a program'
+
+
+def main():
+    passed = failed = 0
+    for name, check in list(globals().items()):
+        if not name.startswith('check_'):
+            continue
+        problems = list(check())
+        title = name.removeprefix('check_').replace('_', ' ')
+        print(f'{"FAIL" if problems else "ok":<5} {title}')
+        for problem in problems[:40]:
+            print(f'      {problem}')
+        if problems:
+            failed += 1
+        else:
+            passed += 1
+    print(f'{passed} passed, {failed} failed')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.path.insert(0, str(pathlib.Path(__file__).parent))
+    sys.exit(main())
