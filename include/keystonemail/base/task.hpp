@@ -60,7 +60,7 @@ template <class T>
 struct Promise : PromiseBase {
   std::optional<T> value;
   [[nodiscard]] Task<T> get_return_object() noexcept;
-  template <class U>
+  template <class U = T>  // so that `co_return {}` works
   void return_value(U&& result) {
     value.emplace(std::forward<U>(result));
   }
