@@ -32,6 +32,8 @@ class ByteStream {
   [[nodiscard]] virtual Task<Result<std::string_view>> read(Context context) = 0;
   // Drops the first `octets` of what read() returned. REQUIRES: no more than that.
   virtual void consume(std::size_t octets) noexcept = 0;
+  // How many octets of what read() returned are left. What is left when TLS is about to start came in the clear.
+  [[nodiscard]] virtual std::size_t unconsumed() const noexcept = 0;
   // Hands all pieces to the network, in as few system calls as it can. The pieces must live until it completes.
   // After an error the stream can only be closed.
   [[nodiscard]] virtual Task<Result<void>> write(std::span<const std::string_view> pieces, Context context) = 0;
