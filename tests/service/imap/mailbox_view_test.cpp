@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "service/imap/mailbox_view.hpp"
+
+#include <doctest/doctest.h>
+
+#include "service/imap/fake_store.hpp"
+
+using namespace keystonemail;
+using namespace keystonemail::service::imap;
+using testing::FakeStore;
+
+namespace {
+
+constexpr mailstore::AccountId account{1};
+
+struct Fixture {
+  RunLoop loop;
+  Context context{&loop};
+  FakeStore store{loop, [](std::string_view) { return std::string("s"); }};
+  MailboxView view;
+
+  Fixture() {
+    REQUIRE(loop.run_until(store.create_account(account, {}, context)));
+    view.id = loop.run_until(store.find_mailbox(account, "INBOX", context))->id;
+  }
+  void add(int count) {
+    std::vector<mailstore::NewMessage> fresh;
+    for (int i = 0; i < count; ++i) {
+      auto writer = *store.create_message();
+      fresh.push_back({*loop.run_until(writer->finish(context))});
+    }
+    REQUIRE(loop.run_until(store.append(account, view.id, fresh, context)));
+  }
+  void open() {
+    const auto mailbox = loop.run_until(store.mailbox(account, view.id, context));
+    REQUIRE(loop.run_until(load(store, account, view, mailbox->highest_modseq, context)));
+  }
+  mailstore::ModSeq flag(std::vector<Uid> uids, bool deleted = false) {
+    mailstore::FlagChange change;
+    change.keywords.set(mailstore::SystemKeyword::flagged);
+    change.deleted = deleted;
+    return loop.run_until(store.change_flags(account, view.id, uids, change, context))->modseq;
+  }
+  void expunge() { REQUIRE(loop.run_until(store.expunge(account, view.id, mailstore::AllMessages{}, context))); }
+  ViewUpdate look(Expunges expunges = Expunges::show) {
+    auto update = loop.run_until(pull(store, account, view, expunges, context));
+    REQUIRE(update);
+    return *std::move(update);
+  }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "view: nothing new costs one call") {
+  add(3);
+  open();
+  const std::size_t before = store.calls;
+  CHECK(look().empty());
+  CHECK(store.calls == before + 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "view: arrivals, changed flags and expunges are told once") {
+  add(4);
+  open();
+  add(2);
+  flag({1, 6});
+  flag({2}, true);
+  expunge();
+  const ViewUpdate update = look();
+  CHECK(update.vanished == std::vector<Uid>{2});
+  CHECK(update.expunged == std::vector<Sequence>{2});
+  CHECK(update.arrived);
+  REQUIRE(update.changed.size() == 1);  // 6 is new, and fetched with its flags
+  CHECK(update.changed[0].uid == 1);
+  CHECK(view.uids.size() == 5);
+  CHECK(look().empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "view: expunges held back keep their sequence numbers until they may be shown") {
+  add(3);
+  open();
+  flag({1}, true);
+  expunge();
+  CHECK(look(Expunges::hold_back).vanished.empty());
+  CHECK(view.uids.size() == 3);
+  CHECK(view.uids.sequence_of(2) == 2U);
+  CHECK(look().expunged == std::vector<Sequence>{1});
+  CHECK(view.uids.sequence_of(2) == 1U);
+}
+
+TEST_CASE_FIXTURE(Fixture, "view: a message that came and went between two looks is never shown") {
+  add(1);
+  open();
+  add(1);
+  flag({2}, true);
+  expunge();
+  CHECK(look().empty());
+  CHECK(view.uids.size() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "view: the session's own change is not told again, another's to the same message is") {
+  add(2);
+  open();
+  view.own_changes.push_back(flag({1}));
+  CHECK(look().empty());
+  CHECK(view.own_changes.empty());
+  view.own_changes.push_back(flag({2}));
+  flag({2}, true);
+  CHECK(look().changed.size() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "view: without tombstones what is left tells what went") {
+  add(5);
+  open();
+  flag({2, 4}, true);
+  expunge();
+  store.tombstones_gone = 1'000'000;
+  CHECK(look().vanished == std::vector<Uid>{2, 4});
+}
+
+TEST_CASE_FIXTURE(Fixture, "view: a mailbox that is gone is an error") {
+  view.id = loop.run_until(store.find_mailbox(account, "Archive", context))->id;
+  open();
+  REQUIRE(loop.run_until(store.remove_mailbox(account, view.id, context)));
+  const auto update = loop.run_until(pull(store, account, view, Expunges::show, context));
+  REQUIRE(!update);
+  CHECK(update.error().kind() == ErrorKind::not_found);
+}
