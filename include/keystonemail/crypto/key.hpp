@@ -4,15 +4,21 @@
 // Key pairs and signatures: RSA (RFC 8017), ECDSA on P-256, Ed25519 (RFC 8032).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "keystonemail/base/result.hpp"
 #include "keystonemail/crypto/secret.hpp"
 
 namespace keystonemail::crypto {
+
+namespace limits {
+inline constexpr std::size_t key_pem_octets_max = 64 * 1024;
+}  // namespace limits
 
 enum class KeyType : std::uint8_t { rsa, ecdsa_p256, ed25519 };
 
@@ -33,8 +39,6 @@ class PublicKey {
   [[nodiscard]] std::string raw() const;
   // RSA: PKCS #1 v1.5 with SHA-256. ECDSA: SHA-256, DER signature. Ed25519: pure, over the message itself.
   [[nodiscard]] bool verify(std::string_view message, std::string_view signature) const;
-  // RSA with SHA-1, which DKIM signers used before RFC 8301. REQUIRES: type() == rsa.
-  [[nodiscard]] bool verify_sha1(std::string_view message, std::string_view signature) const;
 
   struct State;
   explicit PublicKey(std::shared_ptr<const State> state) noexcept : state_(std::move(state)) {}
@@ -49,7 +53,7 @@ class PrivateKey {
  public:
   // `rsa_bits` is 2048 to 8192. Takes up to seconds for RSA. Errors: invalid, unavailable.
   [[nodiscard]] static Result<PrivateKey> generate(KeyType type, unsigned rsa_bits = 2048);
-  // PKCS #8 or the traditional RSA and EC forms, unencrypted. Errors: invalid.
+  // PKCS #8 or the traditional RSA and EC forms, unencrypted. Errors: invalid, too_large.
   [[nodiscard]] static Result<PrivateKey> from_pem(std::string_view pem);
 
   [[nodiscard]] KeyType type() const noexcept;

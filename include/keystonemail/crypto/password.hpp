@@ -25,7 +25,9 @@ inline constexpr std::size_t password_hash_octets_max = 512;
 inline constexpr std::size_t human_password_characters_min = 12;
 }  // namespace limits
 
-// The form in which a password is compared: RFC 8265 §4.2.2 (OpaqueString) and RFC 4013 (SASLprep) where the two agree.
+// The form in which a password is compared: RFC 4013 (SASLprep, which RFC 5802 §2.2 asks for), that is NFKC with spaces of
+// every kind made U+0020 and invisible characters dropped. As RFC 8265 §4.2 does, it takes unassigned code points and text of
+// mixed direction, which RFC 4013 §2.4 refuses. ASCII stays as it is.
 // Errors: invalid (empty, NUL or other control characters, not UTF-8), too_large (limits::password_octets_max).
 [[nodiscard]] Result<SecretString> prepare_password(std::string_view password);
 

@@ -34,6 +34,7 @@ class SecretString {
   ~SecretString() { wipe(value_); }
 
   [[nodiscard]] std::string_view view() const noexcept { return value_; }
+  [[nodiscard]] const char* c_str() const noexcept { return value_.c_str(); }
   [[nodiscard]] bool empty() const noexcept { return value_.empty(); }
 
  private:
