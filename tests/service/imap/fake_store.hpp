@@ -328,8 +328,9 @@ class FakeStore final : public MailStore {
     box.info.highest_modseq = box.info.modseq = ++a.modseq;
     return box;
   }
-  static Mailbox described(const Box& box) {
+  Mailbox described(const Box& box) const {
     Mailbox m = box.info;
+    m.parent = parent_of(box.info.path);
     for (auto& [uid, row] : box.rows) {
       ++m.messages;
       m.unseen += row.keywords.has(SystemKeyword::seen) ? 0 : 1;
@@ -337,6 +338,14 @@ class FakeStore final : public MailStore {
       m.octets += row.octets;
     }
     return m;
+  }
+  std::optional<MailboxId> parent_of(const std::string& path) const {
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string::npos) return std::nullopt;
+    for (auto& [account, a] : accounts_)
+      for (auto& [id, box] : a.boxes)
+        if (box.info.path == path.substr(0, slash)) return id;
+    return std::nullopt;
   }
   static void apply(MessageRow& row, const FlagChange& change) {
     const std::uint8_t bits = change.keywords.system_bits();

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "service/imap/mailbox_tree.hpp"
+
+#include <algorithm>
+#include <map>
+#include <ranges>
+
+#include "keystonemail/base/text.hpp"
+#include "service/imap/list_pattern.hpp"
+
+namespace keystonemail::service::imap {
+
+namespace {
+
+using mailstore::Mailbox;
+using mailstore::MailboxId;
+using mailstore::Role;
+
+bool has_special_use(Role role) noexcept { return role != Role::none && role != Role::inbox; }
+
+bool is_selected(const Mailbox& mailbox, const ListSelection& selection) noexcept {
+  return (!selection.subscribed || mailbox.subscribed) && (!selection.special_use || has_special_use(mailbox.role));
+}
+
+struct Below {
+  bool any = false, selected = false;
+};
+
+// What lies below each mailbox, gathered from the leaves up.
+std::map<MailboxId, Below> find_below(std::span<const Mailbox> mailboxes, const ListSelection& selection) {
+  std::map<MailboxId, Below> below;
+  for (const Mailbox& mailbox : mailboxes | std::views::reverse) {
+    if (!mailbox.parent) continue;
+    const auto own = below.find(mailbox.id);
+    const bool selected = is_selected(mailbox, selection) || (own != below.end() && own->second.selected);
+    Below& parent = below[*mailbox.parent];
+    parent.any = true;
+    parent.selected |= selected;
+  }
+  return below;
+}
+
+// INBOX is the same in any case (RFC 9051 §5.1).
+class Patterns {
+ public:
+  explicit Patterns(std::span<const std::string> patterns) {
+    for (const std::string& pattern : patterns) {
+      exact_.emplace_back(pattern);
+      upper_.emplace_back(to_upper(pattern));
+    }
+  }
+  [[nodiscard]] bool match(const Mailbox& mailbox) const {
+    const auto one = [&](const ListPattern& pattern) { return pattern.matches(mailbox.path); };
+    return std::ranges::any_of(mailbox.role == Role::inbox ? upper_ : exact_, one);
+  }
+
+ private:
+  std::vector<ListPattern> exact_, upper_;
+};
+
+}  // namespace
+
+std::vector<ListedMailbox> list_mailboxes(std::span<const Mailbox> mailboxes, std::span<const std::string> patterns,
+                                          ListSelection selection) {
+  const auto below = find_below(mailboxes, selection);
+  const Patterns wanted(patterns);
+  std::vector<ListedMailbox> listed;
+  for (const Mailbox& mailbox : mailboxes) {
+    const auto found = below.find(mailbox.id);
+    const Below under = found == below.end() ? Below{} : found->second;
+    const bool selected_below = selection.recursive_match && under.selected;
+    if (!is_selected(mailbox, selection) && !selected_below) continue;
+    if (wanted.match(mailbox)) listed.push_back({&mailbox, under.any, selected_below});
+  }
+  return listed;
+}
+
+}  // namespace keystonemail::service::imap

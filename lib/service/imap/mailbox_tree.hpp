@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Which mailboxes a LIST is about (RFC 9051 §6.3.9, RFC 5258, RFC 6154).
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "keystonemail/mailstore/mailstore.hpp"
+
+namespace keystonemail::service::imap {
+
+struct ListSelection {
+  bool subscribed = false;        // only those subscribed to
+  bool special_use = false;       // only those with a special use
+  bool recursive_match = false;   // also those that have such a mailbox below
+};
+
+struct ListedMailbox {
+  const mailstore::Mailbox* mailbox;
+  bool has_children = false;
+  bool selected_below = false;    // with recursive_match: CHILDINFO
+};
+
+// Those of `mailboxes` (parents before children) that are selected and match one of `patterns`. Each once.
+[[nodiscard]] std::vector<ListedMailbox> list_mailboxes(std::span<const mailstore::Mailbox> mailboxes,
+                                                        std::span<const std::string> patterns, ListSelection selection);
+
+}  // namespace keystonemail::service::imap
