@@ -15,6 +15,7 @@
 #include "keystonemail/base/ip_address.hpp"
 #include "keystonemail/base/result.hpp"
 #include "keystonemail/base/task.hpp"
+#include "keystonemail/crypto/password.hpp"
 #include "keystonemail/mailstore/ids.hpp"
 
 namespace keystonemail::directory {
@@ -50,13 +51,9 @@ struct DisabledRecipient {};         // the account is there but takes no mail
 struct NotLocal {};                  // the domain is not ours
 using Resolution = std::variant<Mailboxes, UnknownRecipient, DisabledRecipient, NotLocal>;
 
-// Keys for SCRAM (RFC 5802 §3), which the directory can have instead of a password.
-struct ScramKeys {
-  std::string salt;
-  std::uint32_t iterations = 0;
-  std::string stored_key;
-  std::string server_key;
-};
+// Keys for SCRAM (RFC 5802 §3), which the directory can have instead of a password. Those of one account share
+// salt and iterations, as a server names them before it knows which one the client will prove.
+using crypto::ScramKeys;
 
 struct PasswordAttempt {
   std::string login;                 // as typed: full address, or local part in the primary domain
@@ -84,13 +81,12 @@ class Directory {
   // disabled, not told apart), unavailable (too many being checked at once; try again).
   [[nodiscard]] virtual Task<Result<Authenticated>> authenticate(PasswordAttempt attempt, Context context) = 0;
   // The keys a SCRAM login may prove, one for each credential that has them; empty for unknown logins.
-  // `mechanism_hash` is "SHA-256" or "SHA-1".
   struct ScramCredential {
     std::string name;
     ScramKeys keys;
   };
   [[nodiscard]] virtual Task<Result<std::vector<ScramCredential>>> scram_credentials(std::string_view login,
-                                                                                     std::string_view mechanism_hash,
+                                                                                     crypto::Hash hash,
                                                                                      std::string_view service, Context context) = 0;
   // The account of a login proved by other means (SCRAM, EXTERNAL, a trusted host). Errors: not_found, denied (disabled).
   [[nodiscard]] virtual Task<Result<Account>> find_account(std::string_view login, Context context) = 0;

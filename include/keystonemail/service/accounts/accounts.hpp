@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Accounts: the internal directory. Domains, accounts, aliases, lists and app passwords, in the same store as the mail.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "keystonemail/base/random.hpp"
+#include "keystonemail/base/worker_pool.hpp"
+#include "keystonemail/crypto/key_derivation.hpp"
+#include "keystonemail/crypto/secret.hpp"
+#include "keystonemail/directory/directory.hpp"
+#include "keystonemail/kv/kv.hpp"
+#include "keystonemail/mailstore/mailstore.hpp"
+
+namespace keystonemail::accounts {
+
+namespace limits {
+inline constexpr std::size_t app_passwords_per_account_max = 32;
+inline constexpr std::size_t alias_targets_max = 1'000;
+inline constexpr std::size_t remembered_logins_max = 10'000;
+inline constexpr auto remembered_login_lifetime = std::chrono::minutes(5);
+}  // namespace limits
+
+// The tables this service wants to find in its kv store, one after the other.
+[[nodiscard]] std::vector<std::string> table_names();
+
+struct Options {
+  kv::Table first_table{};             // where table_names() begin in the store
+  std::string primary_domain;          // of logins given without a domain
+  crypto::ScryptCost password_cost = {};
+};
+
+struct NewAccount {
+  std::string login;                   // full address, or a local part in the primary domain
+  std::string display_name;
+  std::optional<crypto::SecretString> password;  // none: only app passwords can log in
+  std::string password_hash;           // or a hash from elsewhere ($2b$ $5$ $6$ $y$ ...), replaced at the first login
+  std::uint64_t quota_octets = 0;
+  std::uint64_t quota_messages = 0;
+};
+
+enum class AliasKind : std::uint8_t { alias, list, catch_all };
+
+struct Alias {
+  std::string address;                 // "@domain" for a catch-all
+  AliasKind kind = AliasKind::alias;
+  std::vector<std::string> targets;    // addresses, here or elsewhere
+};
+
+struct AppPassword {
+  std::string name;                    // of the device, unique within the account
+  std::vector<std::string> services;   // it is good for; empty: all
+  WallTime created{};
+  std::optional<WallTime> expires;
+};
+
+// Threads: any. Durability: a change is on stable storage when its task completes with a value.
+// Errors beyond those named: unavailable, cancelled, corrupt, internal.
+class Accounts final : public directory::Directory {
+ public:
+  // Borrows all; they outlive it. Hashes run on `workers`, at most as many at once as it has threads.
+  Accounts(Options options, kv::Store& store, mailstore::MailStore& mail, WorkerPool& workers, Random& random);
+  ~Accounts() override;
+
+  // Errors: conflict (is there), invalid (not a domain name).
+  [[nodiscard]] Task<Result<void>> add_domain(std::string_view domain, Context context);
+  // Errors: not_found, conflict (has addresses).
+  [[nodiscard]] Task<Result<void>> remove_domain(std::string_view domain, Context context);
+  [[nodiscard]] Task<Result<std::vector<std::string>>> domains(Context context);
+
+  // Makes the account with its mailboxes. The first one receives postmaster's mail unless an alias says otherwise.
+  // Errors: conflict (address taken), invalid, not_found (domain not ours).
+  [[nodiscard]] Task<Result<directory::Account>> add_account(NewAccount request, Context context);
+  // Removes the account, its addresses and its mail.
+  [[nodiscard]] Task<Result<void>> remove_account(std::string_view login, Context context);
+  [[nodiscard]] Task<Result<std::vector<directory::Account>>> accounts(Context context);
+  [[nodiscard]] Task<Result<void>> set_enabled(std::string_view login, bool enabled, Context context);
+  [[nodiscard]] Task<Result<void>> set_quota(std::string_view login, std::uint64_t octets, std::uint64_t messages, Context context);
+
+  enum class ScramForPassword : std::uint8_t { no, yes };
+  // With `yes` the owner's own password can be used for SCRAM too, at the price that a stolen store is easier to guess from.
+  [[nodiscard]] Task<Result<void>> set_password(std::string_view login, crypto::SecretString password, ScramForPassword scram,
+                                                Context context);
+  // Makes an app password and returns it: it is never shown again. Errors: conflict (name), too_large (count).
+  [[nodiscard]] Task<Result<crypto::SecretString>> add_app_password(std::string_view login, AppPassword request, Context context);
+  [[nodiscard]] Task<Result<void>> remove_app_password(std::string_view login, std::string_view name, Context context);
+  [[nodiscard]] Task<Result<std::vector<AppPassword>>> app_passwords(std::string_view login, Context context);
+
+  // Adds or replaces. Errors: invalid (an address), conflict (an account has it), not_found (domain not ours).
+  [[nodiscard]] Task<Result<void>> set_alias(Alias alias, Context context);
+  [[nodiscard]] Task<Result<void>> remove_alias(std::string_view address, Context context);
+  [[nodiscard]] Task<Result<std::vector<Alias>>> aliases(Context context);
+
+  [[nodiscard]] Task<Result<bool>> is_local_domain(std::string_view domain, Context context) override;
+  [[nodiscard]] Task<Result<directory::Resolution>> resolve(std::string_view address, Context context) override;
+  [[nodiscard]] Task<Result<directory::Authenticated>> authenticate(directory::PasswordAttempt attempt, Context context) override;
+  [[nodiscard]] Task<Result<std::vector<ScramCredential>>> scram_credentials(std::string_view login, crypto::Hash hash,
+                                                                             std::string_view service, Context context) override;
+  [[nodiscard]] Task<Result<directory::Account>> find_account(std::string_view login, Context context) override;
+  [[nodiscard]] Task<Result<bool>> may_send_as(directory::AccountId account, std::string_view address, Context context) override;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace keystonemail::accounts

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Reception: serves SMTP (RFC 5321), submission (RFC 6409) and LMTP (RFC 2033) connections. A message for people
+// here is in their mailboxes, and one for elsewhere in the queue, when the 250 is sent: both in one commit.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "keystonemail/base/log.hpp"
+#include "keystonemail/base/random.hpp"
+#include "keystonemail/base/task.hpp"
+#include "keystonemail/delivery/delivery.hpp"
+#include "keystonemail/directory/directory.hpp"
+#include "keystonemail/service/access/authenticator.hpp"
+#include "keystonemail/service/access/connection_limits.hpp"
+#include "keystonemail/smtp/server_options.hpp"
+#include "keystonemail/tls/context.hpp"
+#include "keystonemail/transport/byte_stream.hpp"
+
+namespace keystonemail::reception {
+
+enum class TlsUse : std::uint8_t { none, starttls, implicit };
+
+struct Options {
+  smtp::ServerOptions engine;                 // offers and ceilings; its TLS and AUTH fields are set by Reception
+  TlsUse tls = TlsUse::none;
+  bool offer_auth = false;                    // on by default for submission, never for the MX port
+  std::string primary_domain;                 // where <Postmaster> without a domain is
+  std::uint32_t hops_max = 50;                // Received fields (RFC 5321 §6.3 says at least 100 is safe; loops are found sooner)
+  std::uint64_t header_octets_max = 1 << 20;
+};
+
+// The certificate in use now; asked for each connection, so that a reload takes effect without dropping any.
+using TlsProvider = std::function<std::shared_ptr<const tls::ServerContext>()>;
+
+// What a listener works with. Ownership: borrowed; outlives every session.
+struct Services {
+  directory::Directory& directory;
+  delivery::Delivery& delivery;
+  const access::LoginServices& logins;
+  access::ConnectionLimits& limits;
+  Random& random;
+  Log& log;
+  TlsProvider tls;                            // may be empty where tls is none
+};
+
+// Reception is one listener's service. serve() is called for each connection.
+//
+// Threads: any number of executors at once. Ownership: outlives its sessions.
+class Reception {
+ public:
+  Reception(Options options, Services services);
+
+  // Serves one connection to its end. When the context is stopped, a message under way is finished first.
+  [[nodiscard]] Task<void> serve(std::unique_ptr<transport::ByteStream> stream, Context context);
+
+  [[nodiscard]] const Options& options() const noexcept { return options_; }
+  [[nodiscard]] const Services& services() const noexcept { return services_; }
+
+ private:
+  const Options options_;
+  const Services services_;
+};
+
+}  // namespace keystonemail::reception

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Passwords, app passwords and SCRAM keys.
+#include <algorithm>
+#include <utility>
+
+#include "base/try.hpp"
+#include "keystonemail/base/text.hpp"
+#include "service/accounts/state.hpp"
+
+namespace keystonemail::accounts {
+namespace {
+
+bool fits_service(const AppPassword& password, std::string_view service) {
+  return password.services.empty() ||
+         std::ranges::any_of(password.services, [&](const std::string& name) { return iequals(name, service); });
+}
+
+bool usable(const StoredAppPassword& password, std::string_view service, WallTime now) {
+  return fits_service(password.about, service) && (!password.about.expires || now < *password.about.expires);
+}
+
+// Every app password is compared, whichever matches, so that the time tells nothing.
+const StoredAppPassword* matching_app_password(const AccountRecord& record, std::string_view typed) {
+  const StoredAppPassword* match = nullptr;
+  for (const StoredAppPassword& password : record.app_passwords) {
+    if (crypto::verify_app_password(typed, password.hash)) match = &password;
+  }
+  return match;
+}
+
+std::unexpected<Error> refused() { return fail(ErrorKind::denied, "wrong login or password"); }
+
+}  // namespace
+
+Task<Result<directory::Authenticated>> Accounts::authenticate(directory::PasswordAttempt attempt, Context context) {
+  const crypto::SecretString password = crypto::SecretString::adopt(attempt.password);
+  KM_CO_TRY(const auto record, co_await state_->find_by_login(attempt.login, context));
+  if (record && record->enabled) {
+    const auto* app_password = matching_app_password(*record, password.view());
+    if (app_password != nullptr && usable(*app_password, attempt.service, context.executor->wall_now())) {
+      co_return directory::Authenticated{record->account(), app_password->about.name};
+    }
+    if (state_->remembered.knows(*record, password.view(), context.executor->now())) {
+      co_return directory::Authenticated{record->account(), "password"};
+    }
+  }
+  const bool can_match = record && record->enabled && !record->password_hash.empty();
+  if (!can_match) {  // takes as long as if there were one to check
+    KM_CO_CHECK(co_await run_on(state_->workers, [&] {
+      crypto::spend_password_time(password.view(), state_->options.password_cost);
+      return 0;
+    }, context));
+    co_return refused();
+  }
+  KM_CO_TRY(const auto check, co_await run_on(state_->workers, [&] {
+    return crypto::verify_password(password.view(), record->password_hash);
+  }, context));
+  if (check == crypto::PasswordCheck::unavailable) co_return fail(ErrorKind::unavailable, "try again later");
+  if (check != crypto::PasswordCheck::correct) co_return refused();
+  auto known = *record;
+  if (crypto::needs_rehash(record->password_hash, state_->options.password_cost)) {
+    KM_CO_TRY(auto hashed, co_await run_on(state_->workers, [&] {
+      return crypto::hash_password(password.view(), state_->random, state_->options.password_cost);
+    }, context));
+    if (hashed) {
+      // Another change may have come in between; then the old hash stays until the next login.
+      const auto replaced = co_await state_->update(record->login, [&](AccountRecord& now) -> Result<void> {
+        if (now.password_hash == record->password_hash) now.password_hash = *hashed;
+        known = now;
+        return {};
+      }, context);
+      if (replaced) ++known.version;
+    }
+  }
+  state_->remembered.remember(known, password.view(), context.executor->now());
+  co_return directory::Authenticated{known.account(), "password"};
+}
+
+Task<Result<std::vector<directory::Directory::ScramCredential>>> Accounts::scram_credentials(std::string_view login, crypto::Hash hash,
+                                                                                             std::string_view service,
+                                                                                             Context context) {
+  std::vector<ScramCredential> out;
+  if (hash != crypto::Hash::sha256) co_return out;  // no weaker keys are kept
+  KM_CO_TRY(const auto record, co_await state_->find_by_login(std::string(login), context));
+  if (!record || !record->enabled) co_return out;
+  if (record->password_keys) out.push_back({"password", *record->password_keys});
+  for (const StoredAppPassword& password : record->app_passwords) {
+    if (!usable(password, service, context.executor->wall_now())) continue;
+    out.push_back({password.about.name, record->password_keys ? password.stretched_keys : password.keys});
+  }
+  co_return out;
+}
+
+Task<Result<directory::Account>> Accounts::find_account(std::string_view login, Context context) {
+  KM_CO_TRY(const auto record, co_await state_->find_by_login(std::string(login), context));
+  if (!record) co_return no_such_account(login);
+  if (!record->enabled) co_return fail(ErrorKind::denied, "the account is disabled");
+  co_return record->account();
+}
+
+Task<Result<void>> Accounts::set_password(std::string_view login, crypto::SecretString password, ScramForPassword scram,
+                                          Context context) {
+  KM_CO_TRY(const auto record, co_await state_->find_by_login(std::string(login), context));
+  if (!record) co_return no_such_account(login);
+  KM_CO_TRY(auto hashed, co_await run_on(state_->workers, [&] {
+    return crypto::hash_password(password.view(), state_->random, state_->options.password_cost);
+  }, context));
+  KM_CO_TRY(const std::string hash, std::move(hashed));
+  std::optional<crypto::ScramKeys> keys;
+  if (scram == ScramForPassword::yes) {
+    KM_CO_TRY(keys, crypto::derive_scram_keys(crypto::Hash::sha256, password.view(), record->scram_salt,
+                                              crypto::limits::scram_iterations_human));
+  }
+  co_return co_await state_->update(std::string(login), [&](AccountRecord& now) -> Result<void> {
+    now.password_hash = hash;
+    now.password_keys = keys;
+    return {};
+  }, context);
+}
+
+Task<Result<crypto::SecretString>> Accounts::add_app_password(std::string_view login, AppPassword request, Context context) {
+  KM_CO_TRY(const auto record, co_await state_->find_by_login(std::string(login), context));
+  if (!record) co_return no_such_account(login);
+  if (request.name.empty() || !is_utf8(request.name)) co_return fail(ErrorKind::invalid, "an app password needs a name");
+  auto password = crypto::generate_app_password(state_->random);
+  StoredAppPassword stored{std::move(request), crypto::hash_app_password(password.view()), {}, {}};
+  stored.about.created = context.executor->wall_now();
+  const auto normalised = crypto::normalise_app_password(password.view());
+  // SCRAM clients send what the person typed, hyphens and all, as it is shown.
+  KM_CO_TRY(stored.keys, crypto::derive_scram_keys(crypto::Hash::sha256, password.view(), record->scram_salt,
+                                                   crypto::limits::scram_iterations_min));
+  KM_CO_TRY(stored.stretched_keys, crypto::derive_scram_keys(crypto::Hash::sha256, password.view(), record->scram_salt,
+                                                             crypto::limits::scram_iterations_human));
+  KM_CO_CHECK(co_await state_->update(std::string(login), [&](AccountRecord& now) -> Result<void> {
+    if (now.app_passwords.size() >= limits::app_passwords_per_account_max) {
+      return fail(ErrorKind::too_large, "there are " + std::to_string(now.app_passwords.size()) + " app passwords already");
+    }
+    const bool taken = std::ranges::any_of(now.app_passwords, [&](const auto& other) { return other.about.name == stored.about.name; });
+    if (taken) return fail(ErrorKind::conflict, "there is an app password called " + stored.about.name);
+    now.app_passwords.push_back(stored);
+    return {};
+  }, context));
+  co_return password;
+}
+
+Task<Result<void>> Accounts::remove_app_password(std::string_view login, std::string_view name, Context context) {
+  co_return co_await state_->update(std::string(login), [name = std::string(name)](AccountRecord& now) -> Result<void> {
+    const auto removed = std::erase_if(now.app_passwords, [&](const auto& password) { return password.about.name == name; });
+    if (removed == 0) return fail(ErrorKind::not_found, "no app password called " + name);
+    return {};
+  }, context);
+}
+
+Task<Result<std::vector<AppPassword>>> Accounts::app_passwords(std::string_view login, Context context) {
+  KM_CO_TRY(const auto record, co_await state_->find_by_login(std::string(login), context));
+  if (!record) co_return no_such_account(login);
+  std::vector<AppPassword> out;
+  for (const auto& password : record->app_passwords) out.push_back(password.about);
+  co_return out;
+}
+
+}  // namespace keystonemail::accounts

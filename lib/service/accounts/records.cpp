@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "service/accounts/records.hpp"
+
+#include <utility>
+
+#include "base/record.hpp"
+
+namespace keystonemail::accounts {
+namespace {
+
+constexpr std::uint8_t account_version = 1;
+constexpr std::uint8_t address_version = 1;
+
+void put_time(RecordWriter& out, WallTime time) { out.number(static_cast<std::uint64_t>(time.time_since_epoch().count())); }
+
+WallTime get_time(RecordReader& in) {
+  return WallTime(std::chrono::milliseconds(static_cast<std::int64_t>(in.number())));
+}
+
+// Salt is the account's, so it is not written with each set of keys.
+void put_keys(RecordWriter& out, const crypto::ScramKeys& keys) {
+  out.number(keys.iterations).text(keys.stored_key).text(keys.server_key);
+}
+
+crypto::ScramKeys get_keys(RecordReader& in, std::string_view salt) {
+  crypto::ScramKeys keys;
+  keys.salt = salt;
+  keys.iterations = static_cast<std::uint32_t>(in.number());
+  keys.stored_key = in.text();
+  keys.server_key = in.text();
+  return keys;
+}
+
+std::unexpected<Error> damaged(std::string_view what) {
+  return fail(ErrorKind::corrupt, "the directory is damaged", std::string(what) + " record cannot be read");
+}
+
+}  // namespace
+
+directory::Account AccountRecord::account() const {
+  return {.id = id, .login = login, .display_name = display_name, .enabled = enabled, .quota_octets = quota_octets,
+          .quota_messages = quota_messages};
+}
+
+std::string encode(const AccountRecord& record) {
+  RecordWriter out;
+  out.octet(account_version).number(static_cast<std::uint64_t>(record.id)).text(record.login).text(record.display_name);
+  out.octet(record.enabled ? 1 : 0).number(record.quota_octets).number(record.quota_messages).number(record.version);
+  out.text(record.password_hash).text(record.scram_salt).octet(record.password_keys ? 1 : 0);
+  if (record.password_keys) put_keys(out, *record.password_keys);
+  out.number(record.app_passwords.size());
+  for (const StoredAppPassword& password : record.app_passwords) {
+    out.text(password.about.name).number(password.about.services.size());
+    for (const std::string& service : password.about.services) out.text(service);
+    put_time(out, password.about.created);
+    out.octet(password.about.expires ? 1 : 0);
+    if (password.about.expires) put_time(out, *password.about.expires);
+    out.text(password.hash);
+    put_keys(out, password.keys);
+    put_keys(out, password.stretched_keys);
+  }
+  return out.take();
+}
+
+Result<AccountRecord> decode_account(std::string_view stored) {
+  RecordReader in(stored);
+  if (in.octet() != account_version) return damaged("account");
+  AccountRecord record;
+  record.id = directory::AccountId{static_cast<std::uint32_t>(in.number())};
+  record.login = in.text();
+  record.display_name = in.text();
+  record.enabled = in.octet() != 0;
+  record.quota_octets = in.number();
+  record.quota_messages = in.number();
+  record.version = in.number();
+  record.password_hash = in.text();
+  record.scram_salt = in.text();
+  if (in.octet() != 0) record.password_keys = get_keys(in, record.scram_salt);
+  for (std::uint64_t left = in.number(); left > 0 && in.ok(); --left) {
+    StoredAppPassword password;
+    password.about.name = in.text();
+    for (std::uint64_t services = in.number(); services > 0 && in.ok(); --services) {
+      password.about.services.emplace_back(in.text());
+    }
+    password.about.created = get_time(in);
+    if (in.octet() != 0) password.about.expires = get_time(in);
+    password.hash = in.text();
+    password.keys = get_keys(in, record.scram_salt);
+    password.stretched_keys = get_keys(in, record.scram_salt);
+    record.app_passwords.push_back(std::move(password));
+  }
+  if (!in.ok()) return damaged("account");
+  return record;
+}
+
+std::string encode(const AddressRecord& record) {
+  RecordWriter out;
+  out.octet(address_version).octet(record.account ? 1 : 0);
+  if (record.account) return out.number(static_cast<std::uint64_t>(*record.account)).take();
+  out.octet(static_cast<std::uint8_t>(record.alias.kind)).text(record.alias.address).number(record.alias.targets.size());
+  for (const std::string& target : record.alias.targets) out.text(target);
+  return out.take();
+}
+
+Result<AddressRecord> decode_address(std::string_view stored) {
+  RecordReader in(stored);
+  if (in.octet() != address_version) return damaged("address");
+  AddressRecord record;
+  if (in.octet() != 0) {
+    record.account = directory::AccountId{static_cast<std::uint32_t>(in.number())};
+  } else {
+    record.alias.kind = static_cast<AliasKind>(in.octet());
+    record.alias.address = in.text();
+    for (std::uint64_t left = in.number(); left > 0 && in.ok(); --left) record.alias.targets.emplace_back(in.text());
+  }
+  if (!in.ok()) return damaged("address");
+  return record;
+}
+
+std::string account_key(directory::AccountId id) {
+  std::string key(1, account_prefix);
+  append_big_endian(key, static_cast<std::uint64_t>(id), 4);
+  return key;
+}
+
+std::string address_key(std::string_view address) { return std::string(1, address_prefix).append(address); }
+std::string domain_key(std::string_view domain) { return std::string(1, domain_prefix).append(domain); }
+
+}  // namespace keystonemail::accounts

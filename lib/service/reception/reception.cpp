@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "keystonemail/service/reception/reception.hpp"
+
+#include <cassert>
+#include <utility>
+
+#include "service/reception/session.hpp"
+
+namespace keystonemail::reception {
+namespace {
+
+// What the TLS and login settings mean to the engine.
+Options prepared(Options options, const Services& services) {
+  smtp::ServerOptions& engine = options.engine;
+  const bool submission = engine.protocol == smtp::Protocol::submission;
+  assert(options.tls == TlsUse::none || services.tls);
+  engine.offer_starttls = options.tls == TlsUse::starttls;
+  engine.require_auth = submission;
+  engine.auth_mechanisms.clear();
+  if (options.offer_auth && engine.allow_plaintext_auth) {
+    engine.auth_mechanisms = mechanism_names(services.logins, {.confidential = true});
+  }
+  return options;
+}
+
+}  // namespace
+
+std::string mechanism_names(const access::LoginServices& logins, const access::ConnectionFacts& facts) {
+  std::string names;
+  for (const sasl::Mechanism mechanism : access::offered_mechanisms(logins, facts)) {
+    if (!names.empty()) names.push_back(' ');
+    names.append(to_string(mechanism));
+  }
+  return names;
+}
+
+Reception::Reception(Options options, Services services)
+    : options_(prepared(std::move(options), services)), services_(std::move(services)) {}
+
+Task<void> Reception::serve(std::unique_ptr<transport::ByteStream> stream, Context context) {
+  Session session(*this, std::move(stream), std::move(context));
+  co_await session.run();
+}
+
+}  // namespace keystonemail::reception

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "service/reception/replies.hpp"
+
+namespace keystonemail::reception {
+
+smtp::Reply reply_for(const Error& error) {
+  switch (error.kind()) {
+    case ErrorKind::too_large: return {552, {5, 3, 4}, "Message too large"};
+    case ErrorKind::over_quota: return {452, {4, 2, 2}, "Mailbox full"};
+    case ErrorKind::unavailable: return {452, {4, 3, 1}, "Insufficient system storage, try again later"};
+    case ErrorKind::timeout:
+    case ErrorKind::cancelled: return {451, {4, 4, 2}, "Took too long, try again later"};
+    case ErrorKind::not_found: return {550, {5, 1, 1}, "No such user here"};
+    case ErrorKind::invalid:
+    case ErrorKind::denied:
+    case ErrorKind::conflict:
+    case ErrorKind::corrupt:
+    case ErrorKind::internal: return {451, {4, 3, 0}, "Local error in processing, try again later"};
+  }
+  return {451, {4, 3, 0}, "Local error in processing, try again later"};
+}
+
+}  // namespace keystonemail::reception

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// The one way from a port's error to an SMTP reply.
+#pragma once
+
+#include "keystonemail/base/result.hpp"
+#include "keystonemail/smtp/reply.hpp"
+
+namespace keystonemail::reception {
+
+// Only what can never succeed is permanent: the peer keeps the message and tries again otherwise. Details stay here.
+[[nodiscard]] smtp::Reply reply_for(const Error& error);
+
+}  // namespace keystonemail::reception

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Session: one connection of Reception, the coroutine between the smtp engine and the ports.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "keystonemail/service/access/authenticator.hpp"
+#include "keystonemail/service/reception/reception.hpp"
+#include "keystonemail/smtp/server_session.hpp"
+#include "keystonemail/transport/tls_stream.hpp"
+#include "service/reception/transaction.hpp"
+
+namespace keystonemail::reception {
+
+// Ownership: borrows its Reception. Threads: its connection's executor.
+class Session {
+ public:
+  Session(const Reception& reception, std::unique_ptr<transport::ByteStream> stream, Context context);
+  [[nodiscard]] Task<void> run();
+
+ private:
+  enum class Next : std::uint8_t { proceed, upgrade, finish };
+
+  [[nodiscard]] Task<Next> take_events();
+  [[nodiscard]] Task<bool> flush();
+  [[nodiscard]] Task<bool> start_tls();
+
+  // One for each event that wants something; none of them fails: what goes wrong is a reply.
+  [[nodiscard]] Task<void> on(smtp::Connected);
+  [[nodiscard]] Task<void> on(const smtp::Helo& event);
+  [[nodiscard]] Task<void> on(smtp::AuthStart event);
+  [[nodiscard]] Task<void> on(smtp::AuthResponse event);
+  [[nodiscard]] Task<void> on(smtp::AuthAborted event);
+  [[nodiscard]] Task<void> on(const smtp::MailFrom& event);
+  [[nodiscard]] Task<void> on(const smtp::RcptTo& event);
+  [[nodiscard]] Task<void> on(smtp::MessageBegin event);
+  [[nodiscard]] Task<void> on(smtp::MessageChunk event);
+  [[nodiscard]] Task<void> on(smtp::MessageEnd event);
+  [[nodiscard]] Task<void> on(smtp::MessageAborted event);
+  [[nodiscard]] Task<void> on(smtp::Reset);
+
+  void answer_login(access::LoginStep step);
+  [[nodiscard]] Task<std::optional<smtp::Reply>> accept_recipient(const smtp::RcptTo& event);
+  [[nodiscard]] Task<std::optional<smtp::Reply>> add_mailboxes(directory::Mailboxes found, const smtp::RcptTo& event,
+                                                               std::string_view address);
+  void add_remote(const smtp::RcptTo& event, std::string address);
+  [[nodiscard]] Task<smtp::Reply> deliver(std::shared_ptr<mailstore::StagedMessage> message, const HeaderFindings& findings);
+  [[nodiscard]] Task<std::vector<smtp::Reply>> deliver_each(std::shared_ptr<mailstore::StagedMessage> message,
+                                                            const HeaderFindings& findings);
+  [[nodiscard]] Task<Result<delivery::Accepted>> submit(std::shared_ptr<mailstore::StagedMessage> message,
+                                                        std::vector<delivery::LocalRecipient> local, bool with_remote,
+                                                        std::string common_prefix, const std::string& message_id);
+  [[nodiscard]] std::string common_prefix(const HeaderFindings& findings, std::string& message_id);
+  void log_accepted(std::uint64_t octets, const delivery::Accepted& accepted, const std::string& message_id) const;
+  void log_refused(std::string_view stage, std::string_view address, const smtp::Reply& reply) const;
+
+  [[nodiscard]] std::string_view service_name() const noexcept;
+  [[nodiscard]] bool is_submission() const noexcept;
+  [[nodiscard]] bool is_lmtp() const noexcept;
+  [[nodiscard]] Instant now() const noexcept { return context_.executor->now(); }
+  // Finishing a message comes before going away, so these calls do not hear the stop token.
+  [[nodiscard]] Context working() const { return {context_.executor}; }
+
+  const Options& options_;
+  const Services& services_;
+  std::unique_ptr<transport::ByteStream> stream_;
+  Context context_;
+  smtp::ServerSession engine_;
+  std::string id_;                               // follows the session through the log
+  std::string peer_;                             // for the log
+  std::uint32_t message_number_ = 0;
+  Result<access::ConnectionLimits::Lease> place_;
+  std::optional<access::Authenticator> authenticator_;
+  std::optional<directory::Account> account_;    // who logged in
+  std::optional<Transaction> transaction_;
+  std::string tls_clause_;                       // for the Received field
+};
+
+// The mechanisms for a connection with these facts, as EHLO lists them.
+[[nodiscard]] std::string mechanism_names(const access::LoginServices& logins, const access::ConnectionFacts& facts);
+
+}  // namespace keystonemail::reception

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// FakeDelivery: keeps what it is given, in memory, and can be made to fail at each of its calls.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "keystonemail/delivery/delivery.hpp"
+
+namespace keystonemail::test {
+
+class FakeDelivery final : public delivery::Delivery {
+ public:
+  struct Delivered {
+    std::string message;
+    std::vector<delivery::LocalRecipient> local;
+    std::optional<queue::NewEntry> remote;
+  };
+  std::vector<Delivered> delivered;
+  std::optional<Error> fail_create, fail_write, fail_finish, fail_deliver;
+  std::set<mailstore::AccountId> full;      // accounts over quota
+
+  Result<std::unique_ptr<mailstore::MessageWriter>> create_message() override {
+    if (fail_create) return std::unexpected(*fail_create);
+    return std::make_unique<Writer>(*this);
+  }
+  Task<Result<delivery::Accepted>> deliver(delivery::Submission submission, Context) override {
+    if (fail_deliver) co_return std::unexpected(*fail_deliver);
+    for (const auto& recipient : submission.local) {
+      if (full.contains(recipient.account)) co_return fail(ErrorKind::over_quota);
+    }
+    delivery::Accepted accepted;
+    for (std::size_t i = 0; i < submission.local.size(); ++i) accepted.local.push_back(mailstore::EmailId{++last_id_});
+    if (submission.remote) accepted.queued = queue::EntryId{++last_id_};
+    delivered.push_back({static_cast<Staged&>(*submission.message).content, submission.local, submission.remote});
+    co_return accepted;
+  }
+  Task<Result<bool>> has_room(mailstore::AccountId account, std::uint64_t, Context) override {
+    co_return !refuse_early || !full.contains(account);
+  }
+  bool refuse_early = true;
+
+ private:
+  struct Staged final : mailstore::StagedMessage {
+    explicit Staged(std::string text) : content(std::move(text)) {}
+    [[nodiscard]] std::uint64_t octets() const noexcept override { return content.size(); }
+    std::string content;
+  };
+  struct Writer final : mailstore::MessageWriter {
+    explicit Writer(FakeDelivery& owner) : delivery(owner) {}
+    Task<Result<void>> write(std::string_view piece, Context) override {
+      if (delivery.fail_write) co_return std::unexpected(*delivery.fail_write);
+      content.append(piece);
+      co_return {};
+    }
+    Task<Result<std::unique_ptr<mailstore::StagedMessage>>> finish(Context) override {
+      if (delivery.fail_finish) co_return std::unexpected(*delivery.fail_finish);
+      co_return std::make_unique<Staged>(std::move(content));
+    }
+    FakeDelivery& delivery;
+    std::string content;
+  };
+  std::uint64_t last_id_ = 0;
+};
+
+}  // namespace keystonemail::test
