@@ -14,7 +14,11 @@
 
 namespace keystonemail::kv {
 
-enum class Call : std::uint8_t { snapshot, get, scan, put, erase, transact, commit };
+// The calls of kv, then those of blob: one plan may count over both.
+enum class Call : std::uint8_t {
+  snapshot, get, scan, put, erase, transact, commit,
+  blob_write, blob_finish, blob_stage, blob_add_reference, blob_release, blob_read, blob_sync,
+};
 enum class Repeat : std::uint8_t { once, sticky };  // sticky: every later call that the plan watches fails too
 
 // Faults decides which calls fail, and counts them all. Without an order none does.
