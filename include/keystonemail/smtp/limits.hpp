@@ -14,7 +14,7 @@ inline constexpr std::size_t command_line_octets_max = 2'048;  // base + SIZE 26
 inline constexpr std::size_t auth_line_octets_max = 12'288;    // RFC 4954 §4: SASL lines
 static_assert(command_line_octets_max >= command_line_octets_base + 26 + 500 + 500 + 10);
 
-inline constexpr std::size_t local_part_octets_max = 64;    // RFC 5321 §4.5.3.1.1
+inline constexpr std::size_t local_part_octets_max = 128;   // RFC 5321 §4.5.3.1.1 says 64; VERP and SRS senders pass it
 inline constexpr std::size_t domain_octets_max = 255;       // RFC 5321 §4.5.3.1.2
 inline constexpr std::size_t path_octets_max = 256;         // RFC 5321 §4.5.3.1.3, brackets included
 inline constexpr std::size_t envelope_id_octets_max = 100;  // RFC 3461 §4.4, as sent
