@@ -14,7 +14,7 @@
 
 namespace keystonemail::codec {
 
-inline constexpr std::size_t fold_growth_max = 18;  // U+FDFA, an 18-letter phrase in one code point
+inline constexpr std::size_t fold_growth_max = 11;  // U+FDFA, a phrase of 18 letters in one code point
 
 [[nodiscard]] std::string fold_case(std::string_view utf8);
 void append_folded(std::string& out, std::string_view utf8);

@@ -136,7 +136,7 @@ class Summary {
   [[nodiscard]] SummaryPart root() const;
 
  private:
-  std::string_view envelope_, ids_, preview_, parts_;
+  std::string_view envelope_, references_, preview_, parts_;
   std::uint64_t octets_ = 0;
   std::int64_t date_ = 0;   // seconds since 1970
   std::int16_t zone_ = 0;   // minutes east of UTC
