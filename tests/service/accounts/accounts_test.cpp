@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "keystonemail/service/accounts/accounts.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "keystonemail/backends/memory/blob_store.hpp"
+#include "keystonemail/backends/memory/kv_store.hpp"
+#include "keystonemail/service/mailstore/kv_mail_store.hpp"
+#include "service/accounts/records.hpp"
+
+using namespace keystonemail;
+using namespace keystonemail::accounts;
+using crypto::SecretString;
+
+namespace {
+
+// Cheap enough for tests; the cost of real ones is checked in tests/crypto.
+constexpr crypto::ScryptCost cheap{.log2_n = 4, .r = 8, .p = 1};
+const IpAddress peer = *IpAddress::parse("192.0.2.1");
+
+class Fixture {
+ public:
+  Fixture() {
+    memory::KvOptions options;
+    for (const auto name : service::mail_store_tables()) options.tables.emplace_back(name);
+    const auto blobs_table = kv::Table{static_cast<std::uint8_t>(options.tables.size())};
+    options.tables.emplace_back("blobs");
+    const auto first = kv::Table{static_cast<std::uint8_t>(options.tables.size())};
+    for (auto& name : table_names()) options.tables.push_back(name);
+    store = memory::make_kv_store(options);
+    blobs = memory::make_blob_store({.table = blobs_table});
+    mail = *loop.run_until(service::KvMailStore::open(*store, *blobs, random, {}, {&loop}));
+    directory = std::make_unique<Accounts>(Options{.first_table = first, .primary_domain = "example.test", .password_cost = cheap},
+                                           *store, *mail, workers, random);
+    run(directory->add_domain("Example.TEST", context()));
+  }
+  Context context() { return {&loop}; }
+  template <class T>
+  T run(Task<T> task) {
+    return loop.run_until(std::move(task));
+  }
+  directory::Account add(const std::string& login, const std::string& password = "correct horse battery") {
+    auto account = run(directory->add_account({.login = login, .password = SecretString(password)}, context()));
+    REQUIRE(account);
+    return *account;
+  }
+  directory::Resolution resolve(const std::string& address) {
+    auto found = run(directory->resolve(address, context()));
+    REQUIRE(found);
+    return *found;
+  }
+  Result<directory::Authenticated> log_in(const std::string& login, const std::string& password, const std::string& service = "imap") {
+    return run(directory->authenticate({login, password, service, peer}, context()));
+  }
+
+  RunLoop loop;
+  SeededRandom random{1};
+  WorkerPool workers{{.threads = 2, .queue_max = 8}};
+  std::unique_ptr<kv::Store> store;
+  std::unique_ptr<blob::Store> blobs;
+  std::unique_ptr<service::KvMailStore> mail;
+  std::unique_ptr<Accounts> directory;
+};
+
+template <class T>
+bool is(const directory::Resolution& resolution) {
+  return std::holds_alternative<T>(resolution);
+}
+
+}  // namespace
+
+TEST_CASE("accounts: a new account has its mailboxes and receives mail in any case of its domain") {
+  Fixture f;
+  const auto alice = f.add("alice@example.test");
+  CHECK(f.run(f.mail->find_mailbox(alice.id, "inbox", f.context())));
+  for (const char* address : {"alice@example.test", "Alice@EXAMPLE.test", "alice@Example.Test"}) {
+    const auto found = f.resolve(address);
+    REQUIRE(is<directory::Mailboxes>(found));
+    CHECK(std::get<directory::Mailboxes>(found).local[0].account == alice.id);
+  }
+  CHECK(is<directory::UnknownRecipient>(f.resolve("nobody@example.test")));
+  CHECK(is<directory::NotLocal>(f.resolve("alice@elsewhere.test")));
+}
+
+TEST_CASE("accounts: internationalised domains are one domain in both forms") {
+  Fixture f;
+  REQUIRE(f.run(f.directory->add_domain("b\xc3\xbc" "cher.test", f.context())));
+  f.add("rita@xn--bcher-kva.test");
+  CHECK(is<directory::Mailboxes>(f.resolve("rita@b\xc3\xbc" "cher.test")));
+  CHECK(is<directory::Mailboxes>(f.resolve("rita@B\xc3\x9c" "CHER.test")));
+  CHECK(*f.run(f.directory->is_local_domain("b\xc3\xbc" "cher.test", f.context())));
+}
+
+TEST_CASE("accounts: a login is taken once, and only in our domains") {
+  Fixture f;
+  f.add("alice@example.test");
+  const auto again = f.run(f.directory->add_account({.login = "ALICE"}, f.context()));
+  REQUIRE(!again);
+  CHECK(again.error().kind() == ErrorKind::conflict);
+  const auto foreign = f.run(f.directory->add_account({.login = "bob@elsewhere.test"}, f.context()));
+  REQUIRE(!foreign);
+  CHECK(foreign.error().kind() == ErrorKind::not_found);
+  const auto nonsense = f.run(f.directory->add_account({.login = "a b@example.test@x"}, f.context()));
+  REQUIRE(!nonsense);
+  CHECK(nonsense.error().kind() == ErrorKind::invalid);
+}
+
+TEST_CASE("accounts: user+detail reaches the user, and the detail is kept") {
+  Fixture f;
+  f.add("alice@example.test");
+  const auto found = f.resolve("alice+lists.kernel@example.test");
+  REQUIRE(is<directory::Mailboxes>(found));
+  CHECK(std::get<directory::Mailboxes>(found).local[0].detail == "lists.kernel");
+  CHECK(is<directory::UnknownRecipient>(f.resolve("+x@example.test")));
+}
+
+TEST_CASE("accounts: aliases and lists expand, loops end, and foreign targets are kept") {
+  Fixture f;
+  f.add("alice@example.test");
+  f.add("bob@example.test");
+  REQUIRE(f.run(f.directory->set_alias({"team", AliasKind::list, {"alice", "bob@example.test", "far@elsewhere.test", "team2"}}, f.context())));
+  REQUIRE(f.run(f.directory->set_alias({"team2", AliasKind::alias, {"team", "alice"}}, f.context())));
+  const auto found = f.resolve("team@example.test");
+  REQUIRE(is<directory::Mailboxes>(found));
+  CHECK(std::get<directory::Mailboxes>(found).local.size() == 2);
+  CHECK(std::get<directory::Mailboxes>(found).remote == std::vector<std::string>{"far@elsewhere.test"});
+  REQUIRE(f.run(f.directory->set_alias({"ring1", AliasKind::alias, {"ring2"}}, f.context())));
+  REQUIRE(f.run(f.directory->set_alias({"ring2", AliasKind::alias, {"ring1"}}, f.context())));
+  CHECK(!is<directory::Mailboxes>(f.resolve("ring1@example.test")));
+}
+
+TEST_CASE("accounts: a chain of aliases deeper than the limit leads nowhere") {
+  Fixture f;
+  f.add("alice@example.test");
+  for (int i = 0; i < 12; ++i) {
+    const std::string target = i == 11 ? "alice" : "hop" + std::to_string(i + 1);
+    REQUIRE(f.run(f.directory->set_alias({"hop" + std::to_string(i), AliasKind::alias, {target}}, f.context())));
+  }
+  CHECK(!is<directory::Mailboxes>(f.resolve("hop0@example.test")));
+  CHECK(is<directory::Mailboxes>(f.resolve("hop2@example.test")));
+}
+
+TEST_CASE("accounts: a catch-all takes what nobody else does") {
+  Fixture f;
+  f.add("alice@example.test");
+  const auto bob = f.add("bob@example.test");
+  REQUIRE(f.run(f.directory->set_alias({"@example.test", AliasKind::catch_all, {"bob"}}, f.context())));
+  CHECK(std::get<directory::Mailboxes>(f.resolve("whoever@example.test")).local[0].account == bob.id);
+  CHECK(std::get<directory::Mailboxes>(f.resolve("alice@example.test")).local[0].account != bob.id);
+}
+
+TEST_CASE("accounts: postmaster is always there once anybody is") {
+  Fixture f;
+  CHECK(is<directory::UnknownRecipient>(f.resolve("postmaster@example.test")));
+  const auto alice = f.add("alice@example.test");
+  CHECK(std::get<directory::Mailboxes>(f.resolve("PostMaster@example.test")).local[0].account == alice.id);
+}
+
+TEST_CASE("accounts: a disabled account takes no mail and lets nobody in") {
+  Fixture f;
+  f.add("alice@example.test");
+  REQUIRE(f.run(f.directory->set_enabled("alice", false, f.context())));
+  CHECK(is<directory::DisabledRecipient>(f.resolve("alice@example.test")));
+  CHECK(!f.log_in("alice", "correct horse battery"));
+  REQUIRE(f.run(f.directory->set_enabled("alice", true, f.context())));
+  CHECK(f.log_in("alice", "correct horse battery"));
+}
+
+TEST_CASE("accounts: a removed account is gone with its mail, its address and its logins") {
+  Fixture f;
+  const auto alice = f.add("alice@example.test");
+  REQUIRE(f.log_in("alice", "correct horse battery"));
+  REQUIRE(f.run(f.directory->remove_account("alice@example.test", f.context())));
+  CHECK(is<directory::UnknownRecipient>(f.resolve("alice@example.test")));
+  CHECK(!f.log_in("alice", "correct horse battery"));
+  CHECK(!f.run(f.mail->account(alice.id, f.context())));
+  CHECK(f.add("alice@example.test").id != alice.id);  // numbers are never used again
+}
+
+TEST_CASE("password: the right one logs in by full address or local part, and no other does") {
+  Fixture f;
+  f.add("alice@example.test");
+  CHECK(f.log_in("alice@example.test", "correct horse battery"));
+  CHECK(f.log_in("alice", "correct horse battery"));
+  CHECK(f.log_in("ALICE@EXAMPLE.TEST", "correct horse battery"));
+  for (const char* wrong : {"", "correct horse batter", "correct horse battery ", "Correct horse battery"}) {
+    const auto refused = f.log_in("alice", wrong);
+    REQUIRE(!refused);
+    CHECK(refused.error().kind() == ErrorKind::denied);
+  }
+  const auto unknown = f.log_in("nobody", "x");
+  REQUIRE(!unknown);
+  CHECK(unknown.error().text() == f.log_in("alice", "y").error().text());
+}
+
+TEST_CASE("password: a remembered login ends with a change of password") {
+  Fixture f;
+  f.add("alice@example.test");
+  REQUIRE(f.log_in("alice", "correct horse battery"));
+  REQUIRE(f.run(f.directory->set_password("alice", SecretString("another long password"), Accounts::ScramForPassword::no, f.context())));
+  CHECK(!f.log_in("alice", "correct horse battery"));
+  CHECK(f.log_in("alice", "another long password"));
+}
+
+TEST_CASE("password: a hash from elsewhere is accepted and replaced at login") {
+  Fixture f;
+  auto made = crypto::hash_password("imported password", f.random, {.log2_n = 3, .r = 1, .p = 1});
+  REQUIRE(made);
+  REQUIRE(f.run(f.directory->add_account({.login = "old", .password_hash = *made}, f.context())));
+  REQUIRE(crypto::needs_rehash(*made, cheap));
+  CHECK(f.log_in("old", "imported password"));
+  const auto second = f.log_in("old", "imported password");
+  REQUIRE(second);
+  CHECK(!f.log_in("old", "imported passwore"));
+}
+
+TEST_CASE("app password: logs in where it may, until it is revoked or expires") {
+  Fixture f;
+  f.add("alice@example.test");
+  const auto phone = f.run(f.directory->add_app_password("alice", {.name = "phone", .services = {"imap"}}, f.context()));
+  REQUIRE(phone);
+  CHECK(f.log_in("alice", std::string(phone->view()))->credential == "phone");
+  CHECK(!f.log_in("alice", std::string(phone->view()), "submission"));
+  const auto old = f.run(f.directory->add_app_password("alice", {.name = "old", .expires = WallTime{}}, f.context()));
+  REQUIRE(old);
+  CHECK(!f.log_in("alice", std::string(old->view())));
+  CHECK(!f.run(f.directory->add_app_password("alice", {.name = "phone"}, f.context())));
+  REQUIRE(f.run(f.directory->remove_app_password("alice", "phone", f.context())));
+  CHECK(!f.log_in("alice", std::string(phone->view())));
+}
+
+TEST_CASE("scram: app passwords carry keys that share a salt; a human password has none unless its owner asks") {
+  Fixture f;
+  f.add("alice@example.test");
+  const auto keys = [&] { return *f.run(f.directory->scram_credentials("alice", crypto::Hash::sha256, "imap", f.context())); };
+  CHECK(keys().empty());
+  REQUIRE(f.run(f.directory->add_app_password("alice", {.name = "a"}, f.context())));
+  REQUIRE(f.run(f.directory->add_app_password("alice", {.name = "b"}, f.context())));
+  auto found = keys();
+  REQUIRE(found.size() == 2);
+  CHECK(found[0].keys.salt == found[1].keys.salt);
+  CHECK(found[0].keys.iterations == crypto::limits::scram_iterations_min);
+  REQUIRE(f.run(f.directory->set_password("alice", SecretString("another long password"), Accounts::ScramForPassword::yes, f.context())));
+  found = keys();
+  REQUIRE(found.size() == 3);
+  for (const auto& credential : found) CHECK(credential.keys.iterations == crypto::limits::scram_iterations_human);
+  CHECK(f.run(f.directory->scram_credentials("nobody", crypto::Hash::sha256, "imap", f.context()))->empty());
+  CHECK(f.run(f.directory->scram_credentials("alice", crypto::Hash::sha1, "imap", f.context()))->empty());
+}
+
+TEST_CASE("sender: an account may use its own addresses and no other") {
+  Fixture f;
+  const auto alice = f.add("alice@example.test");
+  f.add("bob@example.test");
+  REQUIRE(f.run(f.directory->set_alias({"sales", AliasKind::alias, {"alice"}}, f.context())));
+  const auto may = [&](const char* address) { return *f.run(f.directory->may_send_as(alice.id, address, f.context())); };
+  CHECK(may("alice@example.test"));
+  CHECK(may("Alice+shop@example.test"));
+  CHECK(may("sales@example.test"));
+  CHECK(!may("bob@example.test"));
+  CHECK(!may("nobody@example.test"));
+  CHECK(!may("alice@elsewhere.test"));
+}
+
+TEST_CASE("domain: one with addresses cannot be removed") {
+  Fixture f;
+  f.add("alice@example.test");
+  const auto refused = f.run(f.directory->remove_domain("example.test", f.context()));
+  REQUIRE(!refused);
+  CHECK(refused.error().kind() == ErrorKind::conflict);
+  REQUIRE(f.run(f.directory->remove_account("alice", f.context())));
+  CHECK(f.run(f.directory->remove_domain("example.test", f.context())));
+  CHECK(f.run(f.directory->domains(f.context()))->empty());
+}
+
+TEST_CASE("H9: more password checks than the queue holds are put off, not taken in") {
+  Fixture f;
+  f.add("alice@example.test");
+  std::vector<Task<Result<directory::Authenticated>>> tries;
+  for (int i = 0; i < 100; ++i) tries.push_back(f.directory->authenticate({"alice", "wrong " + std::to_string(i), "imap", peer}, f.context()));
+  std::size_t put_off = 0;
+  for (auto& attempt : tries) {
+    const auto result = f.run(std::move(attempt));
+    REQUIRE(!result);
+    put_off += result.error().kind() == ErrorKind::unavailable ? 1 : 0;
+  }
+  CHECK(put_off > 0);
+  CHECK(f.log_in("alice", "correct horse battery"));
+}
+
+TEST_CASE("records: every truncation of a stored account or address is an error, never a crash") {
+  AccountRecord record{.id = directory::AccountId{7}, .login = "a@example.test"};
+  record.app_passwords.push_back({{.name = "phone", .services = {"imap", "smtp"}}, "hash", {}, {}});
+  for (const std::string& whole : {encode(record), encode(AddressRecord{.account = {}, .alias = {"x@y", AliasKind::list, {"a@b", "c@d"}}})}) {
+    for (std::size_t cut = 0; cut < whole.size(); ++cut) {
+      const auto part = std::string_view(whole).substr(0, cut);
+      CHECK((!decode_account(part) || !decode_address(part)));
+    }
+  }
+  const auto back = decode_account(encode(record));
+  REQUIRE(back);
+  CHECK(back->app_passwords[0].about.services == std::vector<std::string>{"imap", "smtp"});
+}
