@@ -71,12 +71,12 @@ struct ConnectionInfo {
   Version version = Version::tls1_3;
   std::string cipher;                // IANA name: "TLS_AES_128_GCM_SHA256"
   unsigned cipher_bits = 0;
-  std::string group;                 // "X25519"; empty if unknown
+  std::string group;                 // IANA name: "x25519", "secp256r1"; empty if unknown
   std::string server_name;           // SNI; empty if none
   std::string application_protocol;  // empty if none
   bool resumed = false;
 
-  // For a Received field (RFC 3848, RFC 8314 §4.3): "TLS1.3 with cipher TLS_AES_128_GCM_SHA256 (128 bits)".
+  // For a Received field (RFC 8314 §4.3): "tls TLS_AES_128_GCM_SHA256 group x25519".
   [[nodiscard]] std::string received_clause() const;
 };
 
@@ -146,8 +146,9 @@ class Channel {
   // The newest session the server gave, once; a client in TLS 1.3 has it after its first octets arrive.
   [[nodiscard]] std::optional<ClientSession> take_session();
 
- private:
   struct State;
+
+ private:
   explicit Channel(std::unique_ptr<State> state) noexcept;
   std::unique_ptr<State> state_;
 };

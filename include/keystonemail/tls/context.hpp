@@ -4,6 +4,7 @@
 // TLS 1.2 (RFC 5246) and 1.3 (RFC 8446) configuration, shared by the channels made from it.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -43,6 +44,7 @@ struct ServerOptions {
   std::vector<CertifiedKey> certificates;
   std::vector<std::string> application_protocols;  // RFC 7301, e.g. "imap"; empty: not negotiated. Enforced when the client offers any
   Version version_min = Version::tls1_2;
+  Version version_max = Version::tls1_3;
   ClientCertificates client_certificates = ClientCertificates::none;
   std::string client_trust_pem;                    // authorities for client certificates
   // Names the listener: tickets are good for contexts of the same name and certificate only, so that a session
@@ -78,6 +80,7 @@ struct ClientOptions {
   std::string trust_path;                          // PEM file; empty: none
   std::vector<std::string> application_protocols;  // offered
   Version version_min = Version::tls1_2;
+  Version version_max = Version::tls1_3;
   std::vector<CertifiedKey> certificate;           // ours, at most one, given when the server asks
 };
 
