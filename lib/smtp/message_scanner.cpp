@@ -23,15 +23,16 @@ bool any(Block mask) noexcept {
   return (halves[0] | halves[1]) != 0;
 }
 
-// What needs a second look, given the octet before it: CR and LF that do not go together, NUL, a dot after LF.
-bool is_special(char before, char c, bool dots) noexcept {
+bool is_notable(char before, char c, bool dots) noexcept {
   return (c == '\n') != (before == '\r') || c == '\0' || (dots && c == '.' && before == '\n');
 }
 
-// The first special octet from index 1 on, or the size.
-std::size_t find_special(std::string_view text, bool dots) noexcept {
+}  // namespace
+
+std::size_t find_notable(std::string_view text, Dots dots) noexcept {
   const char* const data = text.data();
-  const auto dot_mask = static_cast<std::uint8_t>(dots ? 0xff : 0);
+  const bool with_dots = dots == Dots::notable;
+  const auto dot_mask = static_cast<std::uint8_t>(with_dots ? 0xff : 0);
   std::size_t at = 1;
   for (; at + sizeof(Block) <= text.size(); at += sizeof(Block)) {
     const Block here = load(data + at);
@@ -42,11 +43,9 @@ std::size_t find_special(std::string_view text, bool dots) noexcept {
     const auto dot = std::bit_cast<Block>(here == '.') & std::bit_cast<Block>(before == '\n') & dot_mask;
     if (any((is_lf ^ after_cr) | is_nul | dot)) break;
   }
-  while (at < text.size() && !is_special(data[at - 1], data[at], dots)) ++at;
+  while (at < text.size() && !is_notable(data[at - 1], data[at], with_dots)) ++at;
   return at;
 }
-
-}  // namespace
 
 void MessageScanner::start(Mode mode) noexcept {
   mode_ = mode;
@@ -91,7 +90,7 @@ MessageScanner::Step MessageScanner::step(std::string_view input) noexcept {
 // The first octet is sound; the rest is, up to the next special one, which the next step() judges.
 MessageScanner::Step MessageScanner::step_bulk(std::string_view input) noexcept {
   const bool dots = mode_ == Mode::dot_stuffed;
-  const std::string_view sound = input.substr(0, find_special(input, dots));
+  const std::string_view sound = input.substr(0, find_notable(input, dots ? Dots::notable : Dots::ignored));
   at_ = sound.back() == '\r' ? At::cr : sound.back() == '\n' && dots ? At::line_start : At::inside;
   return {sound.size(), sound};
 }

@@ -12,6 +12,12 @@
 
 namespace keystonemail::smtp {
 
+enum class Dots : std::uint8_t { ignored, notable };
+
+// The first octet from index 1 on that needs a second look, given the octet before it: CR and LF that do not go
+// together, NUL, and a dot after LF where dots are notable. The size when there is none.
+[[nodiscard]] std::size_t find_notable(std::string_view text, Dots dots) noexcept;
+
 // Ownership: holds no octets. Limits: a few bytes of state; linear time, 16 octets at a time.
 class MessageScanner {
  public:

@@ -46,7 +46,7 @@ struct ServerEngine::CommandTable {
 void ServerEngine::dispatch(std::string_view line) {
   const std::size_t space = line.find(' ');
   const Command* const command = CommandTable::find(line.substr(0, space));
-  carry_ = command != nullptr && command->carry == Carry::must_wait ? Carry::must_wait : usual_carry();
+  if (command != nullptr && command->carry == Carry::must_wait) carry_ = Carry::must_wait;
   if (!within_ceilings(command)) return;
   if (command == nullptr) return fault(PeerFault::unknown_command);
   if (options_->require_tls && !secure_ && !is_allowed_before_tls(command->verb)) return fault(PeerFault::tls_required);

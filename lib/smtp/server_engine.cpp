@@ -76,10 +76,10 @@ std::size_t ServerEngine::receive_line(std::string_view octets) {
 
   line_taken_ = !in_place;
   waiting_since_ = now_;
+  if (state_ != State::auth) carry_ = usual_carry();
   if (before_end != '\r') {
     close_with(PeerFault::bare_line_feed);  // RFC 5321 §2.3.8: no line end, and what follows is not to be trusted
   } else if (std::exchange(overlong_, false)) {
-    carry_ = usual_carry();
     if (state_ == State::auth) {
       abort_auth(PeerFault::auth_line_too_long);
     } else {

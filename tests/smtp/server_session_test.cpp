@@ -48,7 +48,8 @@ const std::vector<Scene>& scenes() {
       {"parameters",
        with({"MAIL FROM:<a@b> SIZE=10 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=x+2By AUTH=a+40b\r\n"
              "RCPT TO:<\xc3\xa9@mx.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bb@c\r\nDATA\r\n",
-             "x\r\n.\r\n"})},
+             "x\r\n.\r\n"}),
+       [](ServerFixture& f) { f.implicit_tls = true; }},
       {"too large", with({envelope + "DATA\r\n", "0123456789012345678901234567890123456789\r\n.\r\nRSET\r\n"}),
        [](ServerFixture& f) { f.options.message_octets_max = 20; }},
       {"long lines in a message", with({envelope + "DATA\r\n", "0123456789\r\n0123456789ab\r\nx\r\n.\r\nRSET\r\n"}),
