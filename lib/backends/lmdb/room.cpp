@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "backends/lmdb/room.hpp"
+
+#include <algorithm>
+
+#include "backends/lmdb/files.hpp"
+
+namespace keystonemail::lmdb {
+namespace {
+
+constexpr unsigned groups_between_counts = 16;  // the free list is read whole to count it
+
+}  // namespace
+
+bool Room::allows_adding(MDB_txn* txn) {
+  if (!disk_allows()) return false;
+  if (!map_is_low() || environment_.can_grow()) return true;
+  if (groups_until_count_-- == 0) {
+    groups_until_count_ = groups_between_counts;
+    free_octets_ = Environment::free_pages(txn) * environment_.page_octets();
+  }
+  const auto unused = environment_.map_octets() - std::min(environment_.map_octets(), environment_.used_octets());
+  return unused + free_octets_ > reserve();
+}
+
+bool Room::map_is_low() const noexcept {
+  return environment_.used_octets() + reserve() >= environment_.map_octets();
+}
+
+bool Room::disk_is_full() const noexcept {
+  const auto space = free_space(environment_.directory());
+  return space && space->octets < (1U << 20);
+}
+
+bool Room::disk_allows() const noexcept {
+  const auto space = free_space(environment_.directory());
+  if (!space) return true;  // let the write itself find out
+  const auto share = space->total_octets / 100 * options_.free_percent_min;
+  const auto needed = std::min(std::max(share, options_.free_octets_min), space->total_octets / 4);
+  return space->octets >= needed && !(space->inodes_low && options_.free_percent_min > 0);
+}
+
+std::uint64_t Room::reserve() const noexcept {
+  if (options_.map_reserve_octets != 0) return options_.map_reserve_octets;
+  return std::max<std::uint64_t>(64U << 20, environment_.map_octets() / 20);
+}
+
+}  // namespace keystonemail::lmdb
