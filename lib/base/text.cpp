@@ -3,6 +3,7 @@
 #include "keystonemail/base/text.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace keystonemail {
 
@@ -65,10 +66,25 @@ std::optional<CodePoint> decode_utf8(std::string_view text) noexcept {
   return CodePoint{value, length};
 }
 
+namespace {
+
+// How many octets at the start are ASCII, looked at eight at a time; may stop up to seven early.
+std::size_t ascii_octets(std::string_view text) noexcept {
+  std::size_t done = 0;
+  for (; text.size() - done >= 8; done += 8) {
+    std::uint64_t eight;
+    std::memcpy(&eight, text.data() + done, 8);
+    if ((eight & 0x8080'8080'8080'8080) != 0) break;
+  }
+  return done;
+}
+
+}  // namespace
+
 bool is_utf8(std::string_view text) noexcept {
   while (!text.empty()) {
     if (static_cast<unsigned char>(text.front()) < 0x80) {
-      text.remove_prefix(1);
+      text.remove_prefix(std::max<std::size_t>(ascii_octets(text), 1));
       continue;
     }
     const auto decoded = decode_utf8(text);
@@ -79,6 +95,7 @@ bool is_utf8(std::string_view text) noexcept {
 }
 
 bool is_ascii(std::string_view text) noexcept {
+  text.remove_prefix(ascii_octets(text));
   return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 

@@ -12,8 +12,6 @@
 namespace keystonemail::mime {
 namespace {
 
-constexpr std::string_view specials = "()<>[]:;@\\,\"";  // RFC 5322 §3.2.3 without ".": LENIENT: "J. Smith" is usual
-
 class AddressListParser {
  public:
   explicit AddressListParser(std::string_view value) noexcept : scanner_(value) {}
@@ -57,19 +55,17 @@ class AddressListParser {
     while (!scanner_.at_end()) {
       const char c = scanner_.peek();
       if (c == '<' || c == '@' || c == ',' || c == ';' || (c == ':' && !in_group_)) return;
-      std::string word;
-      if (c == '"') {
-        scanner_.take_quoted(word);
-      } else {
-        word = scanner_.take_until(specials);
-        if (word.empty()) {  // a special out of place, or a control: it is text
-          word.push_back(c);
-          scanner_.move_to(scanner_.position() + 1);
-        }
-      }
       if (blank_before && !phrase_.empty()) phrase_.push_back(' ');
-      phrase_ += word;
-      local_part_ += word;
+      const std::size_t word_begin = phrase_.size();
+      if (c == '"') {
+        scanner_.take_quoted(phrase_);
+      } else if (const auto word = scanner_.take_until(atom_ends); !word.empty()) {
+        phrase_ += word;
+      } else {  // a special out of place, or a control: it is text
+        phrase_.push_back(c);
+        scanner_.move_to(scanner_.position() + 1);
+      }
+      local_part_.append(phrase_, word_begin);
       const std::size_t before = scanner_.position();
       scanner_.skip_cfws(&comment_);
       blank_before = scanner_.position() != before;
@@ -87,7 +83,7 @@ class AddressListParser {
       if (c == '@' || c == '>' || c == ',') break;
       if (c == '"') {
         scanner_.take_quoted(entry.local_part);
-      } else if (const auto word = scanner_.take_until(specials); !word.empty()) {
+      } else if (const auto word = scanner_.take_until(atom_ends); !word.empty()) {
         entry.local_part += word;
       } else {
         entry.local_part.push_back(c);
@@ -150,7 +146,7 @@ class AddressListParser {
       }
     } else {
       while (true) {
-        const auto atom = scanner_.take_until(specials);
+        const auto atom = scanner_.take_until(atom_ends);
         if (atom.empty() || (!domain.empty() && !domain.ends_with('.') && !atom.starts_with('.'))) break;
         domain += atom;
         scanner_.skip_cfws(&comment_);

@@ -17,8 +17,6 @@
 namespace keystonemail::mime {
 namespace {
 
-constexpr std::string_view tspecials = "()<>@,;:\\\"/[]?=";  // RFC 2045 §5.1
-
 // LENIENT: malformed escapes stay as they are.
 std::string decode_percent_leniently(std::string_view text) {
   std::string out;
@@ -74,11 +72,11 @@ ContentType parse_content_type(std::string_view value) {
   ContentType result;
   Scanner scanner(value);
   scanner.skip_cfws();
-  const auto type = scanner.take_until(tspecials);
+  const auto type = scanner.take_until(token_ends);
   scanner.skip_cfws();
   const bool slash = scanner.take('/');
   scanner.skip_cfws();
-  const auto subtype = scanner.take_until(tspecials);
+  const auto subtype = scanner.take_until(token_ends);
   if (type.empty() || !slash || subtype.empty()) return result;  // RFC 2045 §5.2: text/plain
   result.type = to_lower(type);
   result.subtype = to_lower(subtype);
@@ -91,7 +89,7 @@ ContentDisposition parse_content_disposition(std::string_view value) {
   ContentDisposition result;
   Scanner scanner(value);
   scanner.skip_cfws();
-  result.type = to_lower(scanner.take_until(tspecials));
+  result.type = to_lower(scanner.take_until(token_ends));
   result.parameters = read_parameters(scanner, result.ambiguous);
   return result;
 }
@@ -102,7 +100,7 @@ std::vector<std::string> parse_content_language(std::string_view value) {
   while (languages.size() < limits::parameters_max) {
     scanner.skip_cfws();
     while (scanner.take(',')) scanner.skip_cfws();
-    const auto language = scanner.take_until(tspecials);
+    const auto language = scanner.take_until(token_ends);
     if (language.empty()) break;
     languages.emplace_back(language);
   }
@@ -120,7 +118,7 @@ TransferEncoding parse_transfer_encoding(std::string_view value) noexcept {
   // With comments, or followed by something: only the token counts.
   Scanner scanner(value);
   scanner.skip_cfws();
-  const auto token = scanner.take_until(tspecials);
+  const auto token = scanner.take_until(token_ends);
   for (std::size_t i = 0; i < 5; ++i)
     if (iequals(token, encoding_names[i])) return static_cast<TransferEncoding>(i);
   return TransferEncoding::unknown;

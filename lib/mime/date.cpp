@@ -19,6 +19,7 @@ using std::chrono::sys_days;
 
 constexpr std::string_view month_names = "JanFebMarAprMayJunJulAugSepOctNovDec";
 constexpr std::string_view day_names = "SunMonTueWedThuFriSat";
+constexpr auto word_ends = CharacterSet("(),").with_controls_and_blank();
 constexpr std::size_t tokens_max = 16;
 
 struct Zone {
@@ -228,7 +229,7 @@ std::optional<ZonedTime> parse_date(std::string_view value) {
     scanner.skip_cfws();
     while (scanner.take(',')) scanner.skip_cfws();
     if (scanner.at_end()) break;
-    const auto word = scanner.take_until("(),");
+    const auto word = scanner.take_until(word_ends);
     if (word.empty()) return std::nullopt;
     take_word(word, parts);
   }

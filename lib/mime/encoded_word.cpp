@@ -169,6 +169,17 @@ std::string encode_words(std::string_view utf8) {
   return out;
 }
 
+// Whether folding cannot keep a line within RFC 5322 §2.1.1.
+bool has_long_word(std::string_view text) {
+  constexpr std::size_t word_octets_max = 900;
+  while (text.size() > word_octets_max) {
+    const std::size_t blank = text.find(' ');
+    if (std::min(blank, text.size()) > word_octets_max) return true;
+    text.remove_prefix(blank + 1);
+  }
+  return false;
+}
+
 std::string one_line(std::string_view text) {
   std::string out(text);
   for (char& c : out)
@@ -201,13 +212,13 @@ std::string decode_text(std::string_view value) {
 
 std::string encode_text(std::string_view utf8) {
   const std::string text = one_line(utf8);
-  if (is_ascii(text) && text.find("=?") == std::string::npos) return text;
+  if (is_ascii(text) && text.find("=?") == std::string::npos && !has_long_word(text)) return text;
   return encode_words(text);
 }
 
 std::string encode_phrase(std::string_view utf8) {
   const std::string text = one_line(utf8);
-  if (!is_ascii(text) || text.find("=?") != std::string::npos) return encode_words(text);
+  if (!is_ascii(text) || text.find("=?") != std::string::npos || has_long_word(text)) return encode_words(text);
   const bool atoms = std::ranges::all_of(text, [](char c) {
     return is_alpha(c) || is_digit(c) || std::string_view("!#$%&'*+-/=?^_`{|}~ ").find(c) != std::string_view::npos;
   });

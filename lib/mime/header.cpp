@@ -164,13 +164,14 @@ std::optional<Field> find_field(std::string_view header, FieldName name) noexcep
 
 void append_unfolded(std::string& out, std::string_view value) {
   value = trim(value);
-  while (!value.empty()) {
-    const std::size_t plain = value.find_first_of("\r\n");
-    out += value.substr(0, plain);
-    if (plain == std::string_view::npos) return;
-    value.remove_prefix(plain);
-    value.remove_prefix(std::min(value.find_first_not_of("\r\n"), value.size()));
+  if (value.empty()) return;
+  if (std::memchr(value.data(), '\r', value.size()) == nullptr && std::memchr(value.data(), '\n', value.size()) == nullptr) {
+    out += value;
+    return;
   }
+  out.reserve(out.size() + value.size());
+  for (const char c : value)
+    if (c != '\r' && c != '\n') out.push_back(c);
 }
 
 std::string unfold(std::string_view value) {

@@ -16,7 +16,6 @@
 namespace keystonemail::mime {
 namespace {
 
-constexpr std::string_view name_ends = "()<>@,;:\\\"/[]?=";
 constexpr std::uint64_t section_max = 9'999;
 
 // In the order of preference.
@@ -61,7 +60,7 @@ void read_value(Scanner& scanner, RawParameter& raw) {
   scanner.skip_cfws();
   if (scanner.peek() == '"') return scanner.take_quoted(raw.value);
   const std::size_t begin = scanner.position();
-  const auto token = scanner.take_until(name_ends);
+  const auto token = scanner.take_until(token_ends);
   scanner.skip_cfws();
   if (scanner.at_end() || scanner.peek() == ';') {
     raw.value = token;
@@ -88,7 +87,7 @@ std::vector<RawParameter> read_raw(Scanner& scanner) {
     skip_to_semicolon(scanner);
     if (!scanner.take(';')) break;
     scanner.skip_cfws();
-    const auto name = scanner.take_until(name_ends);
+    const auto name = scanner.take_until(token_ends);
     scanner.skip_cfws();
     if (name.empty() || !scanner.take('=')) continue;
     RawParameter& raw = raws.emplace_back();

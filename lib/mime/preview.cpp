@@ -28,18 +28,21 @@ bool is_ascii_superset(std::string_view charset) {
 // The first code points of `text`, runs of blanks and controls as one blank.
 std::string shorten(std::string_view text) {
   std::string out;
+  out.reserve(limits::preview_characters);
   std::size_t characters = 0;
-  while (!text.empty() && characters < limits::preview_characters) {
-    const char c = text.front();
-    if (static_cast<unsigned char>(c) <= ' ' || c == '\x7f') {
-      text.remove_prefix(1);
+  for (std::size_t i = 0; i < text.size() && characters < limits::preview_characters;) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c <= ' ' || c == 0x7f) {
+      ++i;
       if (out.empty() || out.back() == ' ') continue;
       out.push_back(' ');
+    } else if (c < 0x80) {
+      out.push_back(text[i++]);
     } else {
-      const auto decoded = decode_utf8(text);
+      const auto decoded = decode_utf8(text.substr(i));
       const std::size_t octets = decoded ? decoded->octets : 1;
-      if (decoded) out += text.substr(0, octets);
-      text.remove_prefix(octets);
+      if (decoded) out += text.substr(i, octets);
+      i += octets;
     }
     ++characters;
   }

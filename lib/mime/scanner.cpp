@@ -39,16 +39,6 @@ void Scanner::skip_comment(std::string* comment) {
   }
 }
 
-std::string_view Scanner::take_until(std::string_view ends) noexcept {
-  const std::size_t begin = position_;
-  while (!at_end()) {
-    const char c = text_[position_];
-    if (static_cast<unsigned char>(c) <= ' ' || c == '\x7f' || ends.find(c) != std::string_view::npos) break;
-    ++position_;
-  }
-  return between(begin, position_);
-}
-
 void Scanner::take_quoted(std::string& out) {
   assert(peek() == '"');
   ++position_;

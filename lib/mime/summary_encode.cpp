@@ -11,6 +11,7 @@
 #include "keystonemail/mime/summary.hpp"
 #include "mime/preview.hpp"
 #include "mime/record.hpp"
+#include "mime/scanner.hpp"
 #include "mime/summary_format.hpp"
 
 namespace keystonemail::mime {
@@ -47,7 +48,8 @@ std::string clean_text(std::string_view value) {
 
 void put_text(std::string& out, std::string_view value) {
   value = trim(value);
-  if (value.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos) put_string(out, value);
+  constexpr CharacterSet unclean(std::string_view("\r\n\0", 3));
+  if (std::ranges::none_of(value, [&](char c) { return unclean.has(c); })) put_string(out, value);
   else put_string(out, clean_text(value));
 }
 

@@ -46,7 +46,7 @@ class MessageBuilder {
   MessageBuilder& cc(const NamedAddress& who);
   MessageBuilder& subject(std::string_view utf8);
   MessageBuilder& message_id(std::string_view id);  // without brackets
-  // Any other unstructured field, after those above, in the order given.
+  // Any other unstructured field. Fields are written in the order of the calls.
   MessageBuilder& field(std::string_view name, std::string_view utf8);
   // A field whose value is written as it stands, folded only at blanks.
   MessageBuilder& raw_field(std::string_view name, std::string_view value);
@@ -64,8 +64,9 @@ class MessageBuilder {
  private:
   struct RawPart { std::string content_type, body; };
 
+  MessageBuilder& add_address(std::string_view name, const NamedAddress& who);
+
   std::vector<std::pair<std::string, std::string>> fields_;  // name, encoded value
-  std::vector<NamedAddress> to_, cc_;
   std::string text_, html_, multipart_;
   bool has_text_ = false, has_html_ = false;
   std::vector<Attachment> attachments_;
