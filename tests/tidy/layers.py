@@ -32,7 +32,7 @@ THIRD_PARTY = {
     r'uv\.h': ['lib/backends/libuv'],
     r'idn2\.h': ['lib/codec'],
     r'iconv\.h': ['lib/codec'],
-    r'uni(norm|case|str|ctype|type|conv)\.h': ['lib/codec'],
+    r'uni(norm|case|str|ctype|type|conv)\.h': ['lib/crypto', 'lib/codec'],
     r'zlib\.h': ['lib/codec'],
     r'crypt\.h': ['lib/crypto', 'lib/sasl'],
     r'toml\+\+/': ['host/config'],

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# Copyright the Keystone Mail authors
+"""Builds a consumer of the library in each way that others use: installed (shared and static, by pkg-config) and as a
+Meson subproject. Also looks at what the shared library shows. Argument: the build folder."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CONSUMER = ROOT / 'tests' / 'embed' / 'consumer.cpp'
+BUILD = pathlib.Path(sys.argv[1])
+passed = failed = 0
+
+
+def check(title, ok, detail=''):
+    global passed, failed
+    print(f'{"ok" if ok else "FAIL":<5} {title}')
+    if ok:
+        passed += 1
+    else:
+        failed += 1
+        print(detail[-3000:])
+
+
+def run(*command, **options):
+    return subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+
+
+with tempfile.TemporaryDirectory() as scratch:
+    scratch = pathlib.Path(scratch)
+    prefix = scratch / 'installed'
+    out = run('meson', 'install', '-C', str(BUILD), '--no-rebuild', '--destdir', str(prefix))
+    check('meson install', out.returncode == 0, out.stdout)
+    pc = next(prefix.rglob('keystonemail.pc'), None)
+    check('keystonemail.pc is installed', pc is not None)
+    headers = next(prefix.rglob('include/keystonemail/mime/message.hpp'), None)
+    check('headers are installed', headers is not None)
+    if pc and headers:
+        root = str(prefix) + re.search(r'^prefix=(.*)$', pc.read_text(), re.M)[1]
+        environment = dict(os.environ, PKG_CONFIG_PATH=str(pc.parent))
+        for kind in ('shared', 'static'):
+            flags = run('pkg-config', f'--define-variable=prefix={root}', *(['--static'] if kind == 'static' else []), '--cflags', '--libs',
+                        'keystonemail', env=environment).stdout.split()
+            if kind == 'static':
+                flags = [str(next(prefix.rglob('libkeystonemail.a'))) if flag == '-lkeystonemail' else flag for flag in flags]
+            program = scratch / f'consumer-{kind}'
+            out = run('g++', '-std=c++23', str(CONSUMER), '-o', str(program), *flags)
+            check(f'a consumer links the {kind} library', out.returncode == 0, out.stdout)
+            if out.returncode == 0:
+                library = str(next(prefix.rglob('libkeystonemail.so')).parent)
+                out = run(str(program), env=dict(os.environ, LD_LIBRARY_PATH=library))
+                check(f'and runs with it ({kind})', out.stdout == 'embedded\n', out.stdout)
+        shared = next(prefix.rglob('libkeystonemail.so'))
+        names = [line.split()[-1] for line in run('nm', '-D', '--defined-only', str(shared)).stdout.splitlines()]
+        foreign = [name for name in names if 'keystonemail' not in name and not name.startswith('_ZTI') and name not in ('_init', '_fini')]
+        check('the shared library shows its own names only', names and not foreign, '\n'.join(foreign[:20]))
+
+    project = scratch / 'project'
+    (project / 'subprojects').mkdir(parents=True)
+    (project / 'subprojects' / 'keystone-mail').symlink_to(ROOT)
+    shutil.copy(CONSUMER, project / 'consumer.cpp')
+    (project / 'meson.build').write_text('''project('consumer', 'cpp')
+cxx = meson.get_compiler('cpp')
+keystonemail = dependency('keystonemail', fallback: 'keystone-mail',
+                          default_options: ['tests=false', 'programs=false', 'default_library=static'])
+executable('consumer', 'consumer.cpp', dependencies: keystonemail,
+           cpp_args: cxx.first_supported_argument('-std=c++23', '-std=c++2b'))
+''')
+    out = run('meson', 'setup', str(project / 'build'), str(project), env=dict(os.environ, CCACHE_NOHASHDIR='1', PKG_CONFIG_PATH=''))
+    check('a project with ours as a subproject is configured', out.returncode == 0, out.stdout)
+    out = run('ninja', '-C', str(project / 'build'), 'consumer', env=dict(os.environ, CCACHE_NOHASHDIR='1'))
+    check('and built', out.returncode == 0, out.stdout)
+    out = run(str(project / 'build' / 'consumer'))
+    check('and runs', out.stdout == 'embedded\n', out.stdout)
+
+print(f'{passed} passed, {failed} failed')
+sys.exit(failed > 0)
