@@ -10,8 +10,8 @@
 #include <filesystem>
 
 #include "backends/lmdb/errors.hpp"
-#include "backends/lmdb/files.hpp"
 #include "base/try.hpp"
+#include "kv/disk.hpp"
 
 namespace keystonemail::lmdb {
 
@@ -29,7 +29,7 @@ Result<void> copy_environment(MDB_env* env, const std::string& file, Compaction 
     return failed(code, "copy to " + file);
   }
   const auto directory = std::filesystem::path(file).parent_path().string();
-  return sync_directory(directory.empty() ? "." : directory);
+  return kv::sync_directory(directory.empty() ? "." : directory);
 }
 
 }  // namespace keystonemail::lmdb

@@ -9,11 +9,11 @@
 
 #include "backends/lmdb/data_file.hpp"
 #include "backends/lmdb/errors.hpp"
-#include "backends/lmdb/files.hpp"
 #include "backends/lmdb/value.hpp"
 #include "base/format.hpp"
 #include "base/record.hpp"
 #include "base/try.hpp"
+#include "kv/disk.hpp"
 #include "keystonemail/codec/crc32c.hpp"
 
 namespace keystonemail::lmdb {
@@ -35,8 +35,8 @@ std::uint64_t to_map_octets(std::uint64_t wanted) noexcept {
 Result<std::unique_ptr<Environment>> Environment::open(const KvOptions& options) {
   if (options.tables.empty() || options.tables.size() > kv::limits::tables_max)
     return fail(ErrorKind::invalid, {}, "lmdb: number of tables");
-  KM_CHECK(make_directory(options.directory));
-  if (options.file_systems == FileSystems::local) KM_CHECK(check_file_system(options.directory));
+  KM_CHECK(kv::make_directory(options.directory));
+  if (options.file_systems == FileSystems::local) KM_CHECK(kv::check_file_system(options.directory));
   KM_TRY(auto lock, OwnerLock::acquire(options.directory + "/owner.lock"));
   std::unique_ptr<Environment> environment(new Environment(options, std::move(lock)));
   KM_CHECK(environment->open_files());
@@ -107,7 +107,7 @@ Result<void> Environment::open_files() {
   MDB_stat stat{};
   mdb_env_stat(raw, &stat);
   page_octets_ = stat.ms_psize;
-  KM_CHECK(sync_directory(options_.directory));  // data.mdb may be new
+  KM_CHECK(kv::sync_directory(options_.directory));  // data.mdb may be new
   return open_tables();
 }
 

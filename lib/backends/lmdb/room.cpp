@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "backends/lmdb/files.hpp"
+#include "kv/disk.hpp"
 
 namespace keystonemail::lmdb {
 namespace {
@@ -29,16 +29,11 @@ bool Room::map_is_low() const noexcept {
 }
 
 bool Room::disk_is_full() const noexcept {
-  const auto space = free_space(environment_.directory());
-  return space && space->octets < (1U << 20);
+  return !kv::has_room(environment_.directory(), {.octets_min = 1U << 20});
 }
 
 bool Room::disk_allows() const noexcept {
-  const auto space = free_space(environment_.directory());
-  if (!space) return true;  // let the write itself find out
-  const auto share = space->total_octets / 100 * options_.free_percent_min;
-  const auto needed = std::min(std::max(share, options_.free_octets_min), space->total_octets / 4);
-  return space->octets >= needed && !(space->inodes_low && options_.free_percent_min > 0);
+  return kv::has_room(environment_.directory(), {options_.free_octets_min, options_.free_percent_min});
 }
 
 std::uint64_t Room::reserve() const noexcept {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
-#include "backends/lmdb/files.hpp"
+#include "kv/disk.hpp"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -9,14 +9,15 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <system_error>
 
-#include "backends/lmdb/errors.hpp"
 #include "base/format.hpp"
 #include "base/try.hpp"
 
-namespace keystonemail::lmdb {
+namespace keystonemail::kv {
 namespace {
 
 // Where locks, shared maps or syncs cannot be relied on. Numbers that linux/magic.h does not name are from statfs(2).
@@ -37,40 +38,46 @@ const char* unfit(std::uint32_t magic) noexcept {
 
 }  // namespace
 
+Error disk_error(int code, std::string_view what) {
+  const bool full = code == ENOSPC || code == EDQUOT;
+  return Error(ErrorKind::unavailable, full ? "storage is full" : "storage is not available",
+               format("{}: {}", what, std::generic_category().message(code)));
+}
+
 Result<void> make_directory(const std::string& directory) {
   if (::mkdir(directory.c_str(), 0700) == 0) {
     const auto parent = std::filesystem::path(directory).lexically_normal().parent_path().string();
     return sync_directory(parent.empty() ? "." : parent);
   }
-  if (errno != EEXIST) return failed(errno, "mkdir " + directory);
+  if (errno != EEXIST) return disk_failed(errno, "mkdir " + directory);
   return {};
 }
 
 Result<void> sync_directory(const std::string& directory) {
   const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return failed(errno, "open " + directory);
+  if (fd < 0) return disk_failed(errno, "open " + directory);
   const int code = ::fsync(fd) == 0 ? 0 : errno;
   ::close(fd);
-  if (code != 0) return failed(code, "fsync " + directory);
+  if (code != 0) return disk_failed(code, "fsync " + directory);
   return {};
 }
 
 Result<void> check_file_system(const std::string& directory) {
   struct statfs found {};
-  if (::statfs(directory.c_str(), &found) != 0) return failed(errno, "statfs " + directory);
+  if (::statfs(directory.c_str(), &found) != 0) return disk_failed(errno, "statfs " + directory);
   if (const char* name = unfit(static_cast<std::uint32_t>(found.f_type)))
     return fail(ErrorKind::invalid, "unfit file system", format("{} is on {}: a local file system is needed", directory, name));
   return {};
 }
 
-Result<FreeSpace> free_space(const std::string& directory) {
+bool has_room(const std::string& directory, const FreeSpaceRule& rule) noexcept {
   struct statvfs found {};
-  if (::statvfs(directory.c_str(), &found) != 0) return failed(errno, "statvfs " + directory);
-  FreeSpace space;
-  space.octets = static_cast<std::uint64_t>(found.f_bavail) * found.f_frsize;
-  space.total_octets = static_cast<std::uint64_t>(found.f_blocks) * found.f_frsize;
-  space.inodes_low = found.f_files > 0 && found.f_favail < found.f_files / 20;
-  return space;
+  if (::statvfs(directory.c_str(), &found) != 0) return true;
+  const auto free = static_cast<std::uint64_t>(found.f_bavail) * found.f_frsize;
+  const auto total = static_cast<std::uint64_t>(found.f_blocks) * found.f_frsize;
+  const auto needed = std::min(std::max(total / 100 * rule.percent_min, rule.octets_min), total / 4);
+  const bool inodes_low = rule.percent_min > 0 && found.f_files > 0 && found.f_favail < found.f_files / 20;
+  return free >= needed && !inodes_low;
 }
 
-}  // namespace keystonemail::lmdb
+}  // namespace keystonemail::kv
