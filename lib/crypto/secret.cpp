@@ -21,14 +21,14 @@ bool constant_time_equal(std::string_view a, std::string_view b) noexcept {
   return a.size() == b.size() && (a.empty() || CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0);
 }
 
-SecretString SecretString::adopt(std::string& octets) {
+SecretString SecretString::adopt(std::string& octets) noexcept {
   SecretString secret;
   secret.value_ = std::move(octets);
   wipe(octets);  // a short string is copied by a move
   return secret;
 }
 
-SecretString& SecretString::operator=(SecretString&& other) {
+SecretString& SecretString::operator=(SecretString&& other) noexcept {
   if (this == &other) return *this;
   wipe(value_);
   value_ = std::move(other.value_);

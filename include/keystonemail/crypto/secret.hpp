@@ -26,9 +26,9 @@ class SecretString {
   SecretString() noexcept = default;
   explicit SecretString(std::string_view octets) : value_(octets) {}
   // Takes the octets over and wipes what is left behind.
-  [[nodiscard]] static SecretString adopt(std::string& octets);
-  SecretString(SecretString&& other) : SecretString(adopt(other.value_)) {}
-  SecretString& operator=(SecretString&& other);
+  [[nodiscard]] static SecretString adopt(std::string& octets) noexcept;
+  SecretString(SecretString&& other) noexcept : SecretString(adopt(other.value_)) {}
+  SecretString& operator=(SecretString&& other) noexcept;
   SecretString(const SecretString&) = delete;
   SecretString& operator=(const SecretString&) = delete;
   ~SecretString() { wipe(value_); }

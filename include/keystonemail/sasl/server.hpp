@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "keystonemail/base/random.hpp"
+#include "keystonemail/crypto/digest.hpp"
 #include "keystonemail/crypto/password.hpp"
 #include "keystonemail/crypto/secret.hpp"
 #include "keystonemail/sasl/mechanism.hpp"
@@ -43,7 +44,7 @@ struct NeedScramKeys {                             // look the keys up, then dec
   std::string login;
   crypto::Hash hash = crypto::Hash::sha256;
 };
-struct NeedExternalLogin {                         // map the certificate to a login, then decide(Verdict)
+struct NeedExternalLogin {                         // map the certificate to a login, then decide(ExternalLogin) or refuse
   std::string identity;                            // what ServerOptions::external_identity said
   std::string authorization_id;                    // empty: derive it from the identity
 };
@@ -62,14 +63,15 @@ struct Failed {
 };
 using Event = std::variant<Challenge, NeedVerifyPassword, NeedScramKeys, NeedExternalLogin, Authenticated, Failed>;
 
-// The answer to NeedVerifyPassword and NeedExternalLogin.
-enum class Verdict : std::uint8_t { accept, refuse, unavailable };
-// For NeedExternalLogin with accept, `login` says who it is.
+// The answer to NeedVerifyPassword; to NeedExternalLogin only "refuse".
+enum class Verdict : std::uint8_t { accept, refuse };
+// The answer to NeedExternalLogin: whose certificate it is.
 struct ExternalLogin { std::string login; };
 // The answer to NeedScramKeys. Credentials of one account share salt and iterations; those that do not agree with the
 // first are not used. None: the login is unknown, has no keys, or may not log in; the exchange goes on with invented
 // ones and fails at its end like a wrong password.
 struct ScramAnswer { std::vector<crypto::ScramKeys> credentials; };
+// The answer to any question: the directory cannot say now.
 struct Unavailable {};
 
 struct ChannelBindings {
@@ -83,8 +85,9 @@ struct ServerOptions {
   // offer them is refused. REQUIRES: a binding.
   bool offers_plus = false;
   std::string external_identity;                   // of a verified client certificate; empty: EXTERNAL fails
-  // Makes invented salts: at least 16 octets, the same for all servers of a directory and for as long as it lives.
+  // Makes invented salts: secret, and the same for all servers of a directory for as long as it lives, as real salts are.
   std::string invented_salt_secret;
+  std::string primary_domain;                      // what a login without '@' means, so that both spellings get one salt
   std::uint32_t invented_iterations = crypto::limits::scram_iterations_min;
 };
 
@@ -119,7 +122,7 @@ class ServerExchange {
   enum class Waiting : std::uint8_t { start, response, verdict, external, keys, over };
   [[nodiscard]] virtual Event on_message(std::string_view message) = 0;
   [[nodiscard]] virtual Event on_answer(Answer answer) = 0;
-  [[nodiscard]] virtual std::optional<std::string> first_challenge() const { return std::string(); }
+  [[nodiscard]] virtual std::string first_challenge() const { return {}; }
   Event note(Event event);
 
   Waiting waiting_ = Waiting::start;
