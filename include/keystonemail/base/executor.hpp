@@ -42,10 +42,16 @@ class Executor : public Clock {
 //
 // A call whose token is asked to stop ends with ErrorKind::cancelled as soon as it can do so without losing
 // data; one whose deadline passes ends with ErrorKind::timeout. A write that has reached its commit completes.
+//
+// It has a constructor on purpose: g++ 12 destroys an aggregate written in braces as an argument within a co_await
+// expression twice.
 struct Context {
+  Context(Executor* on, std::stop_token token = {}, Instant end = Instant::max())  // NOLINT: {&executor} is a context
+      : executor(on), stop(std::move(token)), deadline(end) {}
+
   Executor* executor;  // borrowed; outlives the call
-  std::stop_token stop = {};
-  Instant deadline = Instant::max();
+  std::stop_token stop;
+  Instant deadline;
 
   [[nodiscard]] Context until(Instant when) const { return {executor, stop, when}; }
   [[nodiscard]] Context with_stop(std::stop_token token) const { return {executor, std::move(token), deadline}; }
