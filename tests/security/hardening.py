@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# Copyright the Keystone Mail authors
+"""I1: the program is hardened as built. I2: what invites memory errors is not in the code. Argument: the program."""
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = sys.argv[1]
+passed = failed = 0
+
+
+def check(title, ok, detail=''):
+    global passed, failed
+    print(f'{"ok" if ok else "FAIL":<5} {title}')
+    passed, failed = passed + bool(ok), failed + (not ok)
+    if not ok and detail:
+        print(str(detail)[:2000])
+
+
+def readelf(*flags):
+    return subprocess.run(['readelf', '-W', *flags, PROGRAM], text=True, capture_output=True).stdout
+
+
+header, segments, dynamic, symbols, notes = (readelf(flag) for flag in ('-h', '-l', '-d', '--dyn-syms', '-n'))
+check('I1: position-independent', re.search(r'Type:\s+DYN', header))
+check('I1: relocations are read-only (full RELRO)', 'GNU_RELRO' in segments and re.search(r'BIND_NOW|FLAGS_1.*NOW', dynamic), dynamic)
+stack = re.search(r'GNU_STACK.*', segments)
+check('I1: the stack is not executable', stack and 'RWE' not in stack[0], stack)
+check('I1: no segment is writable and executable', not re.search(r'LOAD.*\bRWE\b', segments), segments)
+check('I1: stack protector', '__stack_chk_fail' in symbols)
+check('I1: fortified libc calls', re.search(r'__\w+_chk\b', symbols.replace('__stack_chk_fail', '')))
+check('I1: control-flow protection (IBT and SHSTK)', 'IBT' in notes and 'SHSTK' in notes, notes)
+undefined = set(re.findall(r'UND (\w+)', symbols))
+check('I1: assertions are compiled in', any('assert' in name for name in undefined), undefined)
+banned = {'strcpy', 'strcat', 'sprintf', 'vsprintf', 'gets', 'strtok', 'system', 'popen', 'execv', 'execve', 'execvp', 'mktemp', 'tmpnam'}
+check('I1: none of the dangerous libc calls is linked', not undefined & banned, undefined & banned)
+
+found = []
+for path in sorted((ROOT / 'lib').rglob('*.[hc]pp')) + sorted((ROOT / 'include').rglob('*.hpp')):
+    for number, line in enumerate(path.read_text(errors='replace').splitlines(), 1):
+        code = line.split('//')[0]
+        if re.search(r'\bnew\s+\w[\w:]*\s*\[', code) or re.search(r'\b(strcpy|strcat|sprintf|gets|alloca)\s*\(', code):
+            found.append(f'{path.relative_to(ROOT)}:{number}: {line.strip()}')
+check('I2: no raw arrays, no strcpy family', not found, '\n'.join(found))
+
+print(f'{passed} passed, {failed} failed')
+sys.exit(failed > 0)
