@@ -223,26 +223,21 @@ std::string MessageBuilder::build(std::uint64_t seed) const {
 void append_folded_field(std::string& out, std::string_view name, std::string_view value) {
   for (const char c : name)
     if (c > ' ' && c < '\x7f' && c != ':') out.push_back(c);
-  out += ": ";
-  std::size_t column = name.size() + 2;
-  const std::string text = one_line(trim(value));
+  out.push_back(':');
+  std::size_t column = name.size() + 1;
+  const std::string text = ' ' + one_line(trim(value));
   std::string_view rest = text;
   while (!rest.empty()) {
-    // A word with the blanks before it; the line is broken in front of the last of these.
+    // A word with the blanks before it; the line is broken in front of these.
     const std::size_t word = std::min(rest.find_first_not_of(' '), rest.size());
     const std::size_t end = std::min(rest.find(' ', word), rest.size());
-    if (word > 0 && column + end > column_max) {
-      out.append(word - 1, ' ');
+    if (column + end > column_max) {
       out += "\r\n";
-      rest.remove_prefix(word - 1);
-      out += rest.substr(0, end - word + 1);
-      rest.remove_prefix(end - word + 1);
-      column = end - word + 1;
-    } else {
-      out += rest.substr(0, end);
-      rest.remove_prefix(end);
-      column += end;
+      column = 0;
     }
+    out += rest.substr(0, end);
+    column += end;
+    rest.remove_prefix(end);
   }
   out += "\r\n";
 }

@@ -20,7 +20,7 @@ using std::chrono::sys_days;
 constexpr std::string_view month_names = "JanFebMarAprMayJunJulAugSepOctNovDec";
 constexpr std::string_view day_names = "SunMonTueWedThuFriSat";
 constexpr auto word_ends = CharacterSet("(),").with_controls_and_blank();
-constexpr std::size_t tokens_max = 16;
+constexpr std::size_t tokens_max = 32;
 
 struct Zone {
   std::string_view name;
@@ -225,13 +225,20 @@ bool take_imap_date(std::string_view text, DateParts& parts) {
 std::optional<ZonedTime> parse_date(std::string_view value) {
   Scanner scanner(value);
   DateParts parts;
+  std::string word;
   for (std::size_t count = 0; count < tokens_max; ++count) {
     scanner.skip_cfws();
     while (scanner.take(',')) scanner.skip_cfws();
-    if (scanner.at_end()) break;
-    const auto word = scanner.take_until(word_ends);
-    if (word.empty()) return std::nullopt;
-    take_word(word, parts);
+    const auto piece = scanner.take_until(word_ends);
+    if (piece.empty() && !scanner.at_end()) return std::nullopt;
+    // RFC 5322 §4.3: a clock may have blanks and comments in it.
+    if (!piece.empty() && (piece.front() == ':' || word.ends_with(':'))) {
+      word += piece;
+      continue;
+    }
+    if (!word.empty()) take_word(word, parts);
+    word = piece;
+    if (piece.empty()) break;
   }
   return to_zoned(parts);
 }

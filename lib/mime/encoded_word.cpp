@@ -67,10 +67,10 @@ class TextDecoding {
   void add_word(const EncodedWord& word) {
     // Words of one charset and encoding side by side are converted together. LENIENT: §5 forbids to split a
     // character between them, and software does it all the same.
+    blanks_ = {};
     if (open_ && !iequals(charset_, word.charset)) flush();
     open_ = true;
     charset_ = word.charset;
-    blanks_ = {};
     if (word.encoding == 'q') {
       append_q_decoded(octets_, word.text);
     } else {

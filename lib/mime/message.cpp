@@ -238,8 +238,15 @@ class MessageParser {
     boundaries_ = 0;
   }
 
-  // Ends the entities at `level` and deeper where the delimiter line, or the end of the text, begins.
+  // Ends the entities at `level` and deeper where the delimiter line, or the end of the text, begins. The line end
+  // before a delimiter belongs to it, unless it is the empty line of the innermost entity's header.
   void close_down_to(std::size_t level, std::uint32_t at, Ending ending) {
+    if (open_.size() <= level) return;
+    const std::uint32_t body_begin = message_.parts_[open_.back().part].body_begin;
+    std::uint32_t stripped = 0;
+    if (ending == Ending::delimiter && at > body_begin) stripped = line_end_octets(raw_.substr(body_begin, at - body_begin));
+    const std::uint32_t end = std::max(at, body_begin) - stripped;
+    const std::uint32_t line_ends = lines_ - (stripped > 0 ? 1 : 0);
     while (open_.size() > level) {
       const Open& open = open_.back();
       Part& part = message_.parts_[open.part];
@@ -247,18 +254,13 @@ class MessageParser {
         add_defect(DefectKind::multipart_without_end, part.header_begin);
         --boundaries_;
       }
-      close(part, lines_ - open.lines_before, at, ending);
+      close(part, line_ends - open.lines_before, end);
       open_.pop_back();
     }
   }
 
-  void close(Part& part, std::uint32_t line_ends, std::uint32_t at, Ending ending) {
-    part.body_end = std::max(at, part.body_begin);
-    if (ending == Ending::delimiter) {  // the line end before a delimiter belongs to it
-      const std::uint32_t octets = line_end_octets(raw_.substr(part.body_begin, part.body_end - part.body_begin));
-      part.body_end -= octets;
-      if (octets > 0) --line_ends;
-    }
+  void close(Part& part, std::uint32_t line_ends, std::uint32_t end) {
+    part.body_end = end;
     const bool unterminated = part.body_end > part.body_begin && raw_[part.body_end - 1] != '\n';
     part.lines = line_ends + (unterminated ? 1 : 0);
     if (part.kind == PartKind::multipart && part.child_count == 0) {
