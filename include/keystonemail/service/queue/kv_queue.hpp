@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// KvQueue: the queue in the same kv store as the mail, so that one operation can enter both. Its tables are described
+// in lib/service/queue/FORMAT.md.
+//
+// Ownership: borrows the mail store, whose blobs and staged messages it shares. Threads: any. Errors: those of the port.
+// Limits: queue::limits are the reception's; an entry is one row.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "keystonemail/kv/kv.hpp"
+#include "keystonemail/queue/queue.hpp"
+#include "keystonemail/service/mailstore/kv_mail_store.hpp"
+
+namespace keystonemail::service {
+
+struct QueueOptions {
+  kv::Table first_table{};                              // of queue_tables(), which the kv store has in that order
+  std::chrono::hours lifetime{5 * 24};                  // RFC 5321 §4.5.4.1: an entry expires after that
+};
+
+[[nodiscard]] std::span<const std::string_view> queue_tables() noexcept;
+
+struct QueuePlan;
+
+class KvQueue final : public queue::Queue {
+ public:
+  KvQueue(KvMailStore& mail, QueueOptions options);
+  ~KvQueue() override;
+
+  Task<Result<std::vector<queue::Entry>>> list(queue::EntryId after, std::size_t entries_max, Context context) override;
+  Task<Result<queue::Entry>> show(queue::EntryId id, Context context) override;
+  Task<Result<std::unique_ptr<mailstore::MessageReader>>> open(queue::EntryId id, Context context) override;
+  Task<Result<void>> update(const queue::Entry& entry, Context context) override;
+  Task<Result<void>> remove(queue::EntryId id, Context context) override;
+
+  // Entries with an attempt due at `now` or before, soonest first; held ones are not due.
+  [[nodiscard]] Task<Result<std::vector<queue::EntryId>>> due(WallTime now, std::size_t entries_max, Context context);
+  // Checks entries, due times, contents and their blobs. REQUIRES: as KvMailStore::verify().
+  [[nodiscard]] Task<Result<std::vector<Finding>>> verify(Context context);
+
+  // For delivery: what an operation writes, made before it.
+  [[nodiscard]] QueuePlan plan(const queue::NewEntry& entry, const mailstore::StagedMessage& message, WallTime now) const;
+  [[nodiscard]] Task<Result<void>> apply(kv::Transaction& t, QueuePlan& plan) const;
+
+ private:
+  KvMailStore& mail_;
+  QueueOptions options_;
+};
+
+}  // namespace keystonemail::service

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "keystonemail/service/queue/kv_queue.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "base/record.hpp"
+#include "service/mailstore/content.hpp"
+#include "service/mailstore/store_core.hpp"
+#include "service/queue/entry_row.hpp"
+
+namespace keystonemail::service {
+
+namespace {
+
+constexpr std::string_view counter_key = "entry";
+
+Task<Result<queue::Entry>> get_entry(kv::Reader& reader, const QueueTables& tables, queue::EntryId id) {
+  const std::string key = entry_key(id);
+  KM_CO_TRY(const auto value, co_await reader.get(tables.entry, key));
+  if (!value) co_return fail(ErrorKind::not_found, "no such queue entry");
+  auto entry = read_entry(id, *value);
+  if (!entry) co_return damaged("queue entry");
+  co_return *std::move(entry);
+}
+
+// The number of the next entry; changes nothing.
+Task<Result<std::uint64_t>> last_id(kv::Reader& reader, const QueueTables& tables) {
+  KM_CO_TRY(const auto value, co_await reader.get(tables.counter, counter_key));
+  co_return value ? read_big_endian(*value) : 0;
+}
+
+Task<Result<void>> apply_remove(kv::Transaction& t, StoreCore& core, const QueueTables& tables, queue::EntryId id) {
+  KM_CO_TRY(const auto entry, co_await get_entry(t, tables, id));
+  const std::string key = entry_key(id);
+  KM_CO_TRY(const auto content, co_await t.get(tables.content, key));
+  const auto blobs = Content::decode_blobs(content.value_or(std::string_view()));
+  if (const auto when = next_attempt(entry)) t.erase(tables.due, due_key(*when, id));
+  t.erase(tables.entry, key);
+  t.erase(tables.content, key);
+  if (blobs) {
+    for (const BlobUse& use : *blobs) KM_CO_CHECK(co_await core.blobs.release(t, use.id));
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> apply_update(kv::Transaction& t, StoreCore& core, const QueueTables& tables, const queue::Entry& wanted) {
+  KM_CO_TRY(auto entry, co_await get_entry(t, tables, wanted.id));
+  const bool pending = std::ranges::any_of(
+      wanted.recipients, [](const auto& r) { return r.state == queue::RecipientState::pending; });
+  if (!pending) co_return co_await apply_remove(t, core, tables, wanted.id);
+  if (const auto when = next_attempt(entry)) t.erase(tables.due, due_key(*when, entry.id));
+  entry.recipients = wanted.recipients;
+  entry.held = wanted.held;
+  if (const auto when = next_attempt(entry)) t.put(tables.due, due_key(*when, entry.id), std::string_view("\1", 1));
+  t.put(tables.entry, entry_key(entry.id), encode_entry(entry));
+  co_return Result<void>();
+}
+
+}  // namespace
+
+std::span<const std::string_view> queue_tables() noexcept { return queue_table_names; }
+
+KvQueue::KvQueue(KvMailStore& mail, QueueOptions options) : mail_(mail), options_(options) {}
+KvQueue::~KvQueue() = default;
+
+QueuePlan KvQueue::plan(const queue::NewEntry& entry, const mailstore::StagedMessage& message, WallTime now) const {
+  const auto& staged = dynamic_cast<const KvStagedMessage&>(message);
+  QueuePlan plan;
+  plan.entry.envelope = entry.envelope;
+  plan.entry.recipients = entry.recipients;
+  for (auto& recipient : plan.entry.recipients) {
+    if (recipient.next_attempt == WallTime{}) recipient.next_attempt = now;
+  }
+  plan.entry.message_id = entry.message_id;
+  plan.entry.login = entry.login;
+  plan.entry.arrived = now;
+  plan.entry.expires = now + options_.lifetime;
+  plan.entry.octets = entry.prefix.size() + staged.octets();
+  plan.content = staged.content_record(entry.prefix);
+  plan.blobs = staged.blobs();
+  return plan;
+}
+
+Task<Result<void>> KvQueue::apply(kv::Transaction& t, QueuePlan& plan) const {
+  const QueueTables tables = QueueTables::from(options_.first_table);
+  KM_CO_TRY(const std::uint64_t last, co_await last_id(t, tables));
+  plan.id = plan.entry.id = queue::EntryId{last + 1};
+  const std::string key = entry_key(plan.id);
+  t.put(tables.counter, counter_key, key);
+  t.put(tables.entry, key, encode_entry(plan.entry));
+  t.put(tables.content, key, plan.content);
+  if (const auto when = next_attempt(plan.entry)) t.put(tables.due, due_key(*when, plan.id), std::string_view("\1", 1));
+  for (const auto& staged : plan.blobs) KM_CO_CHECK(co_await mail_.core().blobs.add_reference(t, *staged));
+  co_return Result<void>();
+}
+
+Task<Result<std::vector<queue::Entry>>> KvQueue::list(queue::EntryId after, std::size_t entries_max, Context context) {
+  std::vector<queue::Entry> entries;
+  if (after == queue::EntryId{UINT64_MAX} || entries_max == 0) co_return entries;
+  KM_CO_TRY(const auto snapshot, co_await mail_.core().kv.snapshot(context));
+  const std::string first = entry_key(queue::EntryId{static_cast<std::uint64_t>(after) + 1});
+  const kv::Range range{.first = first, .rows_max = entries_max};
+  KM_CO_TRY(const auto rows, co_await snapshot->scan(QueueTables::from(options_.first_table).entry, range));
+  for (const kv::Row& row : rows) {
+    auto entry = read_entry(queue::EntryId{read_big_endian(row.key)}, row.value);
+    if (!entry) co_return damaged("queue entry");
+    entries.push_back(*std::move(entry));
+  }
+  co_return entries;
+}
+
+Task<Result<queue::Entry>> KvQueue::show(queue::EntryId id, Context context) {
+  KM_CO_TRY(const auto snapshot, co_await mail_.core().kv.snapshot(context));
+  co_return co_await get_entry(*snapshot, QueueTables::from(options_.first_table), id);
+}
+
+Task<Result<std::unique_ptr<mailstore::MessageReader>>> KvQueue::open(queue::EntryId id, Context context) {
+  StoreCore& core = mail_.core();
+  KM_CO_TRY(const auto snapshot, co_await core.kv.snapshot(context));
+  const std::string key = entry_key(id);
+  KM_CO_TRY(const auto value, co_await snapshot->get(QueueTables::from(options_.first_table).content, key));
+  if (!value) co_return fail(ErrorKind::not_found, "no such queue entry");
+  KM_CO_TRY(auto content, Content::decode(*value));
+  co_return make_content_reader(core.kv, core.blobs, std::move(content));
+}
+
+Task<Result<void>> KvQueue::update(const queue::Entry& entry, Context context) {
+  StoreCore& core = mail_.core();
+  const QueueTables tables = QueueTables::from(options_.first_table);
+  co_return co_await core.kv.transact([&](kv::Transaction& t) { return apply_update(t, core, tables, entry); },
+                                      StoreCore::frees(), context);
+}
+
+Task<Result<void>> KvQueue::remove(queue::EntryId id, Context context) {
+  StoreCore& core = mail_.core();
+  const QueueTables tables = QueueTables::from(options_.first_table);
+  co_return co_await core.kv.transact([&](kv::Transaction& t) { return apply_remove(t, core, tables, id); },
+                                      StoreCore::frees(), context);
+}
+
+Task<Result<std::vector<queue::EntryId>>> KvQueue::due(WallTime now, std::size_t entries_max, Context context) {
+  std::vector<queue::EntryId> ids;
+  KM_CO_TRY(const auto snapshot, co_await mail_.core().kv.snapshot(context));
+  const std::string end = due_key(now + std::chrono::milliseconds(1), queue::EntryId{0});
+  const kv::Range range{.end = end, .rows_max = entries_max};
+  KM_CO_TRY(const auto rows, co_await snapshot->scan(QueueTables::from(options_.first_table).due, range));
+  for (const kv::Row& row : rows) ids.push_back(queue::EntryId{read_big_endian(row.key.substr(8))});
+  co_return ids;
+}
+
+Task<Result<std::vector<Finding>>> KvQueue::verify(Context context) {
+  std::vector<Finding> findings;
+  const QueueTables tables = QueueTables::from(options_.first_table);
+  StoreCore& core = mail_.core();
+  std::size_t dues = 0;
+  queue::EntryId after{0};
+  for (;;) {
+    KM_CO_TRY(const auto snapshot, co_await core.kv.snapshot(context));
+    const std::string first = entry_key(queue::EntryId{static_cast<std::uint64_t>(after) + 1});
+    const kv::Range range{.first = first, .rows_max = 100};
+    KM_CO_TRY(const auto rows, co_await snapshot->scan(tables.entry, range));
+    for (const kv::Row& row : rows) {
+      after = queue::EntryId{read_big_endian(row.key)};
+      const std::string name = "queue entry " + std::to_string(static_cast<std::uint64_t>(after));
+      const auto entry = read_entry(after, row.value);
+      if (!entry) {
+        findings.push_back({name + " cannot be read"});
+        continue;
+      }
+      if (const auto when = next_attempt(*entry)) {
+        ++dues;
+        const std::string key = due_key(*when, after);
+        const auto there = co_await snapshot->get(tables.due, key);
+        if (!there || !*there) findings.push_back({name + " has no due time"});
+      }
+      const auto stored = co_await snapshot->get(tables.content, row.key);
+      auto content = stored && *stored ? Content::decode(**stored) : damaged("missing");
+      if (!content || content->octets() != entry->octets) {
+        findings.push_back({name + " has no readable content"});
+        continue;
+      }
+      for (const BlobUse& use : content->blobs) {
+        const auto octets = co_await core.blobs.read(*snapshot, use.id, 0, use.octets);
+        if (!octets || octets->size() != use.octets) findings.push_back({name + ": blob " + use.id.hex() + " cannot be read"});
+      }
+    }
+    if (rows.size() < range.rows_max) break;
+  }
+  KM_CO_TRY(const auto snapshot, co_await core.kv.snapshot(context));
+  const kv::Range all{.rows_max = dues + 1};
+  KM_CO_TRY(const auto rows, co_await snapshot->scan(tables.due, all));
+  if (rows.size() > dues) findings.push_back({"the queue has due times without entries"});
+  co_return findings;
+}
+
+}  // namespace keystonemail::service
