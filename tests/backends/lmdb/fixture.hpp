@@ -39,10 +39,10 @@ struct LmdbFixture {
   RunLoop loop;
   lmdb::KvOptions options{.directory = directory.path() + "/store", .tables = {"a", "b"}, .free_octets_min = 0,
                           .free_percent_min = 0};
-  std::unique_ptr<lmdb::KvStore> made = open();
+  std::unique_ptr<lmdb::KvStore> made;
 
-  LmdbFixture() = default;
-  explicit LmdbFixture(lmdb::KvOptions given) : options(std::move(given)) {}
+  LmdbFixture() : made(open()) {}
+  explicit LmdbFixture(int) {}  // opens nothing yet: the options are to be changed first
 
   std::unique_ptr<lmdb::KvStore> open() {
     auto opened = lmdb::open_kv_store(options);
