@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace keystonemail::crypto {
 
@@ -27,7 +28,7 @@ class SecretString {
   explicit SecretString(std::string_view octets) : value_(octets) {}
   // Takes the octets over and wipes what is left behind.
   [[nodiscard]] static SecretString adopt(std::string& octets) noexcept;
-  SecretString(SecretString&& other) noexcept : SecretString(adopt(other.value_)) {}
+  SecretString(SecretString&& other) noexcept : value_(std::move(other.value_)) { wipe(other.value_); }
   SecretString& operator=(SecretString&& other) noexcept;
   SecretString(const SecretString&) = delete;
   SecretString& operator=(const SecretString&) = delete;
