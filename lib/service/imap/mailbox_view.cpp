@@ -11,18 +11,30 @@ namespace keystonemail::service::imap {
 
 namespace {
 
-constexpr Uid window_uids = 8192;  // rows held at once while a view is made
+constexpr Uid window_uids = 8192;  // of rows held at once while a view is made
 
-// Every UID that is there now, in windows so that a large mailbox is not held as rows.
-Task<Result<UidList>> all_uids(MailStore& store, AccountId account, MailboxId mailbox, Uid uid_next, Context context) {
+struct Listed {
   UidList uids;
+  Sequence first_unseen = 0;
+};
+
+// Every UID that is there now, in windows so that a large mailbox is not held as rows. Windows that bring little grow, so
+// that a mailbox of few messages with large UIDs is not searched number by number.
+Task<Result<Listed>> list_uids(MailStore& store, AccountId account, MailboxId mailbox, Uid uid_next, Context context) {
+  Listed listed;
+  Uid width = window_uids;
   for (Uid first = 1; first < uid_next;) {
-    const Uid last = uid_next - first > window_uids ? first + window_uids - 1 : uid_next - 1;
+    const Uid last = uid_next - first > width ? first + width - 1 : uid_next - 1;
     KM_CO_TRY(const auto rows, co_await store.messages(account, mailbox, {first, last}, 0, context));
-    for (const MessageRow& row : rows) uids.append(row.uid);
+    for (const MessageRow& row : rows) {
+      listed.uids.append(row.uid);
+      const bool seen = row.keywords.has(mailstore::SystemKeyword::seen);
+      if (!seen && listed.first_unseen == 0) listed.first_unseen = listed.uids.size();
+    }
+    width = rows.size() < window_uids / 2 && width < UINT32_MAX / 2 ? width * 2 : window_uids;
     first = last + 1;
   }
-  co_return uids;
+  co_return listed;
 }
 
 // What went: from tombstones, or, where they are gone, from what is left.
@@ -30,11 +42,11 @@ Task<Result<std::vector<Uid>>> gone_since(MailStore& store, AccountId account, c
                                           Context context) {
   auto gone = co_await store.expunged(account, view.id, view.expunges_told, context);
   if (gone || gone.error().kind() != ErrorKind::not_found) co_return gone;
-  KM_CO_TRY(const UidList left, co_await all_uids(store, account, view.id, uid_next, context));
+  KM_CO_TRY(const Listed left, co_await list_uids(store, account, view.id, uid_next, context));
   std::vector<Uid> missing;
   for (const UidRange& range : view.uids.ranges()) {
     for (Uid uid = range.first; uid <= range.last; ++uid) {
-      if (!left.contains(uid)) missing.push_back(uid);
+      if (!left.uids.contains(uid)) missing.push_back(uid);
     }
   }
   co_return missing;
@@ -59,12 +71,13 @@ void MailboxView::remove(std::span<const Uid> gone, ViewUpdate& update) {
   update.expunged = uids.remove(update.vanished);
 }
 
-Task<Result<void>> load(MailStore& store, AccountId account, MailboxView& view, ModSeq highest_modseq, Context context) {
-  KM_CO_TRY(const auto mailbox, co_await store.mailbox(account, view.id, context));
-  KM_CO_TRY(view.uids, co_await all_uids(store, account, view.id, mailbox.uid_next, context));
-  view.changes_told = view.expunges_told = highest_modseq;
+Task<Result<Sequence>> load(MailStore& store, AccountId account, MailboxView& view, const mailstore::Mailbox& mailbox,
+                            Context context) {
+  KM_CO_TRY(auto listed, co_await list_uids(store, account, view.id, mailbox.uid_next, context));
+  view.uids = std::move(listed.uids);
+  view.changes_told = view.expunges_told = mailbox.highest_modseq;
   view.own_changes.clear();
-  co_return {};
+  co_return listed.first_unseen;
 }
 
 // The mailbox's last change is read first and what happened after it is read second, so nothing falls between; what is

@@ -53,7 +53,7 @@ enum class Combine : std::uint8_t { all_of, any_of, none_of };
 // Limits: depth_max levels. Evaluation is linear in the nodes it cannot skip.
 class SearchProgram {
  public:
-  static constexpr std::size_t depth_max = 64;
+  static constexpr std::size_t depth_max = 1024;
 
   void leaf(Leaf leaf);
   void open(Combine combine);            // REQUIRES: fewer than depth_max are open

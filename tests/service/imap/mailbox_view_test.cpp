@@ -34,7 +34,7 @@ struct Fixture {
   }
   void open() {
     const auto mailbox = loop.run_until(store.mailbox(account, view.id, context));
-    REQUIRE(loop.run_until(load(store, account, view, mailbox->highest_modseq, context)));
+    REQUIRE(loop.run_until(load(store, account, view, *mailbox, context)));
   }
   mailstore::ModSeq flag(std::vector<Uid> uids, bool deleted = false) {
     mailstore::FlagChange change;

@@ -94,7 +94,7 @@ struct Fixture {
 
   std::vector<Sequence> run(const SearchProgram& program, bool first_only = false) {
     const auto mailbox = loop.run_until(store.mailbox(account, view.id, context));
-    REQUIRE(loop.run_until(load(store, account, view, mailbox->highest_modseq, context)));
+    REQUIRE(loop.run_until(load(store, account, view, *mailbox, context)));
     auto found = loop.run_until(run_search(store, account, view, program, {loop.wall_now(), false, first_only}, context));
     REQUIRE(found);
     return found->sequences;
@@ -244,7 +244,7 @@ TEST_CASE_FIXTURE(Fixture, "B8: a tree of a hundred thousand terms over many mes
   for (int i = 0; i < 100'000; ++i) program.leaf({Test::keyword, 77});
   program.close();
   const auto mailbox = loop.run_until(store.mailbox(account, view.id, context));
-  REQUIRE(loop.run_until(load(store, account, view, mailbox->highest_modseq, context)));
+  REQUIRE(loop.run_until(load(store, account, view, *mailbox, context)));
   const auto found = loop.run_until(run_search(store, account, view, program, {}, context));
   REQUIRE(!found);
   CHECK(found.error().kind() == ErrorKind::too_large);

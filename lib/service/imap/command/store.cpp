@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// STORE and UID STORE (RFC 9051 §6.4.6), with UNCHANGEDSINCE (RFC 7162 §3.1.3).
+#include <algorithm>
+#include <span>
+
+#include "base/try.hpp"
+#include "service/imap/command/commands.hpp"
+#include "service/imap/selection.hpp"
+#include "service/imap/session.hpp"
+
+namespace keystonemail::service::imap {
+
+namespace {
+
+constexpr std::size_t batch_messages = 10'000;  // in one commit
+
+mailstore::FlagAction action_of(engine::StoreAction action) noexcept {
+  switch (action) {
+    case engine::StoreAction::replace: return mailstore::FlagAction::replace;
+    case engine::StoreAction::add: return mailstore::FlagAction::add;
+    case engine::StoreAction::remove: return mailstore::FlagAction::remove;
+  }
+  return mailstore::FlagAction::replace;
+}
+
+struct Storing {
+  Session& session;
+  const engine::Store& command;
+  mailstore::FlagChange change;
+  std::vector<Uid> refused = {};
+  bool some_gone = false;     // were expunged by others meanwhile
+};
+
+// With .SILENT nothing is told, but MODSEQ to those who know of it (RFC 7162 §3.1.3).
+void write_row(Storing& storing, const MessageRow& row) {
+  Session& session = storing.session;
+  const auto sequence = session.view()->uids.sequence_of(row.uid);
+  const bool with_modseq = session.features().condstore;
+  if (!sequence || (storing.command.silent && !with_modseq)) return;
+  const bool with_uid = storing.command.numbers == engine::NumberKind::uid || session.features().qresync;
+  const auto uid = with_uid ? std::optional(row.uid) : std::nullopt;
+  auto& out = session.out();
+  if (!storing.command.silent) {
+    out.fetch_flags(*sequence, uid, session.keywords().flags(row.keywords, row.deleted),
+                    with_modseq ? std::optional(row.modseq) : std::nullopt);
+    return;
+  }
+  out.begin_fetch(*sequence);
+  if (uid) out.uid(*uid);
+  out.modseq(row.modseq);
+  out.end_fetch();
+}
+
+Task<bool> write_rows(Storing& storing, std::span<const MessageRow> rows) {
+  Session& session = storing.session;
+  for (const MessageRow& row : rows) {
+    if (!session.keywords().know(row.keywords)) co_await session.learn_keywords(row.keywords);
+    write_row(storing, row);
+    if (session.output_full() && !co_await session.flush()) co_return false;
+  }
+  co_return true;
+}
+
+// What had those flags before is told as well: clients count on an answer for each message.
+Task<Result<void>> write_unchanged(Storing& storing, std::span<const Uid> uids, const mailstore::FlagsChanged& done) {
+  Session& session = storing.session;
+  const std::size_t answered = done.changed.size() + done.refused.size();
+  if (answered >= uids.size()) co_return {};
+  KM_CO_TRY(auto rows, co_await session.store().messages(session.account(), session.view()->id, {uids.front(), uids.back()},
+                                                         0, session.working()));
+  std::size_t there = 0;
+  std::erase_if(rows, [&](const MessageRow& row) {
+    if (!std::ranges::binary_search(uids, row.uid)) return true;
+    ++there;
+    return std::ranges::binary_search(done.changed, row.uid, {}, &MessageRow::uid) ||
+           std::ranges::binary_search(done.refused, row.uid);
+  });
+  storing.some_gone |= there < uids.size();
+  if (!storing.command.silent) (void)co_await write_rows(storing, rows);
+  co_return {};
+}
+
+Task<Result<void>> store_batch(Storing& storing, std::span<const Uid> uids) {
+  Session& session = storing.session;
+  KM_CO_TRY(const auto done, co_await session.store().change_flags(session.account(), session.view()->id, uids,
+                                                                   storing.change, session.working()));
+  if (!done.changed.empty()) session.view()->own_changes.push_back(done.modseq);
+  storing.refused.insert(storing.refused.end(), done.refused.begin(), done.refused.end());
+  if (!co_await write_rows(storing, done.changed)) co_return {};
+  co_return co_await write_unchanged(storing, uids, done);
+}
+
+// The messages refused, as the client numbers them.
+engine::ResponseCode modified_code(const Storing& storing) {
+  std::vector<std::uint32_t> numbers = storing.refused;
+  std::ranges::sort(numbers);
+  if (storing.command.numbers == engine::NumberKind::sequence) {
+    for (std::uint32_t& number : numbers) number = storing.session.view()->uids.sequence_of(number).value_or(0);
+    std::erase(numbers, 0U);
+  }
+  return engine::ResponseCode::modified(engine::to_ranges(numbers));
+}
+
+}  // namespace
+
+Task<Reply> execute(Session& session, engine::Store command) {
+  if (session.view()->read_only) co_return no(engine::Code::read_only, "The mailbox is open for reading only");
+  const auto selection = select_messages(*session.view(), command.set, command.numbers);
+  if (!selection) co_return bad("No message has such a number");
+  auto keywords = co_await keyword_set(session.store(), session.account(), command.flags, session.working());
+  if (!keywords) co_return reply_for(keywords.error());
+  Storing storing{session, command,
+                  {.action = action_of(command.action), .keywords = *std::move(keywords),
+                   .deleted = command.flags.has(engine::SystemFlag::deleted), .unchanged_since = command.unchanged_since}};
+  const auto uids = uids_of(*session.view(), *selection);
+  for (std::size_t at = 0; at < uids.size() && !session.lost(); at += batch_messages) {
+    const auto batch = std::span(uids).subspan(at, std::min(batch_messages, uids.size() - at));
+    const auto done = co_await store_batch(storing, batch);
+    if (!done) {
+      session.log_error("imap.store.failed", done.error());
+      co_return reply_for(done.error());
+    }
+  }
+  if (!storing.refused.empty()) {
+    co_return Reply{.code = modified_code(storing), .text = "Conditional STORE failed for some"};
+  }
+  if (storing.some_gone && command.numbers == engine::NumberKind::sequence) {
+    co_return no(engine::Code::expunge_issued, "Some of the messages are no more");
+  }
+  co_return ok("STORE completed");
+}
+
+}  // namespace keystonemail::service::imap

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "service/imap/session.hpp"
+
+#include <cassert>
+#include <utility>
+
+#include "keystonemail/transport/tls_stream.hpp"
+#include "service/imap/command/commands.hpp"
+#include "service/imap/idle.hpp"
+
+namespace keystonemail::service::imap {
+
+namespace {
+
+constexpr auto closing_time = std::chrono::seconds(5);
+
+// RFC 9051 §7.5.1: while these are answered no sequence number may move.
+Expunges expunges_during(const engine::CommandVariant& command) noexcept {
+  const auto by_sequence = [&]<class T>(const T* found) {
+    return found != nullptr && found->numbers == engine::NumberKind::sequence;
+  };
+  const bool hold = by_sequence(std::get_if<engine::Fetch>(&command)) || by_sequence(std::get_if<engine::Store>(&command)) ||
+                    by_sequence(std::get_if<engine::Search>(&command));
+  return hold ? Expunges::hold_back : Expunges::show;
+}
+
+}  // namespace
+
+Session::Session(const Service& service, engine::ServerOptions engine_options,
+                 std::unique_ptr<transport::ByteStream> stream, sasl::ChannelBindings bindings, Context context)
+    : service_(service),
+      services_(service.services()),
+      engine_options_(std::move(engine_options)),
+      stream_(std::move(stream)),
+      context_(std::move(context)),
+      engine_(engine_options_, context_.executor->now()),
+      id_(services_.random.hex(8)),
+      bindings_(std::move(bindings)) {}
+
+Session::~Session() = default;
+
+Task<void> Session::run() {
+  std::string_view input;
+  for (;;) {
+    const std::size_t taken = engine_.receive(input, now());
+    const Next next = co_await take_events();
+    octets_in_ += taken;
+    if (stream_) stream_->consume(taken);
+    if (lost_) break;
+    if (next == Next::finish) {
+      if (co_await flush()) co_await stream_->close(working().until(now() + closing_time));
+      break;
+    }
+    if (next == Next::upgrade) {
+      if (!co_await flush() || !co_await upgrade()) break;
+    }
+    // Pipelined commands are answered together: one write when no more of them is at hand.
+    const bool more = stream_->unconsumed() != 0;
+    if ((!more || taken == 0 || output_full()) && !co_await flush()) break;
+    const auto got = co_await read();
+    input = got ? *got : std::string_view();
+    if (!got || got->empty()) end_of_input(got);
+  }
+  log_logout();
+}
+
+void Session::end_of_input(const Result<std::string_view>& got) {
+  if (!got && got.error().kind() == ErrorKind::timeout) {
+    engine_.expire(now());
+  } else if (!got && got.error().kind() == ErrorKind::cancelled) {
+    engine_.end(engine::Code::unavailable, "Server is shutting down, try again shortly");
+  } else {
+    engine_.receive_end(now());
+  }
+}
+
+Task<Result<std::string_view>> Session::read() {
+  Context wait = context_;
+  if (const auto deadline = engine_.deadline()) wait.deadline = *deadline;
+  if (!idle_ || stream_->unconsumed() != 0) return stream_->read(std::move(wait));
+  return read_in_idle(std::move(wait));
+}
+
+Task<Session::Next> Session::take_events() {
+  for (;;) {
+    auto event = engine_.next_event();
+    if (std::holds_alternative<engine::NeedInput>(event)) co_return Next::proceed;
+    if (const auto* closed = std::get_if<engine::Closed>(&event)) {
+      close_reason_ = closed->reason;
+      co_return Next::finish;
+    }
+    if (std::holds_alternative<engine::StartTls>(event)) co_return Next::upgrade;
+    if (auto* command = std::get_if<engine::Command>(&event)) {
+      co_await on(std::move(*command));
+    } else if (auto* chunk = std::get_if<engine::AppendChunk>(&event)) {
+      co_await on(*chunk);
+    } else if (auto* begin = std::get_if<engine::AppendBegin>(&event)) {
+      co_await on(std::move(*begin));
+    } else if (std::holds_alternative<engine::AppendMessageEnd>(event)) {
+      co_await on(engine::AppendMessageEnd{});
+    } else if (std::holds_alternative<engine::AppendEnd>(event)) {
+      co_await on(engine::AppendEnd{});
+    } else if (std::holds_alternative<engine::AppendAborted>(event)) {
+      append_.reset();
+    } else if (auto* start = std::get_if<engine::AuthStart>(&event)) {
+      co_await on(std::move(*start));
+    } else if (auto* response = std::get_if<engine::AuthResponse>(&event)) {
+      co_await on(std::move(*response));
+    } else if (std::holds_alternative<engine::AuthCancelled>(event)) {
+      authenticator_.reset();
+    } else if (std::holds_alternative<engine::IdleStart>(event)) {
+      begin_idle();
+    } else if (std::holds_alternative<engine::IdleDone>(event)) {
+      idle_.reset();
+      co_await finish(ok("IDLE completed"), Expunges::show);
+    }
+    if (lost_) co_return Next::finish;
+    if (output_full() && !co_await flush()) co_return Next::finish;
+  }
+}
+
+Task<void> Session::on(engine::Command event) {
+  ++commands_;
+  const Expunges expunges = expunges_during(event.command);
+  Reply reply = co_await std::visit(
+      [this](auto& command) { return execute(*this, std::move(command)); }, event.command);
+  if (!lost_) co_await finish(std::move(reply), expunges);
+}
+
+// Brings the client up to date and completes the command.
+Task<void> Session::finish(Reply reply, Expunges expunges) {
+  const bool there = !view_ || reply.leaves_mailbox || co_await tell_changes(expunges);
+  if (lost_) co_return;
+  if (reply.with_highest_modseq && view_ && features().qresync && reply.code.text().empty()) {
+    reply.code = engine::ResponseCode::highest_modseq(view_->changes_told);
+  }
+  if (reply.leaves_mailbox) view_.reset();
+  engine_.complete(reply.kind, reply.code, reply.text, now());
+  if (!there) engine_.end(engine::Code::nonexistent, "The selected mailbox has been deleted");
+}
+
+Task<bool> Session::flush() {
+  while (!lost_) {
+    const std::string_view output = engine_.pending_output();
+    if (output.empty()) co_return true;
+    const auto written = co_await stream_->write({&output, 1}, working().until(now() + service_.options().write_timeout));
+    if (!written) {
+      lost_ = true;
+      break;
+    }
+    octets_out_ += output.size();
+    engine_.consume_output(output.size());
+  }
+  co_return false;
+}
+
+Task<bool> Session::upgrade() {
+  const auto tls = services_.tls ? services_.tls() : nullptr;
+  if (!tls) co_return false;
+  auto secured = co_await transport::TlsStream::accept(std::move(stream_), tls, transport::TlsStart::upgrade,
+                                                       context_.until(now() + handshake_time));
+  if (!secured) {
+    log_error("imap.tls.failed", secured.error());
+    lost_ = true;
+    co_return false;
+  }
+  const tls::Channel& channel = (*secured)->channel();
+  bindings_ = {channel.exporter_binding(), channel.end_point_binding()};
+  stream_ = *std::move(secured);
+  engine_.tls_established(
+      mechanism_names(services_.logins, connection_facts(service_, stream_->peer().address, true, bindings_)), now());
+  co_return true;
+}
+
+void Session::log_error(std::string_view event, const Error& error) {
+  services_.log.event(LogLevel::warning, event,
+                      {{"session", id_}, {"login", account_ ? account_->login : std::string()}, {"error", error.describe()}});
+}
+
+void Session::log_logout() {
+  services_.log.event(LogLevel::info, "imap.logout",
+                      {{"session", id_},
+                       {"login", account_ ? account_->login : std::string()},
+                       {"reason", lost_ ? std::string_view("connection lost") : to_string(close_reason_)},
+                       {"commands", commands_},
+                       {"octets_in", octets_in_},
+                       {"octets_out", octets_out_}});
+}
+
+std::string_view to_string(engine::CloseReason reason) noexcept {
+  switch (reason) {
+    case engine::CloseReason::logout: return "logout";
+    case engine::CloseReason::peer_closed: return "peer closed";
+    case engine::CloseReason::timeout: return "timeout";
+    case engine::CloseReason::too_many_errors: return "too many errors";
+    case engine::CloseReason::too_many_auth_failures: return "too many failed logins";
+    case engine::CloseReason::ended: return "ended by server";
+  }
+  return "?";
+}
+
+}  // namespace keystonemail::service::imap

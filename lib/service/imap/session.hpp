@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Session: one IMAP connection, the coroutine between the engine and the ports. The commands (command/) work on it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "keystonemail/service/access/authenticator.hpp"
+#include "keystonemail/service/imap/service.hpp"
+#include "service/imap/append.hpp"
+#include "service/imap/engine.hpp"
+#include "service/imap/keyword_names.hpp"
+#include "service/imap/mailbox_view.hpp"
+#include "service/imap/reply.hpp"
+
+namespace keystonemail::service::imap {
+
+struct Idle;
+
+// Ownership: borrows its Service. Threads: its connection's executor.
+// Limits: idle it holds its view and no buffers; at work, output_octets of responses and what one batch of rows takes.
+class Session {
+ public:
+  static constexpr std::size_t output_octets = 64 * 1024;   // written before more is produced
+
+  Session(const Service& service, engine::ServerOptions engine_options, std::unique_ptr<transport::ByteStream> stream,
+          sasl::ChannelBindings bindings, Context context);
+  ~Session();
+  [[nodiscard]] Task<void> run();
+
+  // For the commands.
+  [[nodiscard]] MailStore& store() const noexcept { return services_.store; }
+  [[nodiscard]] AccountId account() const noexcept { return account_->id; }        // REQUIRES: logged in
+  [[nodiscard]] engine::ResponseWriter& out() noexcept { return engine_.responses(); }
+  [[nodiscard]] const engine::Features& features() const noexcept { return engine_.features(); }
+  [[nodiscard]] std::string_view tag() const noexcept { return engine_.tag(); }
+  [[nodiscard]] MailboxView* view() noexcept { return view_.get(); }
+  [[nodiscard]] KeywordNames& keywords() noexcept { return keywords_; }
+  [[nodiscard]] std::uint64_t append_octets_max() const noexcept { return engine_options_.append_octets_max; }
+  void set_view(std::unique_ptr<MailboxView> view) noexcept { view_ = std::move(view); }
+  // The selected mailbox is gone, and the client knows.
+  void leave_mailbox() noexcept {
+    view_.reset();
+    engine_.unselect();
+  }
+  // Of work under way, which a stop of the server lets finish.
+  [[nodiscard]] Context working() const { return {context_.executor}; }
+  [[nodiscard]] Instant now() const noexcept { return context_.executor->now(); }
+  [[nodiscard]] WallTime wall_now() const noexcept { return context_.executor->wall_now(); }
+  // Whether enough has been written for the peer to read some of it first.
+  [[nodiscard]] bool output_full() const noexcept { return engine_.pending_output().size() >= output_octets; }
+  // Waits until the peer has taken what was written. False: it is gone, and so is the session.
+  [[nodiscard]] Task<bool> flush();
+  // Tells what others have changed. False: the mailbox is no more.
+  [[nodiscard]] Task<bool> tell_changes(Expunges expunges);
+  // Makes sure that the flags of such a row can be named, and tells the client of names that are new.
+  [[nodiscard]] Task<void> learn_keywords(const mailstore::KeywordSet& keywords);
+  [[nodiscard]] bool lost() const noexcept { return lost_; }
+  // The store failed in the middle of something that cannot be taken back: the connection ends without a word.
+  void abandon() noexcept { lost_ = true; }
+  void log_error(std::string_view event, const Error& error);
+  [[nodiscard]] Task<Reply> login(engine::Login command);
+
+ private:
+  enum class Next : std::uint8_t { proceed, upgrade, finish };
+
+  [[nodiscard]] Task<Next> take_events();
+  [[nodiscard]] Task<void> on(engine::Command event);
+  [[nodiscard]] Task<void> on(engine::AuthStart event);
+  [[nodiscard]] Task<void> on(engine::AuthResponse event);
+  [[nodiscard]] Task<void> on(engine::AppendBegin event);
+  [[nodiscard]] Task<void> on(engine::AppendChunk event);
+  [[nodiscard]] Task<void> on(engine::AppendMessageEnd event);
+  [[nodiscard]] Task<void> on(engine::AppendEnd event);
+  [[nodiscard]] Task<Result<void>> prepare_append(const engine::AppendBegin& event);
+  void refuse_append(const Error& error);
+  [[nodiscard]] Task<void> finish(Reply reply, Expunges expunges);
+  void begin_idle();
+
+  void answer_login(access::LoginStep step);
+  [[nodiscard]] Reply reply_to_login(access::LoginStep step);
+  [[nodiscard]] Reply log_in(access::LoginAccepted accepted);
+  [[nodiscard]] Reply refuse_login(const access::LoginRefused& refused);
+  [[nodiscard]] access::ConnectionFacts facts() const;
+
+  [[nodiscard]] Task<Result<std::string_view>> read();
+  [[nodiscard]] Task<Result<std::string_view>> read_in_idle(Context wait);
+  void end_of_input(const Result<std::string_view>& got);
+  [[nodiscard]] Task<bool> upgrade();
+  void log_logout();
+
+  const Service& service_;
+  const Services& services_;
+  const engine::ServerOptions engine_options_;
+  std::unique_ptr<transport::ByteStream> stream_;
+  const Context context_;
+  engine::ServerSession engine_;
+  const std::string id_;
+  sasl::ChannelBindings bindings_;
+  bool lost_ = false;
+  engine::CloseReason close_reason_ = engine::CloseReason::ended;
+  std::optional<directory::Account> account_;
+  std::unique_ptr<access::Authenticator> authenticator_;   // while a login is under way
+  access::ConnectionLimits::Lease login_place_;
+  std::unique_ptr<MailboxView> view_;                      // of the selected mailbox
+  KeywordNames keywords_;
+  std::unique_ptr<Append> append_;
+  std::unique_ptr<Idle> idle_;
+  std::uint64_t octets_in_ = 0, octets_out_ = 0, commands_ = 0;
+};
+
+inline constexpr auto handshake_time = std::chrono::seconds(30);
+
+[[nodiscard]] std::string_view to_string(engine::CloseReason reason) noexcept;
+[[nodiscard]] access::ConnectionFacts connection_facts(const Service& service, const IpAddress& peer, bool secure,
+                                                       sasl::ChannelBindings bindings);
+// As CAPABILITY and the engine want them: names with blanks between.
+[[nodiscard]] std::string mechanism_names(const access::LoginServices& logins, const access::ConnectionFacts& facts);
+
+}  // namespace keystonemail::service::imap

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// The part of Session that waits and tells: IDLE, and what others have changed.
+#include <ranges>
+
+#include "service/imap/idle.hpp"
+#include "service/imap/session.hpp"
+
+namespace keystonemail::service::imap {
+
+void Session::begin_idle() {
+  ++commands_;
+  keywords_.forget();
+  idle_ = std::make_unique<Idle>();
+  if (!view_) return;
+  idle_->subscription = store().subscribe(account(), *context_.executor, [this](ModSeq) {
+    idle_->changed = true;
+    idle_->wake.request_stop();
+  });
+}
+
+// Waits for the client and the store at once. Changes that come while the client is slow to read become one update.
+Task<Result<std::string_view>> Session::read_in_idle(Context wait) {
+  for (;;) {
+    idle_->wake = std::stop_source();
+    if (view_ && std::exchange(idle_->changed, false)) {
+      const bool there = co_await tell_changes(Expunges::show);
+      if (!there) engine_.end(engine::Code::nonexistent, "The selected mailbox has been deleted");
+      if (!co_await flush() || !there) co_return std::string_view();
+      if (idle_->changed) continue;
+    }
+    std::stop_callback on_stop(context_.stop, [wake = idle_->wake]() mutable { wake.request_stop(); });
+    auto got = co_await stream_->read(wait.with_stop(idle_->wake.get_token()));
+    const bool woken = !got && got.error().kind() == ErrorKind::cancelled && !context_.stop.stop_requested();
+    if (!woken) co_return got;
+  }
+}
+
+Task<void> Session::learn_keywords(const mailstore::KeywordSet& keywords) {
+  if (keywords_.know(keywords)) co_return;
+  const bool first = keywords_.names().empty();
+  if (const auto learnt = co_await keywords_.refresh(store(), account(), working()); !learnt) {
+    log_error("imap.store.failed", learnt.error());
+    co_return;
+  }
+  if (!first && view_ && !out().in_fetch()) out().flags_defined(keywords_.all());
+}
+
+Task<bool> Session::tell_changes(Expunges expunges) {
+  const auto update = co_await pull(store(), account(), *view_, expunges, working());
+  if (!update) {
+    if (update.error().kind() == ErrorKind::not_found) co_return false;
+    log_error("imap.store.failed", update.error());
+    co_return true;  // told next time
+  }
+  if (features().qresync) {
+    out().vanished(engine::to_ranges(update->vanished), engine::ResponseWriter::Vanished::now);
+  } else {
+    // From the end, so that each number is still what it was.
+    for (const Sequence sequence : update->expunged | std::views::reverse) out().expunge(sequence);
+  }
+  if (update->arrived) out().exists(view_->uids.size());
+  const bool with_uid = features().qresync || features().imap4rev2;
+  for (const MessageRow& row : update->changed) {
+    const auto sequence = view_->uids.sequence_of(row.uid);
+    if (!sequence) continue;
+    if (!keywords_.know(row.keywords)) co_await learn_keywords(row.keywords);
+    out().fetch_flags(*sequence, with_uid ? std::optional(row.uid) : std::nullopt, keywords_.flags(row.keywords, row.deleted),
+                      features().condstore ? std::optional(row.modseq) : std::nullopt);
+    if (output_full() && !co_await flush()) break;
+  }
+  co_return true;
+}
+
+}  // namespace keystonemail::service::imap
