@@ -51,23 +51,24 @@ Task<LoginStep> Authenticator::password(std::string login, crypto::SecretString 
   sasl::NeedVerifyPassword need{std::move(login), std::move(password), {}};
   login_ = need.login;
   const auto verdict = services_.gate.before(facts_.peer, login_, context.executor->wall_now());
-  if (verdict.refused) co_return co_await refuse({sasl::Failure::wrong_credentials}, context);
+  if (verdict.refused) co_return co_await refuse(sasl::Failure::wrong_credentials, context);
   std::string typed(need.password.view());
-  auto checked = co_await services_.directory.authenticate({login_, typed, facts_.service, facts_.peer}, context);
-  crypto::wipe(typed);
+  directory::PasswordAttempt attempt{login_, std::move(typed), facts_.service, facts_.peer};
+  auto checked = co_await services_.directory.authenticate(std::move(attempt), context);
+  crypto::wipe(attempt.password);
   if (checked) {
     services_.gate.succeeded(facts_.peer, login_, context.executor->wall_now());
     co_return LoginAccepted{std::move(checked->account), std::move(checked->credential)};
   }
   const bool wrong = checked.error().kind() == ErrorKind::denied;
-  co_return co_await refuse({wrong ? sasl::Failure::wrong_credentials : sasl::Failure::temporary}, context);
+  co_return co_await refuse(wrong ? sasl::Failure::wrong_credentials : sasl::Failure::temporary, context);
 }
 
 Task<LoginStep> Authenticator::drive(sasl::Event event, Context context) {
   for (;;) {
     if (auto* challenge = std::get_if<sasl::Challenge>(&event)) co_return LoginChallenge{std::move(challenge->text)};
     if (auto* who = std::get_if<sasl::Authenticated>(&event)) co_return co_await accept(std::move(*who), context);
-    if (auto* failed = std::get_if<sasl::Failed>(&event)) co_return co_await refuse(std::move(*failed), context);
+    if (auto* failed = std::get_if<sasl::Failed>(&event)) co_return co_await refuse(failed->reason, context);
     if (auto* verify = std::get_if<sasl::NeedVerifyPassword>(&event)) {
       auto need = std::move(*verify);
       event = co_await answer(std::move(need), context);
@@ -86,13 +87,15 @@ Task<sasl::Event> Authenticator::answer(sasl::NeedVerifyPassword need, Context c
   const auto verdict = services_.gate.before(facts_.peer, login_, context.executor->wall_now());
   if (verdict.refused) co_return exchange_->decide(sasl::Verdict::refuse);
   std::string typed(need.password.view());
-  auto checked = co_await services_.directory.authenticate({login_, typed, facts_.service, facts_.peer}, context);
-  crypto::wipe(typed);
+  directory::PasswordAttempt attempt{login_, std::move(typed), facts_.service, facts_.peer};
+  auto checked = co_await services_.directory.authenticate(std::move(attempt), context);
+  crypto::wipe(attempt.password);
   if (checked) {
     checked_ = std::move(*checked);
     co_return exchange_->decide(sasl::Verdict::accept);
   }
-  co_return exchange_->decide(checked.error().kind() == ErrorKind::denied ? sasl::Verdict::refuse : sasl::Verdict::unavailable);
+  if (checked.error().kind() != ErrorKind::denied) co_return exchange_->decide(sasl::Unavailable{});
+  co_return exchange_->decide(sasl::Verdict::refuse);
 }
 
 Task<sasl::Event> Authenticator::answer(sasl::NeedScramKeys need, Context context) {
@@ -119,7 +122,8 @@ Task<sasl::Event> Authenticator::answer(sasl::NeedExternalLogin need, Context co
   auto account = co_await services_.directory.find_account(need.identity, context);
   if (account) co_return exchange_->decide(sasl::ExternalLogin{account->login});
   const bool no = account.error().kind() == ErrorKind::not_found || account.error().kind() == ErrorKind::denied;
-  co_return exchange_->decide(no ? sasl::Verdict::refuse : sasl::Verdict::unavailable);
+  if (!no) co_return exchange_->decide(sasl::Unavailable{});
+  co_return exchange_->decide(sasl::Verdict::refuse);
 }
 
 Task<LoginStep> Authenticator::accept(sasl::Authenticated who, Context context) {
@@ -130,14 +134,14 @@ Task<LoginStep> Authenticator::accept(sasl::Authenticated who, Context context) 
     auto account = co_await services_.directory.find_account(who.login, context);
     if (!account) {
       const bool no = account.error().kind() == ErrorKind::not_found || account.error().kind() == ErrorKind::denied;
-      co_return co_await refuse({no ? sasl::Failure::wrong_credentials : sasl::Failure::temporary}, context);
+      co_return co_await refuse(no ? sasl::Failure::wrong_credentials : sasl::Failure::temporary, context);
     }
     accepted.account = std::move(*account);
     accepted.credential = who.credential < scram_names_.size() ? scram_names_[who.credential] : "external";
   }
   if (!who.authorization_id.empty() && !iequals(who.authorization_id, who.login) &&
       !iequals(who.authorization_id, accepted.account.login)) {
-    co_return co_await refuse({sasl::Failure::not_authorised}, context);
+    co_return co_await refuse(sasl::Failure::not_authorised, context);
   }
   services_.gate.succeeded(facts_.peer, login_, context.executor->wall_now());
   if (!who.final_text) co_return accepted;
@@ -145,9 +149,9 @@ Task<LoginStep> Authenticator::accept(sasl::Authenticated who, Context context) 
   co_return LoginChallenge{*std::move(who.final_text)};
 }
 
-Task<LoginStep> Authenticator::refuse(sasl::Failed failure, Context context) {
-  LoginRefused refused{.reason = std::string(to_string(failure.reason)), .login = login_};
-  switch (failure.reason) {
+Task<LoginStep> Authenticator::refuse(sasl::Failure failure, Context context) {
+  LoginRefused refused{.reason = std::string(to_string(failure)), .login = login_};
+  switch (failure) {
     case sasl::Failure::temporary: refused.temporary = true; co_return refused;
     case sasl::Failure::malformed:
     case sasl::Failure::too_large: refused.malformed = true; co_return refused;

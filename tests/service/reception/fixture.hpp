@@ -72,10 +72,14 @@ class ReceptionFixture {
     }
     return heard();
   }
+  // Reads the greeting and says hello; nothing may be sent along with that (RFC 2920 §3.1).
+  void hello(const std::string& verb = "EHLO") {
+    (void)heard();
+    (void)say(verb + " client.elsewhere.test\r\n");
+  }
   // Greeting, EHLO and envelope for one recipient.
   void begin(const std::string& from = "carol@elsewhere.test", const std::string& to = "bob@example.test") {
-    (void)heard();
-    (void)say("EHLO client.elsewhere.test\r\n");
+    hello();
     REQUIRE(say("MAIL FROM:<" + from + ">\r\n").starts_with("250"));
     REQUIRE(say("RCPT TO:<" + to + ">\r\n").starts_with("250"));
   }

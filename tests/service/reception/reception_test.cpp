@@ -52,8 +52,8 @@ TEST_CASE("E5: what is not ours is not relayed, however it is written") {
                                "@example.test:someone@elsewhere.test", "someone@[192.0.2.99]"}) {
     CAPTURE(to);
     ReceptionFixture server;
-    (void)server.heard();
-    server.say("EHLO x.test\r\nMAIL FROM:<alice@example.test>\r\n");
+    server.hello("EHLO");
+    server.say("MAIL FROM:<alice@example.test>\r\n");
     CHECK(server.say("RCPT TO:<" + to + ">\r\n").starts_with("550 5.7.1"));
   }
 }
@@ -62,8 +62,8 @@ TEST_CASE("E5: percent and quoted forms at our own domain lead nowhere else") {
   for (const std::string to : {"someone%elsewhere.test@example.test", "\"someone@elsewhere.test\"@example.test", "x!y@example.test"}) {
     CAPTURE(to);
     ReceptionFixture server;
-    (void)server.heard();
-    server.say("EHLO x.test\r\nMAIL FROM:<>\r\n");
+    server.hello("EHLO");
+    server.say("MAIL FROM:<>\r\n");
     CHECK(server.say("RCPT TO:<" + to + ">\r\n").starts_with("550 5.1.1"));
   }
 }
@@ -71,8 +71,8 @@ TEST_CASE("E5: percent and quoted forms at our own domain lead nowhere else") {
 TEST_CASE("reception: unknown and disabled recipients are answered alike") {
   ReceptionFixture server;
   server.directory.people["bob@example.test"].account.enabled = false;
-  (void)server.heard();
-  server.say("EHLO x.test\r\nMAIL FROM:<>\r\n");
+  server.hello("EHLO");
+  server.say("MAIL FROM:<>\r\n");
   const auto unknown = server.say("RCPT TO:<nobody@example.test>\r\n");
   CHECK(unknown.starts_with("550 5.1.1"));
   CHECK(server.say("RCPT TO:<bob@example.test>\r\n") == unknown);
@@ -81,8 +81,8 @@ TEST_CASE("reception: unknown and disabled recipients are answered alike") {
 TEST_CASE("reception: a directory that cannot answer makes it 'later', never 'no'") {
   ReceptionFixture server;
   server.directory.failure = Error(ErrorKind::unavailable);
-  (void)server.heard();
-  server.say("EHLO x.test\r\nMAIL FROM:<>\r\n");
+  server.hello("EHLO");
+  server.say("MAIL FROM:<>\r\n");
   CHECK(server.say("RCPT TO:<bob@example.test>\r\n").starts_with("4"));
 }
 
@@ -132,8 +132,8 @@ TEST_CASE("reception: whatever fails before the commit is a 4yz and leaves nothi
 TEST_CASE("E3: a full mailbox is refused at RCPT") {
   ReceptionFixture server;
   server.delivery.full.insert(mailstore::AccountId{2});
-  (void)server.heard();
-  server.say("EHLO x.test\r\nMAIL FROM:<>\r\n");
+  server.hello("EHLO");
+  server.say("MAIL FROM:<>\r\n");
   CHECK(server.say("RCPT TO:<bob@example.test>\r\n").starts_with("452 4.2.2"));
 }
 
@@ -183,8 +183,8 @@ TEST_CASE("submission: login is demanded, the sender must be the login's own, an
 
 TEST_CASE("submission: nothing of a password reaches the log") {
   ReceptionFixture server(smtp::Protocol::submission);
-  (void)server.heard();
-  server.say("EHLO laptop\r\n" + login_plain("alice@example.test", "hunter2hunter2"));
+  server.hello();
+  server.say(login_plain("alice@example.test", "hunter2hunter2"));
   server.say(login_plain("alice@example.test", "secret of alice"));
   CHECK(server.log.text.find("hunter2") == std::string::npos);
   CHECK(server.log.text.find("secret of") == std::string::npos);
@@ -196,8 +196,8 @@ TEST_CASE("lmtp: each recipient has an answer of its own") {
   ReceptionFixture server(smtp::Protocol::lmtp);
   server.delivery.refuse_early = false;
   server.delivery.full.insert(mailstore::AccountId{1});
-  (void)server.heard();
-  server.say("LHLO x.test\r\nMAIL FROM:<carol@elsewhere.test>\r\n");
+  server.hello("LHLO");
+  server.say("MAIL FROM:<carol@elsewhere.test>\r\n");
   server.say("RCPT TO:<alice@example.test>\r\nRCPT TO:<nobody@example.test>\r\nRCPT TO:<bob@example.test>\r\n");
   server.say("DATA\r\n");
   const auto replies = server.say(message + ".\r\n");

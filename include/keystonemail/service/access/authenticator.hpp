@@ -74,7 +74,7 @@ class Authenticator {
   [[nodiscard]] Task<sasl::Event> answer(sasl::NeedScramKeys need, Context context);
   [[nodiscard]] Task<sasl::Event> answer(sasl::NeedExternalLogin need, Context context);
   [[nodiscard]] Task<LoginStep> accept(sasl::Authenticated who, Context context);
-  [[nodiscard]] Task<LoginStep> refuse(sasl::Failed failure, Context context);
+  [[nodiscard]] Task<LoginStep> refuse(sasl::Failure failure, Context context);
 
   const LoginServices& services_;
   ConnectionFacts facts_;

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Server: a whole mail server on a store, for any loop. It opens no socket and starts no thread of its own but those
+// that check passwords: whoever embeds it listens, and hands each connection to the handler of its protocol.
+//
+//   auto server = loop.run_until(Server::open({.hostname = "mail.example", .primary_domain = "example"}, ports, {&loop}));
+//   listener = network.listen(endpoint, (*server)->handler({.protocol = Protocol::imap}), {&loop});
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "keystonemail/base/log.hpp"
+#include "keystonemail/base/random.hpp"
+#include "keystonemail/base/worker_pool.hpp"
+#include "keystonemail/blob/blob.hpp"
+#include "keystonemail/crypto/key_derivation.hpp"
+#include "keystonemail/delivery/delivery.hpp"
+#include "keystonemail/directory/directory.hpp"
+#include "keystonemail/kv/kv.hpp"
+#include "keystonemail/queue/queue.hpp"
+#include "keystonemail/service/access/connection_limits.hpp"
+#include "keystonemail/service/access/login_gate.hpp"
+#include "keystonemail/service/accounts/accounts.hpp"
+#include "keystonemail/service/mailstore/kv_mail_store.hpp"
+#include "keystonemail/service/queue/kv_queue.hpp"
+#include "keystonemail/tls/context.hpp"
+#include "keystonemail/transport/listener.hpp"
+
+namespace keystonemail {
+
+enum class Protocol : std::uint8_t { smtp, submission, lmtp, imap };
+enum class TlsUse : std::uint8_t { none, starttls, implicit };
+
+struct ListenerOptions {
+  Protocol protocol = Protocol::smtp;
+  TlsUse tls = TlsUse::none;
+  bool allow_plaintext_auth = false;            // passwords without TLS: on loopback alone
+};
+
+struct ServerOptions {
+  std::string hostname;                         // what we call ourselves
+  std::string primary_domain;                   // of logins without a domain; made ours when it is not yet
+  kv::Table first_table{};                      // of Server::tables()
+  std::uint64_t message_octets_max = 52'428'800;
+  std::uint32_t recipients_max = 100;
+  access::ConnectionLimitOptions connections = {};
+  access::LoginGateOptions logins = {};
+  crypto::ScryptCost password_cost = {};
+  WorkerPoolOptions password_workers = {.threads = 2, .queue_max = 64};
+};
+
+// What a server stands on. Ownership: borrowed; outlives it.
+struct ServerPorts {
+  kv::Store& store;
+  blob::Store& blobs;
+  Random& random;
+  Log& log;
+  // The certificate in use now; asked for each connection. Empty: no TLS.
+  std::function<std::shared_ptr<const tls::ServerContext>()> tls = {};
+  // Somebody else's users. Null: those of accounts(). Their mailboxes are made when they are first seen.
+  directory::Directory* directory = nullptr;
+};
+
+// Threads: open() and the destructor on one; handlers may run on any number of executors at once.
+// Ownership: outlives the sessions of its handlers.
+class Server {
+ public:
+  // The tables it wants to find in the store, in this order.
+  [[nodiscard]] static std::vector<std::string> tables();
+  // Errors: those of the store; corrupt (another format).
+  [[nodiscard]] static Task<Result<std::unique_ptr<Server>>> open(ServerOptions options, ServerPorts ports, Context context);
+  ~Server();
+
+  // Serves one connection of that kind; for transport listeners of any sort. Each call makes a new listener's service.
+  // REQUIRES: a certificate where TLS is asked for.
+  [[nodiscard]] transport::Handler handler(const ListenerOptions& options);
+
+  [[nodiscard]] accounts::Accounts& accounts() noexcept;        // the internal directory
+  [[nodiscard]] directory::Directory& directory() noexcept;     // the one in use
+  [[nodiscard]] service::KvMailStore& mail() noexcept;
+  [[nodiscard]] service::KvQueue& queue() noexcept;
+  [[nodiscard]] delivery::Delivery& delivery() noexcept;
+  [[nodiscard]] access::LoginGate& login_gate() noexcept;
+  [[nodiscard]] access::ConnectionLimits& connection_limits() noexcept;
+
+ private:
+  struct State;
+  explicit Server(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace keystonemail

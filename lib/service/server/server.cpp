@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "keystonemail/service/server/server.hpp"
+
+#include <list>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "base/try.hpp"
+#include "keystonemail/service/delivery/kv_delivery.hpp"
+#include "keystonemail/service/imap/service.hpp"
+#include "keystonemail/service/reception/reception.hpp"
+#include "service/server/provisioning_directory.hpp"
+
+namespace keystonemail {
+namespace {
+
+kv::Table table_after(kv::Table first, std::size_t count) {
+  return kv::Table{static_cast<std::uint8_t>(static_cast<std::size_t>(first) + count)};
+}
+
+reception::TlsUse for_reception(TlsUse use) {
+  switch (use) {
+    case TlsUse::none: return reception::TlsUse::none;
+    case TlsUse::starttls: return reception::TlsUse::starttls;
+    case TlsUse::implicit: return reception::TlsUse::implicit;
+  }
+  return reception::TlsUse::none;
+}
+
+service::imap::TlsUse for_imap(TlsUse use) {
+  switch (use) {
+    case TlsUse::none: return service::imap::TlsUse::none;
+    case TlsUse::starttls: return service::imap::TlsUse::starttls;
+    case TlsUse::implicit: return service::imap::TlsUse::implicit;
+  }
+  return service::imap::TlsUse::none;
+}
+
+}  // namespace
+
+struct Server::State {
+  State(ServerOptions given, ServerPorts on)
+      : options(std::move(given)),
+        ports(std::move(on)),
+        password_workers(options.password_workers),
+        gate(options.logins),
+        limits(options.connections) {}
+
+  ServerOptions options;
+  ServerPorts ports;
+  std::unique_ptr<service::KvMailStore> mail;
+  std::optional<service::KvQueue> queue;
+  std::optional<service::KvDelivery> delivery;
+  WorkerPool password_workers;
+  std::optional<accounts::Accounts> accounts;
+  std::optional<ProvisioningDirectory> foreign;
+  access::LoginGate gate;
+  access::ConnectionLimits limits;
+  std::optional<access::LoginServices> logins;
+  std::mutex mutex;
+  std::list<reception::Reception> receptions;      // guarded by mutex; never shrinks
+  std::list<service::imap::Service> imap_services;
+
+  [[nodiscard]] directory::Directory& directory() {
+    return foreign ? static_cast<directory::Directory&>(*foreign) : *accounts;
+  }
+  [[nodiscard]] reception::Reception& add_reception(const ListenerOptions& listener);
+  [[nodiscard]] service::imap::Service& add_imap(const ListenerOptions& listener);
+};
+
+std::vector<std::string> Server::tables() {
+  std::vector<std::string> names;
+  for (const auto name : service::mail_store_tables()) names.emplace_back(name);
+  for (const auto name : service::queue_tables()) names.emplace_back(name);
+  for (auto& name : accounts::table_names()) names.push_back(std::move(name));
+  return names;
+}
+
+Task<Result<std::unique_ptr<Server>>> Server::open(ServerOptions options, ServerPorts ports, Context context) {
+  auto state = std::make_unique<State>(std::move(options), std::move(ports));
+  State& s = *state;
+  const kv::Table mail_tables = s.options.first_table;
+  const kv::Table queue_tables = table_after(mail_tables, service::mail_store_tables().size());
+  const kv::Table account_tables = table_after(queue_tables, service::queue_tables().size());
+
+  const service::MailStoreOptions mail_options{.first_table = mail_tables, .message_octets_max = s.options.message_octets_max};
+  KM_CO_TRY(s.mail, co_await service::KvMailStore::open(s.ports.store, s.ports.blobs, s.ports.random, mail_options, context));
+  KM_CO_CHECK(co_await s.mail->finish_removals(context));
+  s.queue.emplace(*s.mail, service::QueueOptions{.first_table = queue_tables});
+  s.delivery.emplace(*s.mail, *s.queue);
+  s.accounts.emplace(accounts::Options{.first_table = account_tables, .primary_domain = s.options.primary_domain,
+                                       .password_cost = s.options.password_cost},
+                     s.ports.store, *s.mail, s.password_workers, s.ports.random);
+  if (s.ports.directory != nullptr) s.foreign.emplace(*s.ports.directory, *s.mail);
+  s.logins.emplace(access::LoginServices{s.directory(), s.gate, s.ports.random, s.ports.random.hex(32)});
+  if (!s.options.primary_domain.empty()) {
+    const auto added = co_await s.accounts->add_domain(s.options.primary_domain, context);
+    if (!added && added.error().kind() != ErrorKind::conflict) co_return std::unexpected(added.error());
+  }
+  co_return std::unique_ptr<Server>(new Server(std::move(state)));
+}
+
+Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Server::~Server() = default;
+
+transport::Handler Server::handler(const ListenerOptions& options) {
+  if (options.protocol == Protocol::imap) {
+    return [&service = state_->add_imap(options)](std::unique_ptr<transport::ByteStream> stream, Context context) {
+      return service.serve(std::move(stream), std::move(context));
+    };
+  }
+  return [&reception = state_->add_reception(options)](std::unique_ptr<transport::ByteStream> stream, Context context) {
+    return reception.serve(std::move(stream), std::move(context));
+  };
+}
+
+reception::Reception& Server::State::add_reception(const ListenerOptions& listener) {
+  reception::Options made;
+  made.engine.hostname = options.hostname;
+  made.engine.message_octets_max = options.message_octets_max;
+  made.engine.recipients_max = options.recipients_max;
+  made.engine.allow_plaintext_auth = listener.allow_plaintext_auth;
+  made.engine.protocol = listener.protocol == Protocol::submission ? smtp::Protocol::submission
+                         : listener.protocol == Protocol::lmtp     ? smtp::Protocol::lmtp
+                                                                   : smtp::Protocol::smtp;
+  made.tls = for_reception(listener.tls);
+  made.offer_auth = listener.protocol == Protocol::submission;
+  made.primary_domain = options.primary_domain;
+  const std::lock_guard lock(mutex);
+  return receptions.emplace_back(std::move(made), reception::Services{directory(), *delivery, *logins, limits, ports.random,
+                                                                      ports.log, ports.tls});
+}
+
+service::imap::Service& Server::State::add_imap(const ListenerOptions& listener) {
+  service::imap::Options made;
+  made.engine.append_octets_max = options.message_octets_max;
+  made.tls = for_imap(listener.tls);
+  made.allow_plaintext_auth = listener.allow_plaintext_auth;
+  const std::lock_guard lock(mutex);
+  return imap_services.emplace_back(std::move(made), service::imap::Services{*mail, *logins, limits, ports.random, ports.log, ports.tls});
+}
+
+accounts::Accounts& Server::accounts() noexcept { return *state_->accounts; }
+directory::Directory& Server::directory() noexcept { return state_->directory(); }
+service::KvMailStore& Server::mail() noexcept { return *state_->mail; }
+service::KvQueue& Server::queue() noexcept { return *state_->queue; }
+delivery::Delivery& Server::delivery() noexcept { return *state_->delivery; }
+access::LoginGate& Server::login_gate() noexcept { return state_->gate; }
+access::ConnectionLimits& Server::connection_limits() noexcept { return state_->limits; }
+
+}  // namespace keystonemail
