@@ -206,7 +206,6 @@ std::size_t Channel::send(std::span<const std::string_view> pieces) {
   auto& state = *state_;
   if (state.closing || (state.phase != ChannelState::open && state.phase != ChannelState::peer_closed)) return 0;
   std::size_t total = 0;
-  std::array<char, record_octets_max> gathered;
   std::size_t index = 0;
   std::size_t offset = 0;
   while (index < pieces.size() && pending_output().size() < limits::pending_output_octets_max) {
@@ -219,6 +218,7 @@ std::size_t Channel::send(std::span<const std::string_view> pieces) {
       total += part.size();
       offset += part.size();
     } else {
+      std::array<char, record_octets_max> gathered;
       std::size_t held = 0;
       while (index < pieces.size() && held < gathered.size()) {
         const auto part = pieces[index].substr(offset, gathered.size() - held);
