@@ -202,13 +202,19 @@ inline void mailstore_mailboxes(MailDriver& d) {
     CHECK(d.error(d.store.find_mailbox(d.account, "INBOX/X", d.context())) == ErrorKind::not_found);
   }
   SUBCASE("mailstore: names with control characters, empty levels or broken UTF-8 are refused") {
-    for (const std::string path : {std::string("a\nb"), std::string("a\0b", 3), std::string("a//b"), std::string("/a"),
+    for (const std::string& path : {std::string("a\nb"), std::string("a\0b", 3), std::string("a//b"), std::string("/a"),
                                    std::string("a/"), std::string(), std::string("\xff"), std::string("a\x7f")}) {
       CAPTURE(path);
       mailstore::NewMailbox request;
       request.path = path;
       CHECK(d.error(d.store.create_mailbox(d.account, request, d.context())) == ErrorKind::invalid);
     }
+  }
+  SUBCASE("mailstore: a decomposed name is the same mailbox as the composed one") {
+    const auto made = d.make("Entwu\xcc\x88rfe");
+    CHECK(made.name == "Entw\xc3\xbcrfe");
+    CHECK(d.id("Entw\xc3\xbcrfe") == made.id);
+    CHECK(d.id("Entwu\xcc\x88rfe") == made.id);
   }
   SUBCASE("mailstore: names that are too long or too deep are refused") {
     mailstore::NewMailbox request;
@@ -315,7 +321,7 @@ inline void mailstore_messages(MailDriver& d) {
     CHECK(summaries[1].empty());
   }
   SUBCASE("mailstore: an empty message and one of odd octets are messages too") {
-    for (const std::string octets : {std::string(), std::string("\0\xff\r\n\n", 5), std::string("x")}) {
+    for (const std::string& octets : {std::string(), std::string("\0\xff\r\n\n", 5), std::string("x")}) {
       CHECK(d.read(d.append(d.id("INBOX"), octets).emails.front()) == octets);
     }
   }

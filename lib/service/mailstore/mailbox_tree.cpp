@@ -6,6 +6,7 @@
 #include <cassert>
 #include <unordered_map>
 
+#include "codec/nfc.hpp"
 #include "keystonemail/base/text.hpp"
 
 namespace keystonemail::service {
@@ -64,7 +65,10 @@ Task<Result<Objects>> read_objects(kv::Reader& reader, const StoreCore& core, ma
 
 }  // namespace
 
-Result<std::vector<std::string>> split_path(std::string_view path) {
+Result<std::vector<std::string>> split_path(std::string_view given) {
+  const auto normal = codec::to_nfc(given);  // RFC 9051 §5.1, RFC 5198 §2
+  if (!normal) return fail(ErrorKind::invalid, "mailbox name is not UTF-8");
+  std::string_view path = *normal;
   std::vector<std::string> levels;
   for (;;) {
     const std::size_t at = path.find(names::hierarchy_separator);
@@ -157,7 +161,7 @@ std::uint32_t next_uid_validity(AccountRow& account, std::int64_t now) noexcept 
   return account.uid_validity_last;
 }
 
-Task<Result<mailstore::MailboxId>> make_mailbox(kv::Transaction& t, const StoreCore& core,
+Task<Result<mailstore::Mailbox>> make_mailbox(kv::Transaction& t, const StoreCore& core,
                                                 mailstore::AccountId account_id, AccountRow& account,
                                                 MailboxRequest request) {
   KM_CO_TRY(const auto tree, co_await read_tree(t, core, account_id));
@@ -168,7 +172,7 @@ Task<Result<mailstore::MailboxId>> make_mailbox(kv::Transaction& t, const StoreC
     co_return fail(ErrorKind::too_large, "too many mailboxes");
   }
   std::uint32_t parent = 0;
-  bool made = false;
+  std::optional<mailstore::Mailbox> made;
   std::string path;
   for (std::size_t i = 0; i < request.levels.size(); ++i) {
     if (i > 0) path.push_back(mailstore::limits::hierarchy_separator);
@@ -178,8 +182,8 @@ Task<Result<mailstore::MailboxId>> make_mailbox(kv::Transaction& t, const StoreC
       continue;
     }
     const bool last = i + 1 == request.levels.size();
-    if (!std::exchange(made, true)) account.tree_modseq = ++account.modseq;
-    MailboxObject object{parent, last ? request.role : mailstore::Role::none, request.subscribed, account.modseq,
+    if (!made) account.tree_modseq = ++account.modseq;
+    const MailboxObject object{parent, last ? request.role : mailstore::Role::none, request.subscribed, account.modseq,
                          request.levels[i]};
     MailboxRow row;
     row.uid_validity = next_uid_validity(account, request.now);
@@ -187,10 +191,12 @@ Task<Result<mailstore::MailboxId>> make_mailbox(kv::Transaction& t, const StoreC
     parent = ++account.mailbox_last;
     put_object(t, core, account_id, mailstore::MailboxId{parent}, object);
     put_mailbox(t, core, account_id, mailstore::MailboxId{parent}, row);
+    made = to_mailbox(mailstore::MailboxId{parent}, object, row);
   }
   if (!made) co_return fail(ErrorKind::conflict, "mailbox exists");
   put_account(t, core, account_id, account);
-  co_return mailstore::MailboxId{parent};
+  made->path = std::move(path);
+  co_return *std::move(made);
 }
 
 }  // namespace keystonemail::service

@@ -37,9 +37,9 @@ struct MailboxRequest {
   bool subscribed = true;
   std::int64_t now = 0;
 };
-[[nodiscard]] Task<Result<mailstore::MailboxId>> make_mailbox(kv::Transaction& t, const StoreCore& core,
-                                                              mailstore::AccountId account_id, AccountRow& account,
-                                                              MailboxRequest request);
+[[nodiscard]] Task<Result<mailstore::Mailbox>> make_mailbox(kv::Transaction& t, const StoreCore& core,
+                                                            mailstore::AccountId account_id, AccountRow& account,
+                                                            MailboxRequest request);
 
 [[nodiscard]] mailstore::Mailbox to_mailbox(mailstore::MailboxId id, const MailboxObject& object, const MailboxRow& row);
 void put_object(kv::Transaction& t, const StoreCore& core, mailstore::AccountId account, mailstore::MailboxId mailbox,

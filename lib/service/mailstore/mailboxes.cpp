@@ -28,13 +28,15 @@ struct TreePlan {
   mailstore::Role role = mailstore::Role::none;
   bool subscribed = false;
   std::int64_t now = 0;
-  mailstore::ModSeq modseq = 0;  // set by the operation
+  // Set by the operation.
+  mailstore::ModSeq modseq = 0;
+  mailstore::Mailbox made;
 };
 
 Task<Result<void>> apply_create_mailbox(kv::Transaction& t, const StoreCore& core, TreePlan& plan) {
   KM_CO_TRY(AccountRow account, co_await get_account(t, core, plan.account));
   MailboxRequest request{plan.levels, plan.role, plan.subscribed, plan.now};
-  KM_CO_TRY(plan.mailbox, co_await make_mailbox(t, core, plan.account, account, request));
+  KM_CO_TRY(plan.made, co_await make_mailbox(t, core, plan.account, account, request));
   plan.modseq = account.modseq;
   co_return Result<void>();
 }
@@ -72,7 +74,7 @@ Task<Result<void>> apply_rename(kv::Transaction& t, const StoreCore& core, TreeP
     } else {
       MailboxRequest request{above, mailstore::Role::none, mailbox->subscribed, plan.now};
       KM_CO_TRY(const auto made, co_await make_mailbox(t, core, plan.account, account, request));
-      object.parent = static_cast<std::uint32_t>(made);
+      object.parent = static_cast<std::uint32_t>(made.id);
     }
   }
   object.name = plan.levels.back();
@@ -143,7 +145,7 @@ StoreImpl::Answer<mailstore::Mailbox> StoreImpl::create_mailbox(AccountId accoun
   KM_CO_CHECK(co_await core_.kv.transact([&](kv::Transaction& t) { return apply_create_mailbox(t, core_, plan); },
                                          core_.adds(), context));
   core_.notifier.notify(account, plan.modseq);
-  co_return co_await mailbox(account, plan.mailbox, context);
+  co_return std::move(plan.made);
 }
 
 StoreImpl::Answer<void> StoreImpl::rename_mailbox(AccountId account, MailboxId mailbox, std::string_view new_path,
