@@ -50,7 +50,7 @@ class Environment {
   [[nodiscard]] std::uint64_t map_octets() const noexcept { return map_octets_; }
   [[nodiscard]] std::uint64_t used_octets() const noexcept;  // to the last page ever used
   [[nodiscard]] std::uint32_t page_octets() const noexcept { return page_octets_; }
-  // What is on the free list, in pages, as `txn` sees it. Reads the whole list.
+  // What is on the free list, in pages, as `txn`, a read transaction, sees it. Reads the whole list.
   [[nodiscard]] static std::uint64_t free_pages(MDB_txn* txn) noexcept;
 
  private:

@@ -13,12 +13,16 @@ constexpr unsigned groups_between_counts = 16;  // the free list is read whole t
 
 }  // namespace
 
-bool Room::allows_adding(MDB_txn* txn) {
+bool Room::allows_adding() {
   if (!disk_allows()) return false;
   if (!map_is_low() || environment_.can_grow()) return true;
   if (groups_until_count_-- == 0) {
     groups_until_count_ = groups_between_counts;
-    free_octets_ = Environment::free_pages(txn) * environment_.page_octets();
+    // LMDB shows the free list to read transactions only.
+    MDB_txn* reader = nullptr;
+    if (mdb_txn_begin(environment_.get(), nullptr, MDB_RDONLY, &reader) != 0) return false;
+    free_octets_ = Environment::free_pages(reader) * environment_.page_octets();
+    mdb_txn_abort(reader);
   }
   const auto unused = environment_.map_octets() - std::min(environment_.map_octets(), environment_.used_octets());
   return unused + free_octets_ > reserve();

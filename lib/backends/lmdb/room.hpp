@@ -19,8 +19,8 @@ class Room {
  public:
   Room(const Environment& environment, const KvOptions& options) : environment_(environment), options_(options) {}
 
-  // Whether the next group may add. `txn` is a write transaction that has not changed anything yet.
-  [[nodiscard]] bool allows_adding(MDB_txn* txn);
+  // Whether the next group may add.
+  [[nodiscard]] bool allows_adding();
   // Whether the map should be doubled before it is needed.
   [[nodiscard]] bool map_is_low() const noexcept;
   // Whether the file system has hardly anything left, so that a failed write was no fault of the disk.

@@ -153,7 +153,7 @@ void Writer::apply(MDB_txn*& txn, Request& request, Group& group) {
   const bool first = txn == nullptr;
   if (first) {
     if (const int code = begin(&txn); code != 0) return commit_failed(code, group);
-    adds_allowed_ = room_.allows_adding(txn);
+    adds_allowed_ = room_.allows_adding();
   }
   if (!adds_allowed_ && request.options.growth == kv::Growth::adds) {
     request.result = std::unexpected(full());
