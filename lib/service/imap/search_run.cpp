@@ -224,7 +224,10 @@ class SearchRun {
     mailstore::MessageReader& message = **opened;
     const mime::Summary summary(candidate.summary);
     const auto parts = summary.parts();
-    KM_CO_TRY(const std::string header, co_await read_header(message, parts.empty() ? mime::SummaryPart{} : parts[0]));
+    std::string header;
+    if (!parts.empty()) {
+      KM_CO_TRY(header, co_await read_header(message, parts[0]));
+    }
     std::ranges::fill(bodies_, Tri::unknown);
     const auto ask = [&](const Leaf& leaf, std::uint32_t i) {
       switch (cost_of(leaf.test)) {

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Connections that are cut, slow, or deliver in odd pieces; logins that fail; ceilings; shutting down.
+#include "service/imap/fixture.hpp"
+
+#include "keystonemail/codec/base64.hpp"
+
+using namespace keystonemail;
+using namespace keystonemail::service::imap;
+using namespace keystonemail::service::imap::testing;
+
+namespace {
+
+const std::string dialogue =
+    "1 LOGIN alice@example.test \"secret of alice\"\r\n2 SELECT INBOX\r\n"
+    "3 APPEND INBOX (\\Seen) {19+}\r\nSubject: x\r\n\r\nbody!\r\n4 FETCH 1:* (FLAGS BODY[])\r\n"
+    "5 STORE 1 +FLAGS (\\Deleted)\r\n6 COPY 1 Archive\r\n7 EXPUNGE\r\n8 LOGOUT\r\n";
+
+}  // namespace
+
+TEST_CASE("imap: a connection cut after any octet leaves the store whole") {
+  for (std::size_t cut = 0; cut <= dialogue.size(); cut += 3) {
+    CAPTURE(cut);
+    ImapFixture fixture;
+    auto& client = fixture.connect({.cut_read_at = cut});
+    (void)client.say(dialogue);
+    client.finish();
+    const auto report = fixture.executor.run(fixture.mail->verify({}, fixture.context));
+    REQUIRE(report);
+    REQUIRE(report->findings.empty());
+    auto& again = fixture.open();
+    REQUIRE(has(again.say("x NOOP\r\n"), "x OK"));
+  }
+}
+
+TEST_CASE("imap: what is answered does not depend on how the input is cut") {
+  std::string whole;
+  for (std::size_t octets : {SIZE_MAX, std::size_t{1}, std::size_t{7}}) {
+    ImapFixture fixture;
+    auto& client = fixture.connect({.read_octets_max = octets});
+    const std::string answer = client.say(dialogue);
+    CHECK(has(answer, "8 OK"));
+    if (whole.empty()) whole = answer;
+    CHECK(answer == whole);
+  }
+}
+
+TEST_CASE("imap: a client that does not read holds back what is produced, and gets all of it in the end") {
+  ImapFixture fixture;
+  std::string large = "Subject: large\r\n\r\n" + std::string(2'000'000, 'x');
+  auto& client = fixture.open();
+  REQUIRE(has(client.append(large), "a OK"));
+  client.send("1 FETCH 1 BODY.PEEK[]\r\n");
+  fixture.executor.run_until_idle();
+  // One pipe's worth and one batch of output at most are under way; the rest of the message waits in the store.
+  const std::string answer = client.heard();
+  CHECK(has(answer, large));
+  CHECK(has(answer, "1 OK"));
+  client.send("2 FETCH 1 BODY.PEEK[]\r\n");
+  fixture.executor.advance(std::chrono::seconds(301));  // takes nothing for the time a write may take
+  CHECK(client.over());
+}
+
+TEST_CASE_FIXTURE(ImapFixture, "imap login: wrong and unknown read the same, and the third failure ends the connection") {
+  auto& client = connect();
+  (void)client.heard();
+  const auto wait = [&](const std::string& line) {
+    client.send(line);
+    executor.advance(std::chrono::seconds(30));
+    return client.heard();
+  };
+  const std::string wrong = wait("1 LOGIN alice@example.test wrong\r\n");
+  CHECK(has(wrong, "1 NO [AUTHENTICATIONFAILED]"));
+  CHECK(wait("1 LOGIN nobody@example.test wrong\r\n") == wrong);
+  CHECK(has(wait("1 LOGIN bob@example.test wrong\r\n"), "* BYE"));
+  CHECK_FALSE(has(log.text, "secret of"));
+  CHECK(has(log.text, "imap.login.failed"));
+}
+
+TEST_CASE_FIXTURE(ImapFixture, "imap login: AUTHENTICATE PLAIN with and without an initial response") {
+  const std::string proof = codec::encode_base64(std::string("\0alice@example.test\0secret of alice", 35));
+  auto& first = connect();
+  (void)first.heard();
+  CHECK(has(first.say("1 AUTHENTICATE PLAIN " + proof + "\r\n"), "1 OK"));
+  auto& second = connect();
+  (void)second.heard();
+  CHECK(has(second.say("1 AUTHENTICATE PLAIN\r\n"), "+ "));
+  CHECK(has(second.say(proof + "\r\n"), "1 OK"));
+  CHECK(has(second.say("2 SELECT INBOX\r\n"), "2 OK"));
+  auto& third = connect();
+  (void)third.heard();
+  (void)third.say("1 AUTHENTICATE PLAIN\r\n");
+  CHECK(has(third.say("*\r\n"), "1 BAD"));
+  CHECK(has(third.say("2 AUTHENTICATE NOSUCH\r\n"), "2 NO"));
+}
+
+TEST_CASE("imap login: without TLS and not on loopback LOGIN is disabled") {
+  ImapFixture fixture(Options{});
+  auto& client = fixture.connect();
+  CHECK(has(client.heard(), "LOGINDISABLED"));
+  CHECK_FALSE(has(client.say("1 LOGIN alice@example.test \"secret of alice\"\r\n"), "1 OK"));
+}
+
+TEST_CASE("imap login: a directory that cannot answer is UNAVAILABLE, not a wrong password") {
+  ImapFixture fixture;
+  fixture.directory.failure = Error(ErrorKind::unavailable);
+  auto& client = fixture.connect();
+  (void)client.heard();
+  CHECK(has(client.say("1 LOGIN alice@example.test x\r\n"), "1 NO [UNAVAILABLE]"));
+}
+
+TEST_CASE_FIXTURE(ImapFixture, "imap: ceilings of connections for an address and of sessions for an account") {
+  for (int i = 0; i < 20; ++i) {
+    auto& client = connect({}, i % 2 == 0 ? "192.0.2.8:4000" : "192.0.2.9:4000");
+    (void)client.heard();
+    client.log_in();
+  }
+  auto& one_more = connect();
+  (void)one_more.heard();
+  CHECK(has(one_more.say("1 LOGIN alice@example.test \"secret of alice\"\r\n"), "1 NO [LIMIT]"));
+  for (int i = 0; i < 30; ++i) (void)connect({}, "192.0.2.7:4000").heard();
+  CHECK(connect({}, "192.0.2.7:4000").heard().starts_with("* BYE"));
+}
+
+TEST_CASE_FIXTURE(ImapFixture, "imap: an idle client is logged out after half an hour, and a stop ends all with BYE") {
+  auto& quiet = open();
+  executor.advance(std::chrono::minutes(29));
+  CHECK_FALSE(quiet.over());
+  executor.advance(std::chrono::minutes(2));
+  CHECK(has(quiet.heard(), "* BYE"));
+  CHECK(quiet.over());
+  auto& idle = open();
+  auto& other = open();
+  (void)idle.say("1 IDLE\r\n");
+  stop.request_stop();
+  CHECK(has(idle.heard(), "* BYE"));
+  CHECK(has(other.heard(), "* BYE"));
+  CHECK(idle.over());
+  CHECK(other.over());
+}
+
+TEST_CASE_FIXTURE(ImapFixture, "imap: login and logout are logged with the session's id, octets and commands") {
+  auto& client = open();
+  (void)client.say("1 LOGOUT\r\n");
+  client.finish();
+  CHECK(has(log.text, "imap.login"));
+  CHECK(has(log.text, "imap.logout"));
+  CHECK(has(log.text, "commands=2"));
+}
