@@ -5,6 +5,7 @@
 // 100,000 messages, changes of flags, summaries, and octets on disk for octets delivered. Prints figures, judges nothing.
 //
 //   mailstore_bench DIRECTORY [messages]
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <chrono>
@@ -29,6 +30,13 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+double processor_seconds() {
+  struct rusage usage {};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
 template <class T>
 T must(Result<T> result) {
   if (!result) std::printf("failed: %s\n", result.error().describe().c_str()), std::exit(1);
@@ -41,6 +49,7 @@ void must(Result<void> result) {
 struct Bench {
   explicit Bench(std::string where) : directory(std::move(where)) {
     std::filesystem::remove_all(directory);
+    std::filesystem::create_directories(directory);
     lmdb::KvOptions options;
     options.directory = directory + "/kv";
     options.free_octets_min = 1 << 20;
@@ -140,14 +149,16 @@ void deliveries(Bench& bench, const std::vector<mailstore::AccountId>& accounts,
   static std::uint64_t next = 0;
   const std::uint64_t last = next + count;
   const auto start = std::chrono::steady_clock::now();
+  const double processor = processor_seconds();
   const auto before = bench.kv->stat();
   std::vector<Task<void>> tasks;
   for (unsigned i = 0; i < concurrent; ++i) tasks.push_back(deliver_some(bench, accounts, next, last, octets));
   for (auto& task : tasks) bench.loop.run_until(std::move(task));
   const double took = seconds_since(start);
+  const double used = (processor_seconds() - processor) / static_cast<double>(count);
   const auto after = bench.kv->stat();
-  std::printf("deliver %7zu octets, %3u at once, %2zu accounts: %8.0f /s (%.2f commits per message)\n", octets, concurrent,
-              accounts.size(), static_cast<double>(count) / took,
+  std::printf("deliver %7zu octets, %3u at once, %2zu accounts: %8.0f /s, %6.0f us of processor each, %.2f commits each\n",
+              octets, concurrent, accounts.size(), static_cast<double>(count) / took, used * 1e6,
               static_cast<double>(after.commits - before.commits) / static_cast<double>(count));
   std::fflush(stdout);
 }

@@ -67,6 +67,8 @@ struct RepairReport {
 
 class KvMailStore : public mailstore::MailStore {
  public:
+  using mailstore::MailStore::open;
+
   // Errors: corrupt (a store of another format), unavailable.
   [[nodiscard]] static Task<Result<std::unique_ptr<KvMailStore>>> open(kv::Store& store, blob::Store& blobs, Random& random,
                                                                        MailStoreOptions options, Context context);
