@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include <sys/stat.h>
+
+#include <cstdio>
+
+#include "base/format.hpp"
+#include "commands/commands.hpp"
+#include "keystonemail/base/time.hpp"
+#include "keystonemail/crypto/certificate.hpp"
+#include "server/privileges.hpp"
+#include "server/tls_material.hpp"
+
+namespace keystonemail::host {
+
+namespace {
+
+constexpr auto expires_soon = std::chrono::days(14);
+
+void check_certificate(ConfigReading& reading) {
+  const Config& config = reading.config;
+  if (config.certificate.empty()) return;
+  TlsMaterial material;
+  if (const auto loaded = material.load(config); !loaded) {
+    reading.errors.push_back({0, format("[tls] {} {}", loaded.error().text(), loaded.error().detail())});
+    return;
+  }
+  const auto pem = read_file(config.certificate);
+  const auto info = pem ? crypto::read_certificate_pem(*pem) : Result<crypto::CertificateInfo>(std::unexpected(pem.error()));
+  if (!info) return;
+  const WallTime now = SystemClock().wall_now();
+  if (info->not_after <= now) reading.errors.push_back({0, "[tls] the certificate has expired"});
+  else if (info->not_after <= now + expires_soon) reading.warnings.push_back({0, "[tls] the certificate expires within two weeks"});
+  if (info->not_before > now) reading.errors.push_back({0, "[tls] the certificate is not valid yet"});
+}
+
+void check_surroundings(ConfigReading& reading) {
+  const Config& config = reading.config;
+  struct stat info;
+  if (stat(config.data_directory.c_str(), &info) != 0) {
+    reading.warnings.push_back({0, format("{} is not there yet; serve makes it", config.data_directory)});
+  } else if (!S_ISDIR(info.st_mode)) {
+    reading.errors.push_back({0, format("{} is not a directory", config.data_directory)});
+  } else if ((info.st_mode & 077) != 0) {
+    reading.warnings.push_back({0, format("{} can be read by others; its mode should be 0700", config.data_directory)});
+  }
+  if (!config.user.empty() && !find_user(config.user)) reading.errors.push_back({0, format("there is no user {}", config.user)});
+  for (const ListenerConfig& listener : config.listeners)
+    if (listener.tls == TlsUse::none && !listener.address.address.is_loopback() && listener.protocol != Protocol::smtp)
+      reading.warnings.push_back({listener.line, format("{} at {} has no TLS, so nobody can log in there", to_string(listener.protocol),
+                                                        listener.address.to_string())});
+}
+
+std::string json_list(const std::vector<ConfigProblem>& problems) {
+  std::string out = "[";
+  for (const ConfigProblem& problem : problems)
+    format_to(out, "{}{{\"line\":{},\"text\":{}}}", out.size() > 1 ? "," : "", problem.line, json_text(problem.text));
+  return out + "]";
+}
+
+}  // namespace
+
+int run_check(const std::string& path, Output output) {
+  auto reading = read_config_file(path);
+  if (!reading) return report_error(output, reading.error().text());
+  if (reading->errors.empty()) {
+    check_certificate(*reading);
+    check_surroundings(*reading);
+  }
+  const bool good = reading->errors.empty();
+  if (output == Output::json) {
+    std::printf("{\"ok\":%s,\"errors\":%s,\"warnings\":%s}\n", good ? "true" : "false", json_list(reading->errors).c_str(),
+                json_list(reading->warnings).c_str());
+  } else {
+    std::fputs(describe(reading->errors, path).c_str(), stderr);
+    std::fputs(describe(reading->warnings, path + ": warning").c_str(), stderr);
+    if (good) std::printf("%s is good\n", path.c_str());
+  }
+  return good ? 0 : 1;
+}
+
+}  // namespace keystonemail::host

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// The commands. Each returns the program's exit status: 0 all is well, 1 a problem was found, 2 wrong usage.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config.hpp"
+#include "keystonemail/base/executor.hpp"
+
+namespace keystonemail::host {
+
+class Stores;
+
+enum class Output : bool { text, json };
+
+struct InitRequest {
+  std::string config, hostname, domain, data;
+  bool self_signed = false;
+};
+
+// Writes a configuration, makes the data directory and, if asked, a certificate. Overwrites nothing.
+[[nodiscard]] int run_init(const InitRequest& request, Output output);
+// Reads the configuration and all it names, offline.
+[[nodiscard]] int run_check(const std::string& config, Output output);
+[[nodiscard]] int run_serve(const std::string& config);
+
+// What account, domain, alias and queue are asked to do, in words: {"account", "add"}, {"alice@example.org"}.
+struct AdminRequest {
+  std::string noun, verb;
+  std::vector<std::string> arguments;
+  std::string password;                 // for those that take one
+  std::string name;                     // display name, or an app password's
+};
+struct AdminReply {
+  int status = 0;
+  std::string text;                     // for people
+  std::string json;
+  std::string error;                    // on stderr; empty when all is well
+};
+[[nodiscard]] Task<AdminReply> administer(Stores& stores, AdminRequest request, Context context);
+// Opens the store itself: no server may be running on it.
+[[nodiscard]] int run_admin(const std::string& config, AdminRequest request, Output output);
+
+// A JSON string, quotes included.
+[[nodiscard]] std::string json_text(std::string_view text);
+// Prints an error as the output asks for, and returns `status`.
+[[nodiscard]] int report_error(Output output, std::string_view error, int status = 1);
+
+}  // namespace keystonemail::host

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Config: what keystone-mail.toml says, as values. Every key is in the table of keys.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "keystonemail/base/ip_address.hpp"
+#include "keystonemail/base/log.hpp"
+#include "keystonemail/base/result.hpp"
+
+namespace keystonemail::host {
+
+enum class Protocol : std::uint8_t { smtp, submission, submissions, lmtp, imap, imaps };
+enum class TlsUse : std::uint8_t { none, starttls, implicit };
+
+[[nodiscard]] std::string_view to_string(Protocol protocol) noexcept;
+
+struct ListenerConfig {
+  Protocol protocol = Protocol::smtp;
+  Endpoint address;
+  TlsUse tls = TlsUse::none;
+  bool tls_given = false;             // else the protocol's usual one
+  bool protocol_given = false, address_given = false;
+  bool allow_plaintext_auth = false;  // passwords without TLS; for loopback alone
+  std::vector<IpNetwork> proxy_trusted;
+  std::size_t line = 0;               // 0: one of the default set
+};
+
+// Where a secret is kept: never in the configuration itself.
+struct SecretSource {
+  enum class Kind : std::uint8_t { none, file, environment };
+  Kind kind = Kind::none;
+  std::string name;
+};
+
+struct Limits {
+  std::vector<IpNetwork> trusted;
+  std::uint64_t message_size = 52'428'800;
+  std::uint64_t connections = 0;      // 0: what the system's limit on descriptors allows
+  std::uint64_t connections_per_address = 30;
+  std::uint64_t connections_per_minute = 300;
+  std::uint64_t connections_per_account = 20;
+};
+
+struct Config {
+  std::string hostname;
+  std::string primary_domain;
+  std::string data_directory;
+  std::string user;
+  std::string certificate;            // path
+  SecretSource private_key;
+  std::vector<ListenerConfig> listeners;
+  Limits limits;
+  LogFormat log_format = LogFormat::logfmt;
+  LogLevel log_level = LogLevel::info;
+  std::uint64_t loops = 0;            // 0: one for each processor
+};
+
+struct ConfigProblem {
+  std::size_t line = 0;               // 0: of the file as a whole
+  std::string text;
+};
+
+struct ConfigReading {
+  Config config;                      // meaningful when there are no errors
+  std::vector<ConfigProblem> errors;
+  std::vector<ConfigProblem> warnings;
+};
+
+// Reads a configuration's text. All problems are listed, by line.
+[[nodiscard]] ConfigReading read_config(std::string_view text);
+// Errors: not_found, denied, unavailable: the file itself.
+[[nodiscard]] Result<ConfigReading> read_config_file(const std::string& path);
+// "path:12: unknown key ..." for each problem, one a line.
+[[nodiscard]] std::string describe(const std::vector<ConfigProblem>& problems, std::string_view path);
+
+// Limits: 1 MiB.
+[[nodiscard]] Result<std::string> read_file(const std::string& path);
+[[nodiscard]] Result<std::string> read_secret(const SecretSource& source);
+
+}  // namespace keystonemail::host

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "config/keys.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/format.hpp"
+#include "keystonemail/base/text.hpp"
+
+namespace keystonemail::host {
+
+namespace {
+
+using Problem = std::optional<std::string>;
+
+constexpr std::pair<std::string_view, Protocol> protocol_names[] = {
+    {"smtp", Protocol::smtp}, {"submission", Protocol::submission},
+    {"submissions", Protocol::submissions}, {"lmtp", Protocol::lmtp}, {"imap", Protocol::imap}, {"imaps", Protocol::imaps}};
+constexpr std::pair<std::string_view, TlsUse> tls_names[] = {
+    {"none", TlsUse::none}, {"starttls", TlsUse::starttls},
+                               {"implicit", TlsUse::implicit}};
+constexpr std::pair<std::string_view, LogFormat> format_names[] = {
+    {"logfmt", LogFormat::logfmt}, {"json", LogFormat::json}};
+constexpr std::pair<std::string_view, LogLevel> level_names[] = {
+    {"debug", LogLevel::debug}, {"info", LogLevel::info},
+                                 {"warning", LogLevel::warning}, {"error", LogLevel::error}};
+
+Problem text(const Value& value, std::string& out) {
+  const auto* given = std::get_if<std::string>(&value);
+  if (!given) return "must be a text in quotes";
+  if (given->empty()) return "must not be empty";
+  if (given->find_first_of("\r\n") != std::string::npos || given->find('\0') != std::string::npos) return "must be one line";
+  out = *given;
+  return std::nullopt;
+}
+
+Problem number(const Value& value, std::int64_t least, std::int64_t most, std::uint64_t& out) {
+  const auto* given = std::get_if<std::int64_t>(&value);
+  if (!given) return "must be a whole number";
+  if (*given < least || *given > most) return format("must be between {} and {}", least, most);
+  out = static_cast<std::uint64_t>(*given);
+  return std::nullopt;
+}
+
+Problem flag(const Value& value, bool& out) {
+  const auto* given = std::get_if<bool>(&value);
+  if (!given) return "must be true or false";
+  out = *given;
+  return std::nullopt;
+}
+
+template <class Names, class T>
+Problem one_of(const Value& value, const Names& names, T& out) {
+  std::string given;
+  if (auto problem = text(value, given)) return problem;
+  std::string all;
+  std::vector<std::string_view> known;
+  for (const auto& [name, meaning] : names) {
+    if (name == given) {
+      out = meaning;
+      return std::nullopt;
+    }
+    known.push_back(name);
+    all.append(all.empty() ? "" : ", ").append(name);
+  }
+  const auto near = suggestion(given, known);
+  return near.empty() ? format("must be one of {}", all) : format("must be one of {}; did you mean \"{}\"?", all, near);
+}
+
+Problem networks(const Value& value, std::vector<IpNetwork>& out) {
+  const auto* given = std::get_if<std::vector<std::string>>(&value);
+  if (!given) return "must be a list of addresses or networks, as in [\"127.0.0.0/8\"]";
+  out.clear();
+  for (const std::string& one : *given) {
+    const auto network = IpNetwork::parse(one);
+    if (!network) return format("\"{}\" is neither an IP address nor a network", one);
+    out.push_back(*network);
+  }
+  return std::nullopt;
+}
+
+Problem secret(const Value& value, SecretSource& out) {
+  if (const auto* path = std::get_if<std::string>(&value); path && !path->empty()) {
+    out = {SecretSource::Kind::file, *path};
+    return std::nullopt;
+  }
+  const auto* table = std::get_if<std::map<std::string, std::string>>(&value);
+  if (!table || table->size() != 1) return "must be { file = \"...\" } or { env = \"...\" }";
+  const auto& [kind, name] = *table->begin();
+  if (name.empty() || (kind != "file" && kind != "env")) return "must be { file = \"...\" } or { env = \"...\" }";
+  out = {kind == "file" ? SecretSource::Kind::file : SecretSource::Kind::environment, name};
+  return std::nullopt;
+}
+
+Problem host_name(const Value& value, std::string& out) {
+  if (auto problem = text(value, out)) return problem;
+  out = to_lower(out);
+  const bool plain = std::ranges::all_of(out, [](char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || (c & 0x80); });
+  if (!plain || out.size() > 253 || out.front() == '.' || out.back() == '.' || out.find("..") != std::string::npos)
+    return "must be a domain name, as in \"mail.example.org\"";
+  return std::nullopt;
+}
+
+Problem endpoint(const Value& value, Endpoint& out) {
+  std::string given;
+  if (auto problem = text(value, given)) return problem;
+  const auto parsed = Endpoint::parse(given);
+  if (!parsed) return "must be an IP address and a port, as in \"192.0.2.1:25\" or \"[::]:25\"";
+  out = *parsed;
+  return std::nullopt;
+}
+
+constexpr std::int64_t count_max = 1'000'000;
+
+constexpr std::array keys{
+    Key{"", "hostname", "text", "required", "What the server calls itself: in greetings, EHLO and Received.",
+        [](Draft d, const Value& v) { return host_name(v, d.config.hostname); }},
+    Key{"", "primary_domain", "text", "required", "The domain of logins and postmaster addresses given without one.",
+        [](Draft d, const Value& v) { return host_name(v, d.config.primary_domain); }},
+    Key{"", "data_directory", "text", "required", "Where mail, queue and accounts are kept. On a local disk.",
+        [](Draft d, const Value& v) { return text(v, d.config.data_directory); }},
+    Key{"", "user", "text", "none", "When started as root: the user to become once the ports are open.",
+        [](Draft d, const Value& v) { return text(v, d.config.user); }},
+    Key{"", "loops", "number", "0", "Threads that serve connections; 0: one for each processor.",
+        [](Draft d, const Value& v) { return number(v, 0, 256, d.config.loops); }},
+    Key{"tls", "certificate", "text", "none", "File with the certificate and those that signed it, as PEM.",
+        [](Draft d, const Value& v) { return text(v, d.config.certificate); }},
+    Key{"tls", "private_key", "file or secret", "none", "Its key, as PEM: a path, { file = \"...\" } or { env = \"...\" }.",
+        [](Draft d, const Value& v) { return secret(v, d.config.private_key); }},
+    Key{"listener", "protocol", "text", "required", "smtp, submission, submissions, lmtp, imap or imaps.",
+        [](Draft d, const Value& v) { return d.listener->protocol_given = true, one_of(v, protocol_names, d.listener->protocol); }},
+    Key{"listener", "address", "text", "required", "Address and port; port 0 takes a free one; [::] takes IPv4 too.",
+        [](Draft d, const Value& v) { return d.listener->address_given = true, endpoint(v, d.listener->address); }},
+    Key{"listener", "tls", "text", "by protocol", "none, starttls or implicit. Usual: implicit for submissions and imaps, "
+        "none for lmtp, starttls for others.",
+        [](Draft d, const Value& v) { return d.listener->tls_given = true, one_of(v, tls_names, d.listener->tls); }},
+    Key{"listener", "allow_plaintext_auth", "true or false", "false", "Take passwords without TLS. Loopback addresses only.",
+        [](Draft d, const Value& v) { return flag(v, d.listener->allow_plaintext_auth); }},
+    Key{"listener", "proxy_trusted", "list of networks", "[]", "Load balancers that begin each connection with a PROXY header.",
+        [](Draft d, const Value& v) { return networks(v, d.listener->proxy_trusted); }},
+    Key{"limits", "trusted", "list of networks", "[]", "Addresses without connection, rate and ban ceilings.",
+        [](Draft d, const Value& v) { return networks(v, d.config.limits.trusted); }},
+    Key{"limits", "message_size", "number", "52428800", "Octets of the largest message taken.",
+        [](Draft d, const Value& v) { return number(v, 65'536, 1'073'741'824, d.config.limits.message_size); }},
+    Key{"limits", "connections", "number", "0", "Connections at once; 0: what the limit on open files allows.",
+        [](Draft d, const Value& v) { return number(v, 0, count_max, d.config.limits.connections); }},
+    Key{"limits", "connections_per_address", "number", "30", "Of them from one address (or one IPv6 /64).",
+        [](Draft d, const Value& v) { return number(v, 1, count_max, d.config.limits.connections_per_address); }},
+    Key{"limits", "connections_per_minute", "number", "300", "New connections from one address in a minute.",
+        [](Draft d, const Value& v) { return number(v, 1, count_max, d.config.limits.connections_per_minute); }},
+    Key{"limits", "connections_per_account", "number", "20", "IMAP sessions of one account at once.",
+        [](Draft d, const Value& v) { return number(v, 1, count_max, d.config.limits.connections_per_account); }},
+    Key{"log", "format", "text", "\"logfmt\"", "logfmt or json, one event a line on stderr.",
+        [](Draft d, const Value& v) { return one_of(v, format_names, d.config.log_format); }},
+    Key{"log", "level", "text", "\"info\"", "The least that is written: debug, info, warning or error.",
+        [](Draft d, const Value& v) { return one_of(v, level_names, d.config.log_level); }},
+};
+
+// Levenshtein's distance. Names in a configuration are short, so the square does not matter; they are cut at 64.
+std::size_t distance(std::string_view a, std::string_view b) {
+  a = a.substr(0, 64), b = b.substr(0, 64);
+  std::array<std::size_t, 65> row;
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t change = diagonal + (to_lower(a[i - 1]) != to_lower(b[j - 1]));
+      diagonal = row[j];
+      row[j] = std::min({change, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::string_view to_string(Protocol protocol) noexcept {
+  for (const auto& [name, value] : protocol_names)
+    if (value == protocol) return name;
+  return {};
+}
+
+std::span<const Key> config_keys() noexcept { return keys; }
+
+const Key* find_key(std::string_view section, std::string_view name) noexcept {
+  const auto found = std::ranges::find_if(keys, [&](const Key& key) { return key.section == section && key.name == name; });
+  return found == keys.end() ? nullptr : &*found;
+}
+
+std::string_view suggestion(std::string_view typed, std::span<const std::string_view> known) {
+  std::string_view best;
+  std::size_t best_distance = std::max<std::size_t>(typed.size() / 3, 2) + 1;  // farther is another word
+  for (const std::string_view candidate : known)
+    if (const std::size_t far = distance(typed, candidate); far < best_distance) best = candidate, best_distance = far;
+  return best;
+}
+
+std::string describe_keys() {
+  std::string out;
+  std::string_view section = "-";
+  for (const Key& key : keys) {
+    if (key.section != section) {
+      section = key.section;
+      if (!out.empty()) out += '\n';
+      if (section == "listener") out += "[[listener]]   (without any: ports 25, 587, 465, 143 and 993)\n";
+      else if (!section.empty()) out.append("[").append(section).append("]\n");
+    }
+    format_to(out, "{} = {}, default {}\n    {}\n", key.name, key.type, key.usual, key.meaning);
+  }
+  return out;
+}
+
+}  // namespace keystonemail::host

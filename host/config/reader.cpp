@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// From TOML to Config. The only file that knows the TOML library.
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/format.hpp"
+#include "config/config.hpp"
+#include "config/keys.hpp"
+
+namespace keystonemail::host {
+
+namespace {
+
+std::size_t line_of(const toml::node& node) { return node.source().begin.line; }
+
+std::optional<std::string> as_text(const toml::node& node) {
+  const auto* text = node.as_string();
+  return text ? std::optional(text->get()) : std::nullopt;
+}
+
+Value to_value(const toml::node& node) {
+  if (const auto* flag = node.as_boolean()) return flag->get();
+  if (const auto* number = node.as_integer()) return number->get();
+  if (const auto text = as_text(node)) return *text;
+  if (const auto* list = node.as_array()) {
+    std::vector<std::string> all;
+    for (const toml::node& one : *list) {
+      const auto text = as_text(one);
+      if (!text) return std::monostate{};
+      all.push_back(*text);
+    }
+    return all;
+  }
+  if (const auto* table = node.as_table()) {
+    std::map<std::string, std::string> all;
+    for (const auto& [name, one] : *table) {
+      const auto text = as_text(one);
+      if (!text) return std::monostate{};
+      all.emplace(name.str(), *text);
+    }
+    return all;
+  }
+  return std::monostate{};  // dates and fractions: no key takes them
+}
+
+class Reader {
+ public:
+  ConfigReading read(std::string_view text);
+
+ private:
+  void error(std::size_t line, std::string text) { reading_.errors.push_back({line, std::move(text)}); }
+  void take(std::string_view section, std::string_view name, std::size_t line, const toml::node& value, ListenerConfig* listener);
+  void take_section(std::string_view section, const toml::table& table, ListenerConfig* listener);
+  void take_top(const toml::table& root);
+  void take_listeners(const toml::node& node);
+  void finish_listeners();
+  void add_usual_listeners();
+  void check_whole();
+
+  ConfigReading reading_;
+};
+
+ConfigReading Reader::read(std::string_view text) {
+  toml::table root;
+  try {
+    root = toml::parse(text);
+  } catch (const toml::parse_error& failure) {
+    error(failure.source().begin.line, std::string(failure.description()));
+    return std::move(reading_);
+  }
+  take_top(root);
+  if (reading_.config.listeners.empty()) add_usual_listeners();
+  finish_listeners();
+  check_whole();
+  std::ranges::stable_sort(reading_.errors, {}, &ConfigProblem::line);
+  return std::move(reading_);
+}
+
+void Reader::take_top(const toml::table& root) {
+  for (const auto& [name, node] : root) {
+    const std::string_view section = name.str();
+    const bool known = std::ranges::any_of(config_keys(), [&](const Key& key) { return key.section == section; });
+    if (!known) {
+      take("", section, name.source().begin.line, node, nullptr);
+    } else if (section == "listener") {
+      take_listeners(node);
+    } else if (const auto* table = node.as_table()) {
+      take_section(section, *table, nullptr);
+    } else {
+      error(line_of(node), format("{} is a section: write [{}]", section, section));
+    }
+  }
+}
+
+void Reader::take_section(std::string_view section, const toml::table& table, ListenerConfig* listener) {
+  for (const auto& [name, node] : table) take(section, name.str(), name.source().begin.line, node, listener);
+}
+
+void Reader::take_listeners(const toml::node& node) {
+  const auto* list = node.as_array();
+  if (!list) return error(line_of(node), "listener is a list of sections: write [[listener]] for each");
+  for (const toml::node& one : *list) {
+    const auto* table = one.as_table();
+    if (!table) {
+      error(line_of(one), "listener is a list of sections: write [[listener]] for each");
+      continue;
+    }
+    ListenerConfig listener;
+    listener.line = line_of(one);
+    take_section("listener", *table, &listener);
+    if (!listener.protocol_given) error(listener.line, "this listener has no protocol");
+    if (!listener.address_given) error(listener.line, "this listener has no address");
+    reading_.config.listeners.push_back(std::move(listener));
+  }
+}
+
+void Reader::take(std::string_view section, std::string_view name, std::size_t line, const toml::node& value,
+                  ListenerConfig* listener) {
+  const std::string shown = section.empty() ? std::string(name) : format("{}.{}", section, name);
+  if (const Key* key = find_key(section, name)) {
+    if (auto problem = key->set({reading_.config, listener}, to_value(value))) error(line, format("{} {}", shown, *problem));
+    return;
+  }
+  std::vector<std::string_view> known;
+  for (const Key& key : config_keys()) {
+    if (key.section == section) known.push_back(key.name);
+    if (section.empty() && !key.section.empty()) known.push_back(key.section);
+  }
+  const auto near = suggestion(name, known);
+  error(line, near.empty() ? format("unknown key {}", shown) : format("unknown key {}; did you mean {}?", shown, near));
+}
+
+void Reader::add_usual_listeners() {
+  const IpAddress everywhere = IpAddress::v6({});
+  using enum Protocol;
+  for (const auto& [protocol, port] : {std::pair<Protocol, std::uint16_t>{smtp, 25}, {submission, 587}, {submissions, 465},
+                                       {imap, 143}, {imaps, 993}}) {
+    ListenerConfig listener;
+    listener.protocol = protocol;
+    listener.address = {everywhere, port};
+    reading_.config.listeners.push_back(std::move(listener));
+  }
+}
+
+void Reader::finish_listeners() {
+  for (ListenerConfig& listener : reading_.config.listeners) {
+    using enum Protocol;
+    const bool implicit = listener.protocol == submissions || listener.protocol == imaps;
+    if (!listener.tls_given)
+      listener.tls = implicit ? TlsUse::implicit : listener.protocol == lmtp ? TlsUse::none : TlsUse::starttls;
+    if (implicit && listener.tls != TlsUse::implicit)
+      error(listener.line, format("listener.tls must be \"implicit\" for {}", to_string(listener.protocol)));
+    if (listener.allow_plaintext_auth && !listener.address.address.is_loopback())
+      error(listener.line, format("listener.allow_plaintext_auth would send passwords in the clear: {} is not a loopback address",
+                                  listener.address.to_string()));
+  }
+}
+
+void Reader::check_whole() {
+  const Config& config = reading_.config;
+  for (const auto& [name, value] : {std::pair<std::string_view, const std::string&>{"hostname", config.hostname},
+                                    {"primary_domain", config.primary_domain}, {"data_directory", config.data_directory}})
+    if (value.empty() && std::ranges::none_of(reading_.errors, [&](const ConfigProblem& p) { return p.text.starts_with(name); }))
+      error(0, format("{} is missing", name));
+  const bool has_certificate = !config.certificate.empty(), has_key = config.private_key.kind != SecretSource::Kind::none;
+  if (has_certificate != has_key) error(0, "[tls] needs both certificate and private_key");
+  const bool uses_tls = std::ranges::any_of(config.listeners, [](const ListenerConfig& l) { return l.tls != TlsUse::none; });
+  if (uses_tls && !has_certificate && !has_key)
+    error(0, "a listener uses TLS, so [tls] certificate and private_key are needed; or say tls = \"none\" in each listener");
+}
+
+}  // namespace
+
+ConfigReading read_config(std::string_view text) { return Reader().read(text); }
+
+}  // namespace keystonemail::host

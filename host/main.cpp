@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// keystone-mail: the command line. The only file that knows the library that parses it.
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <iostream>
+#include <string>
+
+#include "commands/commands.hpp"
+#include "config/keys.hpp"
+#include "keystonemail/tls/context.hpp"
+
+namespace {
+
+using namespace keystonemail;
+using namespace keystonemail::host;
+
+constexpr auto usual_config = "/etc/keystone-mail/keystone-mail.toml";
+constexpr int usage_status = 2;
+
+struct Invocation {
+  std::string config = usual_config;
+  bool json = false;
+  InitRequest init;
+  AdminRequest admin;
+  bool password_stdin = false;
+  int status = 0;
+  [[nodiscard]] Output output() const { return json ? Output::json : Output::text; }
+};
+
+CLI::App* command(CLI::App& parent, Invocation& all, const std::string& name, const std::string& meaning) {
+  auto* made = parent.add_subcommand(name, meaning);
+  made->add_flag("--json", all.json, "print JSON");
+  made->fallthrough();
+  return made;
+}
+
+// The first line of standard input.
+std::string read_password() {
+  std::string line;
+  std::getline(std::cin, line);
+  if (!line.empty() && line.back() == '\r') line.pop_back();
+  return line;
+}
+
+enum class Password : bool { no, yes };
+
+CLI::App* admin_command(CLI::App& parent, Invocation& all, const std::string& name, const std::string& meaning,
+                        const std::string& argument, Password password = Password::no, bool several = false) {
+  auto* made = command(parent, all, name, meaning);
+  if (!argument.empty()) {
+    auto* option = made->add_option(argument, all.admin.arguments)->required();
+    option->expected(1, several ? 1'000 : 1);
+  }
+  if (password == Password::yes) made->add_flag("--password-stdin", all.password_stdin, "read the password from standard input");
+  made->callback([&all, noun = parent.get_name(), name] {
+    all.admin.noun = noun;
+    all.admin.verb = name;
+    if (all.password_stdin) all.admin.password = read_password();
+    if (all.password_stdin && all.admin.password.empty()) {
+      all.status = report_error(all.output(), "the password on standard input is empty", usage_status);
+      return;
+    }
+    if (noun == "account" && name == "password" && !all.password_stdin) {
+      all.status = report_error(all.output(), "say --password-stdin and give the password on standard input", usage_status);
+      return;
+    }
+    all.status = run_admin(all.config, std::move(all.admin), all.output());
+  });
+  return made;
+}
+
+void add_admin(CLI::App& app, Invocation& all) {
+  auto* account = command(app, all, "account", "accounts and their passwords");
+  account->require_subcommand(1);
+  admin_command(*account, all, "add", "add an account", "address", Password::yes)->add_option("--name", all.admin.name, "display name");
+  admin_command(*account, all, "list", "list all accounts", "");
+  admin_command(*account, all, "remove", "remove an account with its mail", "address");
+  admin_command(*account, all, "disable", "refuse logins and mail", "address");
+  admin_command(*account, all, "enable", "take them again", "address");
+  admin_command(*account, all, "password", "set the password", "address", Password::yes);
+  admin_command(*account, all, "app-password", "make a password for one device and print it", "address")
+      ->add_option("--name", all.admin.name, "of the device");
+  auto* domain = command(app, all, "domain", "domains we take mail for");
+  domain->require_subcommand(1);
+  admin_command(*domain, all, "add", "add a domain", "domain");
+  admin_command(*domain, all, "list", "list all domains", "");
+  admin_command(*domain, all, "remove", "remove a domain without addresses", "domain");
+  auto* alias = command(app, all, "alias", "addresses that lead elsewhere; @domain is its catch-all");
+  alias->require_subcommand(1);
+  admin_command(*alias, all, "add", "add or replace: the address, then where it leads", "addresses", Password::no, true);
+  admin_command(*alias, all, "list", "list all aliases", "");
+  admin_command(*alias, all, "remove", "remove an alias", "address");
+  auto* queue = command(app, all, "queue", "messages that wait for delivery elsewhere");
+  queue->require_subcommand(1);
+  admin_command(*queue, all, "list", "list all entries", "");
+  admin_command(*queue, all, "show", "one entry with its recipients", "id");
+}
+
+void add_init(CLI::App& app, Invocation& all) {
+  auto* init = command(app, all, "init", "write a configuration and make the data directory");
+  init->add_option("--hostname", all.init.hostname, "what the server calls itself")->required();
+  init->add_option("--domain", all.init.domain, "the primary domain")->required();
+  init->add_option("--data", all.init.data, "the data directory")->required();
+  init->add_flag("--self-signed", all.init.self_signed, "make a certificate that nobody else has signed");
+  init->callback([&all] {
+    all.init.config = all.config;
+    all.status = run_init(all.init, all.output());
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Invocation all;
+  CLI::App app("Keystone Mail, a mail server", "keystone-mail");
+  app.set_version_flag("--version", "keystone-mail " KEYSTONEMAIL_VERSION " with " + tls::library_name());
+  app.add_option("--config", all.config, "configuration file")->capture_default_str();
+  app.require_subcommand(1);
+  app.fallthrough();
+  command(app, all, "serve", "run the server")->callback([&all] { all.status = run_serve(all.config); });
+  command(app, all, "check", "check the configuration and all it names")->callback([&all] { all.status = run_check(all.config, all.output()); });
+  add_init(app, all);
+  add_admin(app, all);
+  auto* help = app.add_subcommand("help", "more about: config");
+  help->require_subcommand(1);
+  help->add_subcommand("config", "every key of the configuration")->callback([] { std::fputs(describe_keys().c_str(), stdout); });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = app.exit(error);
+    return status == 0 ? 0 : usage_status;
+  } catch (const std::exception& error) {
+    return report_error(Output::text, error.what());
+  }
+  return all.status;
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "server/server.hpp"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/format.hpp"
+#include "base/try.hpp"
+#include "keystonemail/backends/libuv/uv_server.hpp"
+#include "server/privileges.hpp"
+#include "server/stderr_log.hpp"
+#include "server/stores.hpp"
+#include "server/tls_material.hpp"
+
+namespace keystonemail::host {
+
+namespace {
+
+constexpr std::chrono::milliseconds drain_grace{30'000};
+constexpr std::chrono::milliseconds second_signal_grace{0};
+
+// As many descriptors as the system lets us have.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max == RLIM_INFINITY ? 1 << 20 : std::min<rlim_t>(limit.rlim_max, 1 << 20);
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+libuv::UvServerOptions loop_options(const Config& config) {
+  return {.loops = config.loops, .connections_max = config.limits.connections};
+}
+
+keystonemail::ListenerOptions listener_options(const ListenerConfig& listener) {
+  keystonemail::ListenerOptions options;
+  switch (listener.protocol) {
+    case Protocol::smtp: options.protocol = keystonemail::Protocol::smtp; break;
+    case Protocol::submission:
+    case Protocol::submissions: options.protocol = keystonemail::Protocol::submission; break;
+    case Protocol::lmtp: options.protocol = keystonemail::Protocol::lmtp; break;
+    case Protocol::imap:
+    case Protocol::imaps: options.protocol = keystonemail::Protocol::imap; break;
+  }
+  switch (listener.tls) {
+    case TlsUse::none: options.tls = keystonemail::TlsUse::none; break;
+    case TlsUse::starttls: options.tls = keystonemail::TlsUse::starttls; break;
+    case TlsUse::implicit: options.tls = keystonemail::TlsUse::implicit; break;
+  }
+  options.allow_plaintext_auth = listener.allow_plaintext_auth;
+  return options;
+}
+
+// Whether what a reload cannot change has changed.
+bool needs_restart(const Config& a, const Config& b) {
+  const auto same = [](const ListenerConfig& x, const ListenerConfig& y) {
+    return x.protocol == y.protocol && x.address == y.address && x.tls == y.tls && x.allow_plaintext_auth == y.allow_plaintext_auth;
+  };
+  return a.hostname != b.hostname || a.primary_domain != b.primary_domain || a.data_directory != b.data_directory ||
+         a.user != b.user || a.loops != b.loops || a.limits.message_size != b.limits.message_size ||
+         !std::ranges::equal(a.listeners, b.listeners, same);
+}
+
+class Program {
+ public:
+  Program(Config config, std::string path)
+      : config_(std::move(config)), path_(std::move(path)), log_(config_.log_format, config_.log_level),
+        loops_(loop_options(config_)), inherited_(libuv::inherited_sockets()) {}
+
+  [[nodiscard]] Result<void> start();
+  void run();
+
+ private:
+  [[nodiscard]] Result<void> prepare_directory();
+  [[nodiscard]] Result<void> listen(const ListenerConfig& listener, std::size_t index);
+  void reload();
+  void end();
+
+  Config config_;
+  std::string path_;
+  StderrLog log_;
+  TlsMaterial tls_;
+  libuv::UvLoop opening_;  // for the stores, so that the others do not accept before all is there
+  libuv::UvServer loops_;
+  std::vector<libuv::InheritedSocket> inherited_;
+  std::unique_ptr<Stores> stores_;
+  std::vector<transport::Handler> handlers_;  // as config_.listeners; set before a loop runs
+  std::string addresses_;
+  bool is_ending_ = false;
+};
+
+Result<void> Program::start() {
+  KM_CHECK(tls_.load(config_));
+  KM_CHECK(prepare_directory());
+  handlers_.resize(config_.listeners.size());
+  for (std::size_t i = 0; i < handlers_.size(); ++i) KM_CHECK(listen(config_.listeners[i], i));
+  if (!config_.user.empty()) KM_CHECK(become(config_.user));  // the ports are open now
+  Stores::TlsProvider tls;
+  if (!config_.certificate.empty()) tls = [this] { return tls_.context(); };
+  KM_TRY(stores_, opening_.run_until(Stores::open(config_, log_, tls, Context{&opening_})));
+  for (std::size_t i = 0; i < handlers_.size(); ++i)
+    handlers_[i] = stores_->server->handler(listener_options(config_.listeners[i]));
+  return {};
+}
+
+Result<void> Program::prepare_directory() {
+  if (config_.user.empty() || geteuid() != 0) return {};
+  KM_TRY(const Identity identity, find_user(config_.user));
+  (void)mkdir(config_.data_directory.c_str(), 0700);
+  if (chown(config_.data_directory.c_str(), identity.user, identity.group) == 0) return {};
+  return fail(ErrorKind::denied, format("cannot give {} to {}", config_.data_directory, config_.user));
+}
+
+Result<void> Program::listen(const ListenerConfig& listener, std::size_t index) {
+  libuv::ListenOptions options;
+  options.address = listener.address;
+  options.proxy_trusted = listener.proxy_trusted;
+  for (const auto& socket : inherited_)
+    if (socket.local == listener.address || socket.name == to_string(listener.protocol)) options.inherited_socket = socket.descriptor;
+  auto bound = loops_.listen(options, [this, index](std::unique_ptr<transport::ByteStream> stream, Context context) {
+    return handlers_[index](std::move(stream), std::move(context));
+  });
+  if (!bound)
+    return fail(bound.error().kind(), format("cannot listen at {} for {}: {}", listener.address.to_string(),
+                                             to_string(listener.protocol), bound.error().detail()));
+  format_to(addresses_, " {}={}", to_string(listener.protocol), bound->to_string());
+  return {};
+}
+
+void Program::run() {
+  libuv::UvLoop& loop = loops_.main_loop();
+  (void)signal(SIGPIPE, SIG_IGN);
+  loop.on_signal(SIGTERM, [this] { end(); });
+  loop.on_signal(SIGINT, [this] { end(); });
+  loop.on_signal(SIGHUP, [this] { reload(); });
+  std::fprintf(stderr, "ready%s\n", addresses_.c_str());
+  std::fflush(stderr);
+  loops_.run();
+  log_.event(LogLevel::info, "server.stopped", {});
+}
+
+void Program::end() {
+  log_.event(LogLevel::info, "server.draining", {{"connections", loops_.connections()}});
+  loops_.drain(is_ending_ ? second_signal_grace : drain_grace);
+  is_ending_ = true;
+}
+
+void Program::reload() {
+  const auto refuse = [this](std::string_view why) {
+    log_.event(LogLevel::error, "config.refused", {{"file", path_}, {"why", why}});
+  };
+  auto reading = read_config_file(path_);
+  if (!reading) return refuse(reading.error().text());
+  if (!reading->errors.empty()) return refuse(describe(reading->errors, path_));
+  if (needs_restart(config_, reading->config)) return refuse("hostname, domain, directory, user, loops, message_size or listeners changed: restart");
+  if (const auto loaded = tls_.load(reading->config); !loaded) return refuse(loaded.error().text() + " " + loaded.error().detail());
+  log_.set(reading->config.log_format, reading->config.log_level);
+  log_.event(LogLevel::info, "config.reloaded", {{"file", path_}});
+}
+
+}  // namespace
+
+int serve(Config config, const std::string& config_path) {
+  raise_descriptor_limit();
+  umask(0077);
+  Program program(std::move(config), config_path);
+  if (const auto started = program.start(); !started) {
+    std::fprintf(stderr, "keystone-mail: %s\n", started.error().describe().c_str());
+    return 1;
+  }
+  program.run();
+  return 0;
+}
+
+}  // namespace keystonemail::host

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "server/stores.hpp"
+
+#include <utility>
+
+#include "base/try.hpp"
+
+namespace keystonemail::host {
+
+namespace {
+
+template <class Names>
+kv::Table append_tables(std::vector<std::string>& tables, const Names& names) {
+  const auto first = static_cast<kv::Table>(tables.size());
+  for (const auto& name : names) tables.emplace_back(name);
+  return first;
+}
+
+keystonemail::ServerOptions server_options(const Config& config, kv::Table first_table) {
+  keystonemail::ServerOptions options;
+  options.hostname = config.hostname;
+  options.primary_domain = config.primary_domain;
+  options.first_table = first_table;
+  options.message_octets_max = config.limits.message_size;
+  options.connections.total_max = config.limits.connections > 0 ? config.limits.connections : options.connections.total_max;
+  options.connections.per_address_max = config.limits.connections_per_address;
+  options.connections.per_address_and_minute_max = config.limits.connections_per_minute;
+  options.connections.per_account_max = config.limits.connections_per_account;
+  options.connections.trusted = config.limits.trusted;
+  options.logins.trusted = config.limits.trusted;
+  return options;
+}
+
+}  // namespace
+
+Task<Result<std::unique_ptr<Stores>>> Stores::open(const Config& config, Log& log, TlsProvider tls, Context context) {
+  auto stores = std::make_unique<Stores>();
+  lmdb::KvOptions kv_options;
+  kv_options.directory = config.data_directory;
+  kv_options.log = &log;
+  segments::BlobOptions blob_options;
+  blob_options.first_table = append_tables(kv_options.tables, segments::blob_tables());
+  blob_options.directory = config.data_directory + "/blobs";
+  blob_options.log = &log;
+  const kv::Table first_table = append_tables(kv_options.tables, keystonemail::Server::tables());
+
+  KM_CO_TRY(stores->kv, lmdb::open_kv_store(std::move(kv_options)));
+  KM_CO_TRY(stores->blobs, co_await segments::open_blob_store(*stores->kv, std::move(blob_options), context));
+  keystonemail::ServerOptions options = server_options(config, first_table);
+  keystonemail::ServerPorts ports{*stores->kv, *stores->blobs, stores->random, log, std::move(tls)};
+  KM_CO_TRY(stores->server, co_await keystonemail::Server::open(std::move(options), std::move(ports), context));
+  co_return std::move(stores);
+}
+
+}  // namespace keystonemail::host

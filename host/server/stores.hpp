@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Stores: everything in the data directory, opened and put together: mail, queue, delivery, accounts.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "config/config.hpp"
+#include "keystonemail/backends/lmdb/kv_store.hpp"
+#include "keystonemail/backends/segments/blob_store.hpp"
+#include "keystonemail/base/random.hpp"
+#include "keystonemail/service/server/server.hpp"
+
+namespace keystonemail::host {
+
+// Ownership: borrows the log. Threads: opened and destroyed on one. REQUIRES: the executor it was opened on, and those
+// that use it, outlive it.
+class Stores {
+ public:
+  using TlsProvider = std::function<std::shared_ptr<const tls::ServerContext>()>;
+
+  // Errors: unavailable when another process has the directory; corrupt; invalid.
+  [[nodiscard]] static Task<Result<std::unique_ptr<Stores>>> open(const Config& config, Log& log, TlsProvider tls,
+                                                                  Context context);
+
+  SystemRandom random;
+  std::unique_ptr<lmdb::KvStore> kv;
+  std::unique_ptr<segments::BlobStore> blobs;
+  std::unique_ptr<keystonemail::Server> server;
+};
+
+}  // namespace keystonemail::host

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "config/config.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstdlib>
+#include <string>
+
+#include "config/keys.hpp"
+
+using namespace keystonemail;
+using namespace keystonemail::host;
+
+namespace {
+
+const std::string minimal = R"(hostname = "mail.example.org"
+primary_domain = "example.org"
+data_directory = "/var/lib/mail"
+)";
+const std::string with_tls = minimal + "[tls]\ncertificate = \"c.pem\"\nprivate_key = \"k.pem\"\n";
+
+std::string errors_of(const std::string& text) { return describe(read_config(text).errors, "f"); }
+
+}  // namespace
+
+TEST_CASE("config: the least that is needed, with the usual listeners and defaults") {
+  const auto reading = read_config(with_tls);
+  REQUIRE(reading.errors.empty());
+  CHECK(reading.config.hostname == "mail.example.org");
+  CHECK(reading.config.listeners.size() == 5);
+  CHECK(reading.config.limits.message_size == 52'428'800);
+  CHECK(reading.config.private_key.name == "k.pem");
+  for (const ListenerConfig& listener : reading.config.listeners)
+    CHECK((listener.tls == TlsUse::implicit) == (listener.address.port == 465 || listener.address.port == 993));
+}
+
+TEST_CASE("config: every key of the example is read") {
+  const auto reading = read_config(minimal + R"(user = "mail"
+loops = 3
+[tls]
+certificate = "c.pem"
+private_key = { env = "KEY" }
+[limits]
+trusted = ["127.0.0.0/8", "::1"]
+message_size = 1000000
+connections = 500
+connections_per_address = 5
+connections_per_minute = 60
+connections_per_account = 7
+[log]
+format = "json"
+level = "debug"
+[[listener]]
+protocol = "imap"
+address = "127.0.0.1:0"
+tls = "none"
+allow_plaintext_auth = true
+proxy_trusted = ["10.0.0.0/8"]
+)");
+  REQUIRE(describe(reading.errors, "f") == "");
+  const Config& config = reading.config;
+  CHECK(config.user == "mail");
+  CHECK(config.loops == 3);
+  CHECK(config.private_key.kind == SecretSource::Kind::environment);
+  CHECK(config.limits.trusted.size() == 2);
+  CHECK(config.limits.message_size == 1'000'000);
+  CHECK(config.limits.connections == 500);
+  CHECK(config.limits.connections_per_account == 7);
+  CHECK(config.log_format == LogFormat::json);
+  CHECK(config.log_level == LogLevel::debug);
+  REQUIRE(config.listeners.size() == 1);
+  CHECK(config.listeners[0].protocol == Protocol::imap);
+  CHECK(config.listeners[0].allow_plaintext_auth);
+  CHECK(config.listeners[0].proxy_trusted.size() == 1);
+}
+
+TEST_CASE("config: an unknown key is an error at its line, with the key it was probably meant to be") {
+  CHECK(errors_of(with_tls + "[limits]\nmesage_size = 1\n") == "f:8: unknown key limits.mesage_size; did you mean message_size?\n");
+  CHECK(errors_of("hostnmae = \"x\"\n" + with_tls) == "f:1: unknown key hostnmae; did you mean hostname?\n");
+  CHECK(errors_of(with_tls + "[limit]\n") == "f:7: unknown key limit; did you mean limits?\n");
+  CHECK(errors_of(with_tls + "[zzzzzzzz]\n") == "f:7: unknown key zzzzzzzz\n");
+}
+
+TEST_CASE("config: all problems are told, in the order of their lines") {
+  const std::string errors = errors_of(with_tls + "[limits]\nmessage_size = \"big\"\ntrusted = [\"nowhere\"]\n[log]\nlevel = \"inof\"\n");
+  CHECK(errors == "f:8: limits.message_size must be a whole number\n"
+                  "f:9: limits.trusted \"nowhere\" is neither an IP address nor a network\n"
+                  "f:11: log.level must be one of debug, info, warning, error; did you mean \"info\"?\n");
+}
+
+TEST_CASE("config: what is missing is named") {
+  CHECK(errors_of("[[listener]]\nprotocol = \"smtp\"\naddress = \"127.0.0.1:0\"\ntls = \"none\"\n") ==
+        "f: hostname is missing\nf: primary_domain is missing\nf: data_directory is missing\n");
+  CHECK(errors_of(minimal).find("certificate and private_key are needed") != std::string::npos);
+  CHECK(errors_of(minimal + "[[listener]]\ntls = \"none\"\n") ==
+        "f:4: this listener has no protocol\nf:4: this listener has no address\n");
+}
+
+TEST_CASE("config: passwords in the clear are refused on all but loopback addresses") {
+  const auto listener = [](const char* address) {
+    return minimal + "[[listener]]\nprotocol = \"submission\"\ntls = \"none\"\nallow_plaintext_auth = true\naddress = \"" + address + "\"\n";
+  };
+  CHECK(errors_of(listener("127.0.0.1:0")).empty());
+  CHECK(errors_of(listener("[::1]:587")).empty());
+  for (const char* address : {"0.0.0.0:587", "[::]:587", "192.0.2.1:587"}) {
+    CAPTURE(address);
+    CHECK(errors_of(listener(address)).find("f:4: listener.allow_plaintext_auth would send passwords in the clear") == 0);
+  }
+}
+
+TEST_CASE("config: text that is no TOML is an error with its line") {
+  CHECK(errors_of("hostname = \n").starts_with("f:1: "));
+  CHECK(errors_of(minimal + "hostname = \"again\"\n").starts_with("f:4: "));
+}
+
+TEST_CASE("config: every key is documented once, and found by its name") {
+  const std::string help = describe_keys();
+  for (const Key& key : config_keys()) {
+    CHECK(find_key(key.section, key.name) == &key);
+    CHECK(help.find(std::string(key.name) + " = ") != std::string::npos);
+    CHECK(!key.meaning.empty());
+  }
+  CHECK(find_key("", "acme_email") == nullptr);
+}
+
+TEST_CASE("config: a secret comes from a file or the environment, and a missing one is an error") {
+  setenv("KEYSTONE_TEST_SECRET", "open sesame", 1);
+  CHECK(read_secret({SecretSource::Kind::environment, "KEYSTONE_TEST_SECRET"}).value() == "open sesame");
+  CHECK(read_secret({SecretSource::Kind::environment, "KEYSTONE_TEST_ABSENT"}).error().kind() == ErrorKind::not_found);
+  CHECK(read_secret({SecretSource::Kind::file, "/nonexistent/file"}).error().kind() == ErrorKind::not_found);
+}
+
+TEST_CASE("suggestion: near names only") {
+  const std::array<std::string_view, 3> known{"address", "protocol", "tls"};
+  CHECK(suggestion("adress", known) == "address");
+  CHECK(suggestion("Protokoll", known) == "protocol");
+  CHECK(suggestion("certificate", known).empty());
+}
