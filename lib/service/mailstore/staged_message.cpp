@@ -29,6 +29,14 @@ bool is_trace_only(std::string_view prefix) {
   return !reader.ended();  // an empty line would end the message's header
 }
 
+// A quick look, so that long texts are not parsed for nothing. Other spellings are kept as they stand.
+bool may_hold_base64(std::string_view text) noexcept {
+  const auto holds = [text](std::string_view word) {
+    return memmem(text.data(), text.size(), word.data(), word.size()) != nullptr;
+  };
+  return holds("base64") || holds("BASE64") || holds("Base64");
+}
+
 std::uint64_t id_hash(const SipKey& key, std::string_view id) noexcept {
   const std::uint64_t hash = sip_hash(key, id);
   return hash == 0 ? 1 : hash;  // 0 stands for none
@@ -124,7 +132,7 @@ Task<Result<void>> KvStagedMessage::stage_attachment(std::string_view body, std:
 
 Task<Result<void>> KvStagedMessage::stage(Context context) {
   const std::string_view text = raw();
-  if (text.size() >= limits::attachment_octets_min) {
+  if (text.size() >= limits::attachment_octets_min && may_hold_base64(text)) {
     const auto message = mime::Message::parse(text);
     for (const mime::Part& part : message.parts()) {
       if (part.kind != mime::PartKind::leaf || part.encoding != mime::TransferEncoding::base64 ||
