@@ -42,47 +42,41 @@ Accounts::~Accounts() = default;
 Task<Result<void>> Accounts::add_domain(std::string_view domain, Context context) {
   const auto name = codec::to_ascii_domain(domain);
   if (!name || name->starts_with('[')) co_return fail(ErrorKind::invalid, std::string(domain) + " is not a domain name");
-  co_return co_await state_->store.transact(
-      [this, key = domain_key(*name), name](kv::Transaction& transaction) -> Task<Result<void>> {
-        KM_CO_TRY(const auto there, co_await transaction.get(state_->table, key));
-        if (there) co_return fail(ErrorKind::conflict, *name + " is already a domain of this server");
-        transaction.put(state_->table, key, RecordWriter().octet(1).take());
-        co_return {};
-      },
-      {}, context);
+  kv::Operation operation = [this, key = domain_key(*name), name](kv::Transaction& transaction) -> Task<Result<void>> {
+    KM_CO_TRY(const auto there, co_await transaction.get(state_->table, key));
+    if (there) co_return fail(ErrorKind::conflict, *name + " is already a domain of this server");
+    transaction.put(state_->table, key, RecordWriter().octet(1).take());
+    co_return {};
+  };
+  co_return co_await state_->store.transact(std::move(operation), {}, context);
 }
 
 Task<Result<void>> Accounts::remove_domain(std::string_view domain, Context context) {
   const auto name = codec::to_ascii_domain(domain);
   if (!name) co_return fail(ErrorKind::invalid, std::string(domain) + " is not a domain name");
   bool in_use = false;
-  KM_CO_CHECK(co_await state_->for_each(
-      address_prefix,
-      [&](std::string_view key, std::string_view) -> Result<void> {
-        in_use = in_use || key.ends_with("@" + *name);
-        return {};
-      },
-      context));
+  State::Visit visit = [&](std::string_view key, std::string_view) -> Result<void> {
+    in_use = in_use || key.ends_with("@" + *name);
+    return {};
+  };
+  KM_CO_CHECK(co_await state_->for_each(address_prefix, std::move(visit), context));
   if (in_use) co_return fail(ErrorKind::conflict, *name + " still has accounts or aliases; remove them first");
-  co_return co_await state_->store.transact(
-      [this, key = domain_key(*name), name](kv::Transaction& transaction) -> Task<Result<void>> {
-        KM_CO_TRY(const auto there, co_await transaction.get(state_->table, key));
-        if (!there) co_return fail(ErrorKind::not_found, *name + " is not a domain of this server");
-        transaction.erase(state_->table, key);
-        co_return {};
-      },
-      {.growth = kv::Growth::frees}, context);
+  kv::Operation operation = [this, key = domain_key(*name), name](kv::Transaction& transaction) -> Task<Result<void>> {
+    KM_CO_TRY(const auto there, co_await transaction.get(state_->table, key));
+    if (!there) co_return fail(ErrorKind::not_found, *name + " is not a domain of this server");
+    transaction.erase(state_->table, key);
+    co_return {};
+  };
+  co_return co_await state_->store.transact(std::move(operation), {.growth = kv::Growth::frees}, context);
 }
 
 Task<Result<std::vector<std::string>>> Accounts::domains(Context context) {
   std::vector<std::string> out;
-  KM_CO_CHECK(co_await state_->for_each(
-      domain_prefix,
-      [&](std::string_view key, std::string_view) -> Result<void> {
-        out.emplace_back(key.substr(1));
-        return {};
-      },
-      context));
+  State::Visit visit = [&](std::string_view key, std::string_view) -> Result<void> {
+    out.emplace_back(key.substr(1));
+    return {};
+  };
+  KM_CO_CHECK(co_await state_->for_each(domain_prefix, std::move(visit), context));
   co_return out;
 }
 
@@ -107,89 +101,81 @@ Task<Result<directory::Account>> Accounts::add_account(NewAccount request, Conte
   }
   // The number first, then the mailboxes, then the rows that make it known: what a crash leaves in between is an empty
   // mail account that nobody can reach.
-  KM_CO_CHECK(co_await state_->store.transact(
-      [this, &record, key = address->key(), domain = address->domain()](kv::Transaction& transaction) -> Task<Result<void>> {
-        KM_CO_TRY(const auto ours, co_await transaction.get(state_->table, domain_key(domain)));
-        if (!ours) co_return not_our_domain(domain);
-        KM_CO_TRY(const auto taken, co_await state_->find_address(transaction, key));
-        if (taken) co_return fail(ErrorKind::conflict, record.login + " is taken by " + (taken->account ? "an account" : "an alias"));
-        KM_CO_TRY(const auto next, co_await transaction.get(state_->table, next_account_key));
-        const std::uint64_t number = next ? read_big_endian(*next) : 1;
-        record.id = directory::AccountId{static_cast<std::uint32_t>(number)};
-        std::string following;
-        append_big_endian(following, number + 1, 4);
-        transaction.put(state_->table, next_account_key, following);
-        co_return {};
-      },
-      {}, context));
+  kv::Operation take_number = [this, &record, key = address->key(),
+                               domain = address->domain()](kv::Transaction& transaction) -> Task<Result<void>> {
+    KM_CO_TRY(const auto ours, co_await transaction.get(state_->table, domain_key(domain)));
+    if (!ours) co_return not_our_domain(domain);
+    KM_CO_TRY(const auto taken, co_await state_->find_address(transaction, key));
+    if (taken) co_return fail(ErrorKind::conflict, record.login + " is taken by " + (taken->account ? "an account" : "an alias"));
+    KM_CO_TRY(const auto next, co_await transaction.get(state_->table, next_account_key));
+    const std::uint64_t number = next ? read_big_endian(*next) : 1;
+    record.id = directory::AccountId{static_cast<std::uint32_t>(number)};
+    std::string following;
+    append_big_endian(following, number + 1, 4);
+    transaction.put(state_->table, next_account_key, following);
+    co_return {};
+  };
+  KM_CO_CHECK(co_await state_->store.transact(std::move(take_number), {}, context));
   KM_CO_CHECK(co_await state_->mail.create_account(
       record.id, {.octets_limit = record.quota_octets, .messages_limit = record.quota_messages}, context));
-  KM_CO_CHECK(co_await state_->store.transact(
-      [this, &record, key = address->key()](kv::Transaction& transaction) -> Task<Result<void>> {
-        KM_CO_TRY(const auto taken, co_await state_->find_address(transaction, key));
-        if (taken) co_return fail(ErrorKind::conflict, record.login + " was taken meanwhile");
-        transaction.put(state_->table, account_key(record.id), encode(record));
-        transaction.put(state_->table, address_key(key), encode(AddressRecord{.account = record.id, .alias = {}}));
-        KM_CO_TRY(const auto postmaster, co_await transaction.get(state_->table, postmaster_key));
-        if (!postmaster) transaction.put(state_->table, postmaster_key, account_key(record.id));
-        co_return {};
-      },
-      {}, context));
+  kv::Operation make_known = [this, &record, key = address->key()](kv::Transaction& transaction) -> Task<Result<void>> {
+    KM_CO_TRY(const auto taken, co_await state_->find_address(transaction, key));
+    if (taken) co_return fail(ErrorKind::conflict, record.login + " was taken meanwhile");
+    transaction.put(state_->table, account_key(record.id), encode(record));
+    transaction.put(state_->table, address_key(key), encode(AddressRecord{.account = record.id, .alias = {}}));
+    KM_CO_TRY(const auto postmaster, co_await transaction.get(state_->table, postmaster_key));
+    if (!postmaster) transaction.put(state_->table, postmaster_key, account_key(record.id));
+    co_return {};
+  };
+  KM_CO_CHECK(co_await state_->store.transact(std::move(make_known), {}, context));
   co_return record.account();
 }
 
 Task<Result<void>> Accounts::remove_account(std::string_view login, Context context) {
   std::optional<directory::AccountId> id;
-  KM_CO_CHECK(co_await state_->store.transact(
-      [this, &id, name = std::string(login)](kv::Transaction& transaction) -> Task<Result<void>> {
-        KM_CO_TRY(const auto record, co_await state_->find_by_login(transaction, name));
-        if (!record) co_return no_such_account(name);
-        id = record->id;
-        const auto address = state_->login_address(record->login);
-        transaction.erase(state_->table, account_key(record->id));
-        if (address) transaction.erase(state_->table, address_key(address->key()));
-        KM_CO_TRY(const auto postmaster, co_await transaction.get(state_->table, postmaster_key));
-        if (postmaster && *postmaster == account_key(record->id)) transaction.erase(state_->table, postmaster_key);
-        co_return {};
-      },
-      {.growth = kv::Growth::frees}, context));
+  kv::Operation operation = [this, &id, name = std::string(login)](kv::Transaction& transaction) -> Task<Result<void>> {
+    KM_CO_TRY(const auto record, co_await state_->find_by_login(transaction, name));
+    if (!record) co_return no_such_account(name);
+    id = record->id;
+    const auto address = state_->login_address(record->login);
+    transaction.erase(state_->table, account_key(record->id));
+    if (address) transaction.erase(state_->table, address_key(address->key()));
+    KM_CO_TRY(const auto postmaster, co_await transaction.get(state_->table, postmaster_key));
+    if (postmaster && *postmaster == account_key(record->id)) transaction.erase(state_->table, postmaster_key);
+    co_return {};
+  };
+  KM_CO_CHECK(co_await state_->store.transact(std::move(operation), {.growth = kv::Growth::frees}, context));
   co_return co_await state_->mail.remove_account(*id, context);
 }
 
 Task<Result<std::vector<directory::Account>>> Accounts::accounts(Context context) {
   std::vector<directory::Account> out;
-  KM_CO_CHECK(co_await state_->for_each(
-      account_prefix,
-      [&](std::string_view, std::string_view value) -> Result<void> {
-        KM_TRY(const auto record, decode_account(value));
-        out.push_back(record.account());
-        return {};
-      },
-      context));
+  State::Visit visit = [&](std::string_view, std::string_view value) -> Result<void> {
+    KM_TRY(const auto record, decode_account(value));
+    out.push_back(record.account());
+    return {};
+  };
+  KM_CO_CHECK(co_await state_->for_each(account_prefix, std::move(visit), context));
   co_return out;
 }
 
 Task<Result<void>> Accounts::set_enabled(std::string_view login, bool enabled, Context context) {
-  co_return co_await state_->update(
-      std::string(login),
-      [enabled](AccountRecord& record) -> Result<void> {
-        record.enabled = enabled;
-        return {};
-      },
-      context);
+  State::Change change = [enabled](AccountRecord& record) -> Result<void> {
+    record.enabled = enabled;
+    return {};
+  };
+  co_return co_await state_->update(std::string(login), std::move(change), context);
 }
 
 Task<Result<void>> Accounts::set_quota(std::string_view login, std::uint64_t octets, std::uint64_t messages, Context context) {
   std::optional<directory::AccountId> id;
-  KM_CO_CHECK(co_await state_->update(
-      std::string(login),
-      [&](AccountRecord& record) -> Result<void> {
-        record.quota_octets = octets;
-        record.quota_messages = messages;
-        id = record.id;
-        return {};
-      },
-      context));
+  State::Change change = [&](AccountRecord& record) -> Result<void> {
+    record.quota_octets = octets;
+    record.quota_messages = messages;
+    id = record.id;
+    return {};
+  };
+  KM_CO_CHECK(co_await state_->update(std::string(login), std::move(change), context));
   co_return co_await state_->mail.set_quota(*id, {.octets_limit = octets, .messages_limit = messages}, context);
 }
 
@@ -217,16 +203,15 @@ Task<Result<void>> Accounts::set_alias(Alias alias, Context context) {
     if (!address) co_return fail(ErrorKind::invalid, target + " is not an address");
     target = address->to_string();
   }
-  co_return co_await state_->store.transact(
-      [this, &alias, key = *key, domain](kv::Transaction& transaction) -> Task<Result<void>> {
-        KM_CO_TRY(const auto ours, co_await transaction.get(state_->table, domain_key(domain)));
-        if (!ours) co_return not_our_domain(domain);
-        KM_CO_TRY(const auto there, co_await state_->find_address(transaction, key));
-        if (there && there->account) co_return fail(ErrorKind::conflict, alias.address + " is an account");
-        transaction.put(state_->table, address_key(key), encode(AddressRecord{.account = {}, .alias = alias}));
-        co_return {};
-      },
-      {}, context);
+  kv::Operation operation = [this, &alias, key = *key, domain](kv::Transaction& transaction) -> Task<Result<void>> {
+    KM_CO_TRY(const auto ours, co_await transaction.get(state_->table, domain_key(domain)));
+    if (!ours) co_return not_our_domain(domain);
+    KM_CO_TRY(const auto there, co_await state_->find_address(transaction, key));
+    if (there && there->account) co_return fail(ErrorKind::conflict, alias.address + " is an account");
+    transaction.put(state_->table, address_key(key), encode(AddressRecord{.account = {}, .alias = alias}));
+    co_return {};
+  };
+  co_return co_await state_->store.transact(std::move(operation), {}, context);
 }
 
 Task<Result<void>> Accounts::remove_alias(std::string_view address, Context context) {
@@ -236,26 +221,35 @@ Task<Result<void>> Accounts::remove_alias(std::string_view address, Context cont
     if (!parsed) co_return fail(ErrorKind::invalid, std::string(address) + " is not an address");
     key = parsed->key();
   }
-  co_return co_await state_->store.transact(
-      [this, key = *key, name = std::string(address)](kv::Transaction& transaction) -> Task<Result<void>> {
-        KM_CO_TRY(const auto there, co_await state_->find_address(transaction, key));
-        if (!there || there->account) co_return fail(ErrorKind::not_found, "no alias " + name);
-        transaction.erase(state_->table, address_key(key));
-        co_return {};
-      },
-      {.growth = kv::Growth::frees}, context);
+  kv::Operation operation = [this, key = *key, name = std::string(address)](kv::Transaction& transaction) -> Task<Result<void>> {
+    KM_CO_TRY(const auto there, co_await state_->find_address(transaction, key));
+    if (!there || there->account) co_return fail(ErrorKind::not_found, "no alias " + name);
+    transaction.erase(state_->table, address_key(key));
+    co_return {};
+  };
+  co_return co_await state_->store.transact(std::move(operation), {.growth = kv::Growth::frees}, context);
+}
+
+Task<Result<std::string>> Accounts::login_secret(Context context) {
+  std::string secret;
+  kv::Operation operation = [this, &secret](kv::Transaction& transaction) -> Task<Result<void>> {
+    KM_CO_TRY(const auto there, co_await transaction.get(state_->table, login_secret_key));
+    secret = there ? std::string(*there) : state_->random.hex(32);
+    if (!there) transaction.put(state_->table, login_secret_key, secret);
+    co_return {};
+  };
+  KM_CO_CHECK(co_await state_->store.transact(std::move(operation), {}, context));
+  co_return secret;
 }
 
 Task<Result<std::vector<Alias>>> Accounts::aliases(Context context) {
   std::vector<Alias> out;
-  KM_CO_CHECK(co_await state_->for_each(
-      address_prefix,
-      [&](std::string_view, std::string_view value) -> Result<void> {
-        KM_TRY(auto record, decode_address(value));
-        if (!record.account) out.push_back(std::move(record.alias));
-        return {};
-      },
-      context));
+  State::Visit visit = [&](std::string_view, std::string_view value) -> Result<void> {
+    KM_TRY(auto record, decode_address(value));
+    if (!record.account) out.push_back(std::move(record.alias));
+    return {};
+  };
+  KM_CO_CHECK(co_await state_->for_each(address_prefix, std::move(visit), context));
   co_return out;
 }
 

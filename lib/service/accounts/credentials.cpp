@@ -66,11 +66,12 @@ Task<Result<directory::Authenticated>> Accounts::authenticate(directory::Passwor
     }, context));
     if (hashed) {
       // Another change may have come in between; then the old hash stays until the next login.
-      const auto replaced = co_await state_->update(record->login, [&](AccountRecord& now) -> Result<void> {
-        if (now.password_hash == record->password_hash) now.password_hash = *hashed;
-        known = now;
-        return {};
-      }, context);
+      State::Change change = [&](AccountRecord& now) -> Result<void> {
+    if (now.password_hash == record->password_hash) now.password_hash = *hashed;
+    known = now;
+    return {};
+  };
+      const auto replaced = co_await state_->update(record->login, std::move(change), context);
       if (replaced) ++known.version;
     }
   }
@@ -113,11 +114,12 @@ Task<Result<void>> Accounts::set_password(std::string_view login, crypto::Secret
     KM_CO_TRY(keys, crypto::derive_scram_keys(crypto::Hash::sha256, password.view(), record->scram_salt,
                                               crypto::limits::scram_iterations_human));
   }
-  co_return co_await state_->update(std::string(login), [&](AccountRecord& now) -> Result<void> {
+  State::Change change = [&](AccountRecord& now) -> Result<void> {
     now.password_hash = hash;
     now.password_keys = keys;
     return {};
-  }, context);
+  };
+  co_return co_await state_->update(std::string(login), std::move(change), context);
 }
 
 Task<Result<crypto::SecretString>> Accounts::add_app_password(std::string_view login, AppPassword request, Context context) {
@@ -133,24 +135,26 @@ Task<Result<crypto::SecretString>> Accounts::add_app_password(std::string_view l
                                                    crypto::limits::scram_iterations_min));
   KM_CO_TRY(stored.stretched_keys, crypto::derive_scram_keys(crypto::Hash::sha256, password.view(), record->scram_salt,
                                                              crypto::limits::scram_iterations_human));
-  KM_CO_CHECK(co_await state_->update(std::string(login), [&](AccountRecord& now) -> Result<void> {
+  State::Change change = [&](AccountRecord& now) -> Result<void> {
     if (now.app_passwords.size() >= limits::app_passwords_per_account_max) {
-      return fail(ErrorKind::too_large, "there are " + std::to_string(now.app_passwords.size()) + " app passwords already");
+  return fail(ErrorKind::too_large, "there are " + std::to_string(now.app_passwords.size()) + " app passwords already");
     }
     const bool taken = std::ranges::any_of(now.app_passwords, [&](const auto& other) { return other.about.name == stored.about.name; });
     if (taken) return fail(ErrorKind::conflict, "there is an app password called " + stored.about.name);
     now.app_passwords.push_back(stored);
     return {};
-  }, context));
+  };
+  KM_CO_CHECK(co_await state_->update(std::string(login), std::move(change), context));
   co_return password;
 }
 
 Task<Result<void>> Accounts::remove_app_password(std::string_view login, std::string_view name, Context context) {
-  co_return co_await state_->update(std::string(login), [name = std::string(name)](AccountRecord& now) -> Result<void> {
+  State::Change change = [name = std::string(name)](AccountRecord& now) -> Result<void> {
     const auto removed = std::erase_if(now.app_passwords, [&](const auto& password) { return password.about.name == name; });
     if (removed == 0) return fail(ErrorKind::not_found, "no app password called " + name);
     return {};
-  }, context);
+  };
+  co_return co_await state_->update(std::string(login), std::move(change), context);
 }
 
 Task<Result<std::vector<AppPassword>>> Accounts::app_passwords(std::string_view login, Context context) {

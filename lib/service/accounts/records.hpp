@@ -56,6 +56,7 @@ struct AddressRecord {
 [[nodiscard]] std::string domain_key(std::string_view domain);
 inline constexpr std::string_view next_account_key = "mnext-account";
 inline constexpr std::string_view postmaster_key = "mpostmaster";
+inline constexpr std::string_view login_secret_key = "mlogin-secret";
 inline constexpr char account_prefix = 'a', domain_prefix = 'd', address_prefix = 'n';
 
 }  // namespace keystonemail::accounts

@@ -66,16 +66,15 @@ Task<Result<std::optional<AccountRecord>>> Accounts::State::find_by_login(std::s
 }
 
 Task<Result<void>> Accounts::State::update(std::string login, Change change, Context context) const {
-  co_return co_await store.transact(
-      [this, login, change](kv::Transaction& transaction) -> Task<Result<void>> {
-        KM_CO_TRY(auto record, co_await find_by_login(transaction, login));
-        if (!record) co_return no_such_account(login);
-        KM_CO_CHECK(change(*record));
-        ++record->version;
-        transaction.put(table, account_key(record->id), encode(*record));
-        co_return {};
-      },
-      {}, context);
+  kv::Operation operation = [this, login, change](kv::Transaction& transaction) -> Task<Result<void>> {
+    KM_CO_TRY(auto record, co_await find_by_login(transaction, login));
+    if (!record) co_return no_such_account(login);
+    KM_CO_CHECK(change(*record));
+    ++record->version;
+    transaction.put(table, account_key(record->id), encode(*record));
+    co_return {};
+  };
+  co_return co_await store.transact(std::move(operation), {}, context);
 }
 
 Task<Result<void>> Accounts::State::for_each(char prefix, Visit visit, Context context) const {

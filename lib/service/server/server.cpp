@@ -94,7 +94,8 @@ Task<Result<std::unique_ptr<Server>>> Server::open(ServerOptions options, Server
                                        .password_cost = s.options.password_cost},
                      s.ports.store, *s.mail, s.password_workers, s.ports.random);
   if (s.ports.directory != nullptr) s.foreign.emplace(*s.ports.directory, *s.mail);
-  s.logins.emplace(access::LoginServices{s.directory(), s.gate, s.ports.random, s.ports.random.hex(32)});
+  KM_CO_TRY(std::string secret, co_await s.accounts->login_secret(context));
+  s.logins.emplace(access::LoginServices{s.directory(), s.gate, s.ports.random, std::move(secret)});
   if (!s.options.primary_domain.empty()) {
     const auto added = co_await s.accounts->add_domain(s.options.primary_domain, context);
     if (!added && added.error().kind() != ErrorKind::conflict) co_return std::unexpected(added.error());

@@ -98,6 +98,10 @@ class Accounts final : public directory::Directory {
   [[nodiscard]] Task<Result<void>> remove_alias(std::string_view address, Context context);
   [[nodiscard]] Task<Result<std::vector<Alias>>> aliases(Context context);
 
+  // What invented SCRAM salts are made from (sasl::ServerOptions): made once and kept, so that a restart does not change
+  // the salts of logins that do not exist, which would tell them from those that do.
+  [[nodiscard]] Task<Result<std::string>> login_secret(Context context);
+
   [[nodiscard]] Task<Result<bool>> is_local_domain(std::string_view domain, Context context) override;
   [[nodiscard]] Task<Result<directory::Resolution>> resolve(std::string_view address, Context context) override;
   [[nodiscard]] Task<Result<directory::Authenticated>> authenticate(directory::PasswordAttempt attempt, Context context) override;
