@@ -31,6 +31,7 @@ Cost cost_of(Test test) noexcept {
 
 void SearchProgram::leaf(Leaf leaf) {
   cost_ = std::max(cost_, cost_of(leaf.test));
+  tests_view_ = tests_view_ || cost_of(leaf.test) == Cost::view;
   nodes_.push_back({true, Combine::all_of, static_cast<std::uint32_t>(leaves_.size())});
   leaves_.push_back(std::move(leaf));
 }
@@ -39,6 +40,7 @@ void SearchProgram::open(Combine combine) {
   assert(open_.size() < depth_max);
   open_.push_back(static_cast<std::uint32_t>(nodes_.size()));
   nodes_.push_back({false, combine, 0});
+  depth_ = std::max(depth_, open_.size());
 }
 
 void SearchProgram::close() {

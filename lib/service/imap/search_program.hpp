@@ -64,9 +64,23 @@ class SearchProgram {
   [[nodiscard]] Cost cost() const noexcept { return cost_; }       // of the dearest test
   [[nodiscard]] std::size_t nodes() const noexcept { return nodes_.size(); }
 
-  // `ask(leaf index)` gives what is known. REQUIRES: every open() has been closed. `steps` grows by the work done.
+  // Whether anything can be told from the view alone.
+  [[nodiscard]] bool tests_view() const noexcept { return tests_view_; }
+
+  struct Level {
+    Combine combine = Combine::all_of;
+    std::uint32_t end = 0;
+    bool unknown = false;
+  };
+  // What evaluation needs, made once for many messages.
+  struct Work {
+    explicit Work(const SearchProgram& program) : levels(program.depth_ + 1) {}
+    std::vector<Level> levels;
+    std::uint64_t steps = 0;             // grows by the nodes asked
+  };
+  // `ask(leaf index)` gives what is known. REQUIRES: every open() has been closed; `work` was made for this program.
   template <class Ask>
-  [[nodiscard]] Tri evaluate(Ask&& ask, std::uint64_t& steps) const;
+  [[nodiscard]] Tri evaluate(Ask&& ask, Work& work) const;
 
  private:
   struct Node {
@@ -74,26 +88,23 @@ class SearchProgram {
     Combine combine;
     std::uint32_t value;                 // a leaf's index, or the node after the last one inside
   };
-  struct Level {
-    Combine combine;
-    std::uint32_t end;
-    bool unknown = false;
-  };
 
   std::vector<Node> nodes_;
   std::vector<Leaf> leaves_;
   std::vector<std::uint32_t> open_;
+  std::size_t depth_ = 0;                // the most levels that were open at once
   Cost cost_ = Cost::view;
+  bool tests_view_ = false;
 };
 
 template <class Ask>
-Tri SearchProgram::evaluate(Ask&& ask, std::uint64_t& steps) const {
-  Level levels[depth_max + 1];
+Tri SearchProgram::evaluate(Ask&& ask, Work& work) const {
+  std::vector<Level>& levels = work.levels;
   levels[0] = {Combine::all_of, static_cast<std::uint32_t>(nodes_.size()), false};
   std::size_t depth = 1;
   for (std::uint32_t at = 0;;) {
     Tri value;
-    ++steps;
+    ++work.steps;
     if (at == levels[depth - 1].end) {   // a level is through without being settled early
       const Level& done = levels[--depth];
       value = done.unknown ? Tri::unknown : done.combine == Combine::any_of ? Tri::no : Tri::yes;

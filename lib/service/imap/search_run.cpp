@@ -94,7 +94,7 @@ class SearchRun {
   SearchRun(MailStore& store, AccountId account, const MailboxView& view, const SearchProgram& program,
             SearchOptions options, Context context)
       : store_(store), account_(account), view_(view), program_(program), options_(options), context_(context),
-        scan_(needles()), bodies_(program.leaves().size(), Tri::unknown) {}
+        work_(program), scan_(needles()), bodies_(program.leaves().size(), Tri::unknown) {}
 
   Task<Result<SearchFound>> run() {
     const Sequence size = view_.uids.size();
@@ -127,7 +127,7 @@ class SearchRun {
   }
 
   Task<Result<void>> give_way() {
-    if (steps_ > limits::search_steps_max || scanned_ > limits::search_scan_octets_max) {
+    if (work_.steps > limits::search_steps_max || scanned_ > limits::search_scan_octets_max) {
       co_return fail(ErrorKind::too_large, "search takes too much work");
     }
     if (context_.stop.stop_requested()) co_return fail(ErrorKind::cancelled);
@@ -137,26 +137,30 @@ class SearchRun {
 
   Task<Result<void>> batch(Sequence first, Sequence last) {
     std::vector<Tri> seen;
+    if (!program_.tests_view()) {
+      seen.assign(last - first + 1, Tri::unknown);
+      co_return co_await with_rows(first, last, std::move(seen));
+    }
     bool undecided = false;
     bool matches = false;
     for (const UidRange& range : view_.uids.ranges(first, last)) {
       for (Uid uid = range.first;; ++uid) {
         const auto sequence = static_cast<Sequence>(first + seen.size());
         const auto ask = [&](std::uint32_t i) { return ask_view(program_.leaves()[i], sequence, uid); };
-        seen.push_back(program_.evaluate(ask, steps_));
+        seen.push_back(program_.evaluate(ask, work_));
         undecided |= seen.back() == Tri::unknown;
         matches |= seen.back() == Tri::yes;
         if (uid == range.last) break;
       }
     }
-    if (undecided || (matches && options_.want_modseqs)) co_return co_await with_rows(first, last, seen);
+    if (undecided || (matches && options_.want_modseqs)) co_return co_await with_rows(first, last, std::move(seen));
     for (std::size_t i = 0; i < seen.size(); ++i) {
       if (seen[i] == Tri::yes) found_.sequences.push_back(static_cast<Sequence>(first + i));
     }
     co_return {};
   }
 
-  Task<Result<void>> with_rows(Sequence first, Sequence last, const std::vector<Tri>& seen) {
+  Task<Result<void>> with_rows(Sequence first, Sequence last, std::vector<Tri> seen) {
     const UidRange uids{view_.uids.uid_of(first), view_.uids.uid_of(last)};
     KM_CO_TRY(auto rows, co_await store_.messages(account_, view_.id, uids, 0, context_));
     std::vector<Candidate> candidates;
@@ -170,7 +174,7 @@ class SearchRun {
           const Leaf& leaf = program_.leaves()[i];
           return leaf.test == Test::sequence_in ? ask_view(leaf, *sequence, row.uid) : ask_row(leaf, row, options_.now);
         };
-        matches = program_.evaluate(ask, steps_);
+        matches = program_.evaluate(ask, work_);
       }
       undecided |= matches == Tri::unknown;
       if (matches != Tri::no) candidates.push_back({*sequence, std::move(row), {}, matches});
@@ -211,7 +215,7 @@ class SearchRun {
       if (leaf.test == Test::sequence_in) return ask_view(leaf, candidate.sequence, candidate.row.uid);
       return cost_of(leaf.test) <= Cost::row ? ask_row(leaf, candidate.row, options_.now) : dearest(leaf, i);
     };
-    return program_.evaluate(ask, steps_);
+    return program_.evaluate(ask, work_);
   }
 
   Task<Result<void>> with_message(Candidate& candidate) {
@@ -296,11 +300,11 @@ class SearchRun {
   const SearchProgram& program_;
   const SearchOptions options_;
   const Context context_;
+  SearchProgram::Work work_;
   std::vector<std::size_t> needle_leaves_;   // the leaf of each needle; filled by needles()
   TextScan scan_;
   std::vector<Tri> bodies_;                  // of each leaf, for the message in hand
   SearchFound found_;
-  std::uint64_t steps_ = 0;
   std::uint64_t scanned_ = 0;
   std::uint64_t since_yield_ = 0;
 };
