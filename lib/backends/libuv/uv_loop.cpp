@@ -2,6 +2,8 @@
 // Copyright the Keystone Mail authors
 #include "keystonemail/backends/libuv/uv_loop.hpp"
 
+#include <signal.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cstdlib>
@@ -19,6 +21,15 @@ namespace {
 void require(int status, const char* what) {
   if (status == 0) return;
   throw std::runtime_error(std::string(what) + ": " + uv_strerror(status));
+}
+
+// Writing to a connection that the peer has reset raises SIGPIPE, whose default ends the process; libuv cannot ask for
+// the error alone. Blocked on the loop's thread, and on no other.
+void block_broken_pipe_signal() {
+  sigset_t broken_pipe;
+  sigemptyset(&broken_pipe);
+  sigaddset(&broken_pipe, SIGPIPE);
+  (void)pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
 }
 
 }  // namespace
@@ -146,7 +157,9 @@ void UvLoop::Core::watch_signal(int signal, std::function<void()> action) {
   signals_.push_back(std::move(watch));
 }
 
-UvLoop::UvLoop(std::size_t connections_max) : core_(std::make_unique<Core>(*this, connections_max)) {}
+UvLoop::UvLoop(std::size_t connections_max) : core_(std::make_unique<Core>(*this, connections_max)) {
+  block_broken_pipe_signal();
+}
 UvLoop::~UvLoop() { core_->thread = std::this_thread::get_id(); }
 
 void UvLoop::post(Work work) { core_->post(std::move(work)); }
@@ -167,6 +180,7 @@ WallTime UvLoop::wall_now() const noexcept { return core_->clock.wall_now(); }
 
 void UvLoop::run() {
   core_->thread = std::this_thread::get_id();
+  block_broken_pipe_signal();
   uv_run(&core_->loop, UV_RUN_DEFAULT);
 }
 void UvLoop::run_some() {

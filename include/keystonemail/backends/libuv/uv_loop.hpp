@@ -32,6 +32,7 @@ struct ListenOptions {
 //
 // Threads: post(), stop(), drain() and is_current() from any; before run() all else from the thread that will be
 //   joined with the running one, then from the running one. Blocks only in run() and run_until().
+// Signals: SIGPIPE is blocked on the threads that make and run it.
 // Ownership: outlives its listeners, its streams and every task that lives on it.
 // Limits: accepting pauses at `connections_max` accepted connections, and for 100 ms when the process is out of
 //   descriptors; peers then wait in the backlog. An idle connection holds no buffer. A loop keeps at most 64 free
