@@ -62,6 +62,7 @@ void UvListener::stop() noexcept {
   auto* polled = std::exchange(polled_, nullptr);
   polled->poll.data = polled;
   uv_close(reinterpret_cast<uv_handle_t*>(&polled->poll), [](uv_handle_t* h) { delete static_cast<Polled*>(h->data); });
+  polled->socket = Socket();  // at once: who connects from now on is refused
 }
 
 void UvListener::pause_for(std::chrono::milliseconds time) {
