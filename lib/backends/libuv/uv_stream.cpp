@@ -255,9 +255,9 @@ Task<void> UvStream::close(Context context) {
 // Closing a socket with octets unread resets it, and the peer may lose the last reply. So what it still says is read
 // and dropped until it closes too, for a while.
 Task<void> UvStream::linger(Context context) {
-  Context bounded = context.until(std::min(context.deadline, core_.clock.now() + linger_time_max));
+  context.deadline = std::min<Instant>(context.deadline, core_.clock.now() + linger_time_max);
   for (std::size_t dropped = 0; dropped < linger_octets_max;) {
-    const auto more = co_await read(bounded);
+    const auto more = co_await read(context);
     if (!more || more->empty()) co_return;
     dropped += more->size();
     consume(more->size());
