@@ -3,8 +3,8 @@
 # Copyright the Keystone Mail authors
 """Builds each configuration and runs its tests. Called by tests/run, which has installed what is needed.
 
-Configurations: `release` (hardened, as shipped), `asan` (address and undefined-behaviour sanitizers), `tsan` (what
-has threads), `fuzz` (each target for a few seconds). A test is a program that prints either doctest's summary or
+Configurations: `release` (hardened, as shipped), `asan` (address and undefined-behaviour sanitizers, with the fuzz
+targets for a few seconds each), `tsan` (what has threads). A test is a program that prints either doctest's summary or
 `N passed, N failed`.
 """
 import json
@@ -21,14 +21,11 @@ FUZZ_SECONDS = int(os.environ.get('KEYSTONEMAIL_FUZZ_SECONDS', '4'))
 COLOUR = sys.stdout.isatty()
 
 CONFIGURATIONS = {
-    'release': dict(options=['-Dbuildtype=release', '-Db_ndebug=false'], suites=None),
-    'asan': dict(options=['-Dbuildtype=debugoptimized', '-Doptimization=1', '-Db_sanitize=address,undefined', '-Db_lundef=false',
-                          '-Dprograms=false'], suites={'unit'}),
+    'release': dict(options=['-Dbuildtype=release', '-Doptimization=2'], suites=None),
+    'asan': dict(options=['-Dbuildtype=debug', '-Doptimization=0', '-Db_sanitize=address,undefined', '-Db_lundef=false', '-Dfuzzing=true',
+                          '-Dprograms=false'], suites={'unit', 'fuzz'}, compiler='clang++-19'),
     'tsan': dict(options=['-Dbuildtype=debugoptimized', '-Doptimization=1', '-Db_sanitize=thread', '-Db_lundef=false',
                           '-Dprograms=false'], suites={'threads'}),
-    'fuzz': dict(options=['-Dbuildtype=debugoptimized', '-Doptimization=1', '-Db_sanitize=address,undefined', '-Db_lundef=false',
-                          '-Dfuzzing=true', '-Dprograms=false'],
-                 suites={'fuzz'}, compiler='clang++-19'),
 }
 
 SANITIZER_ENVIRONMENT = {
