@@ -24,7 +24,6 @@ int main(int, char** arguments) {
   tables.emplace_back("content");
   const auto store = lmdb::open_kv_store({.directory = arguments[1], .tables = tables}).value();
   const auto blobs = memory::make_blob_store({.table = content});  // messages in the same store: one file, one commit
-
   const auto server = loop.run_until(Server::open({.hostname = "mail.test", .primary_domain = "test"},
                                                   {*store, *blobs, random, log}, {&loop})).value();
   (void)loop.run_until(server->accounts().add_account({.login = "bob", .password = crypto::SecretString("a long password")}, {&loop}));

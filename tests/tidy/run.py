@@ -81,7 +81,8 @@ def check_no_dead_source():
     scripts = ''.join(text(f) for f in tracked() if f.startswith('tests/') and f.endswith(('.py', '.sh', 'run')))
     for name in sources('.cpp'):
         parts = name.split('/')
-        if not any(f"{'/'.join(parts[i:])}" in listed or f"{'/'.join(parts[i:])[:-4]}'" in listed for i in range(1, len(parts))) and name not in scripts:
+        built = any(f"{'/'.join(parts[i:])}" in listed or f"{'/'.join(parts[i:])[:-4]}'" in listed for i in range(1, len(parts)))
+        if not built and name not in scripts and f"'{parts[-1]}'" not in scripts:
             yield f'{name}: no meson.build builds it'
 
 
@@ -108,7 +109,56 @@ def check_no_shell():
                 yield f'{name}:{number}: runs a program'
 
 
+def check_attacks_have_tests():
+    """Each attack of the list has a test that bears its id, and a line in lib/docs/attacks.md that names a test there is."""
+    ids = [f'{letter}{n}' for letter, last in (('A', 14), ('B', 5), ('C', 8), ('I', 3)) for n in range(1, last + 1)]
+    titles = '\n'.join(line for name in tracked() if name.startswith('tests/') and name.endswith(('.cpp', '.py'))
+                       for line in text(name).splitlines() if re.search(r'TEST_CASE|SUBCASE|\bcheck\(|"""', line))
+    rows = [line.split('|') for line in text('lib/docs/attacks.md').splitlines() if line.startswith('| ')]
+    answered = {row[1].strip(): row[3] for row in rows if len(row) > 3}
+    for attack in ids:
+        if not re.search(rf'\b{attack}\b', titles):
+            yield f'{attack}: no test bears this id'
+        if attack not in answered:
+            yield f'lib/docs/attacks.md: no line for {attack}'
+    for attack, shown in answered.items():
+        for path in re.findall(r'`(tests/[^`]+)`', shown):
+            if not (ROOT / path).exists():
+                yield f'lib/docs/attacks.md: {attack} names {path}, which is not there'
+            elif not re.search(rf'\b{attack}\b', text(path)):
+                yield f'lib/docs/attacks.md: {path} does not name {attack}'
+
+
+def standards_table():
+    """The table of README.md, from lib/docs/rfc.tsv: what is there, without mere references."""
+    lines = ['| Standard | | Module | Note |', '|---|---|---|---|']
+    for line in text('lib/docs/rfc.tsv').splitlines():
+        rfc, status, module, *note = line.split('\t')
+        if status in ('full', 'partial'):
+            lines.append(f'| RFC {rfc} | {status} | {module.removeprefix("lib/")} | {note[0] if note else ""} |')
+    return '\n'.join(lines) + '\n'
+
+
+def check_readme_table():
+    if standards_table() not in text('README.md'):
+        yield 'README.md: its table of standards is not that of lib/docs/rfc.tsv: tests/tidy/run.py --table prints it'
+
+
+def check_readme_example():
+    """The code in README.md stands in an example, which is built and run."""
+    examples = [text(name) for name in sources('.cpp') if name.startswith('examples/')]
+    blocks = re.findall(r'```cpp\n(.*?)```', text('README.md'), re.S)
+    if not blocks:
+        yield 'README.md: shows no example'
+    for block in blocks:
+        if not any(block in example for example in examples):
+            yield f'README.md: this is in no example: {block[:60]!r}'
+
+
 def main():
+    if sys.argv[1:] == ['--table']:
+        print(standards_table(), end='')
+        return 0
     passed = failed = 0
     for name, check in list(globals().items()):
         if not name.startswith('check_'):
