@@ -129,6 +129,20 @@ def check_attacks_have_tests():
                 yield f'lib/docs/attacks.md: {path} does not name {attack}'
 
 
+def check_manuals_are_complete():
+    """Every command and every key of the configuration is in its manual page."""
+    pages = {page: text(f'host/man/{page}').replace('\\-', '-') for page in ('keystone-mail.8', 'keystone-mail.toml.5')}
+    for name in sources('.cpp'):
+        if not name.startswith('host/'):
+            continue
+        for word in re.findall(r'command\([^;]*?\ball, "([a-z-]+)"', text(name)):
+            if not re.search(rf'^\.B.*\b{word}\b', pages['keystone-mail.8'], re.M):
+                yield f'host/man/keystone-mail.8: no {word}, which is a command of {name}'
+        for key in re.findall(r'\bKey\{"[a-z]*", "(\w+)"', text(name)):
+            if not re.search(rf'^\.B {key}$', pages['keystone-mail.toml.5'], re.M):
+                yield f'host/man/keystone-mail.toml.5: no {key}, which is a key of {name}'
+
+
 def standards_table():
     """The table of README.md, from lib/docs/rfc.tsv: what is there, without mere references."""
     lines = ['| Standard | | Module | Note |', '|---|---|---|---|']
