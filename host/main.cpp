@@ -26,6 +26,7 @@ struct Invocation {
   InitRequest init;
   AdminRequest admin;
   bool password_stdin = false;
+  bool repair = false;
   int status = 0;
   [[nodiscard]] Output output() const { return json ? Output::json : Output::text; }
 };
@@ -111,6 +112,12 @@ void add_init(CLI::App& app, Invocation& all) {
   });
 }
 
+void add_operations(CLI::App& app, Invocation& all) {
+  auto* verify = command(app, all, "verify", "read everything in the store and say what is damaged");
+  verify->add_flag("--repair", all.repair, "make counts, indexes and threads anew, then look again");
+  verify->callback([&all] { all.status = run_verify(all.config, all.repair ? Repair::yes : Repair::no, all.output()); });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -124,6 +131,7 @@ int main(int argc, char** argv) {
   command(app, all, "check", "check the configuration and all it names")->callback([&all] { all.status = run_check(all.config, all.output()); });
   add_init(app, all);
   add_admin(app, all);
+  add_operations(app, all);
   auto* help = app.add_subcommand("help", "more about: config");
   help->require_subcommand(1);
   help->add_subcommand("config", "every key of the configuration")->callback([] { std::fputs(describe_keys().c_str(), stdout); });

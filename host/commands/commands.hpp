@@ -45,6 +45,11 @@ struct AdminReply {
 // Opens the store itself: no server may be running on it.
 [[nodiscard]] int run_admin(const std::string& config, AdminRequest request, Output output);
 
+enum class Repair : bool { no, yes };
+// Reads everything in the store and says what is damaged; with Repair::yes makes derived rows anew and looks again.
+// Opens the store itself.
+[[nodiscard]] int run_verify(const std::string& config, Repair repair, Output output);
+
 // A JSON string, quotes included.
 [[nodiscard]] std::string json_text(std::string_view text);
 // Prints an error as the output asks for, and returns `status`.

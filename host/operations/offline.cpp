@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "operations/offline.hpp"
+
+#include "server/stderr_log.hpp"
+#include "server/stores.hpp"
+
+namespace keystonemail::host {
+
+namespace {
+
+Task<int> open_and_work(const Config& config, Log& log, Output output, const OfflineWork& work, Context context) {
+  auto stores = co_await Stores::open(config, log, nullptr, context);
+  if (!stores) co_return report_error(output, error_text(stores.error()));
+  co_return co_await work(**stores, context);
+}
+
+}  // namespace
+
+std::string error_text(const Error& error) {
+  if (error.text().empty()) return error.describe();
+  return error.detail().empty() ? error.text() : error.text() + " (" + error.detail() + ")";
+}
+
+int with_config(const std::string& path, Output output, const std::function<int(const Config&)>& work) {
+  auto reading = read_config_file(path);
+  if (!reading) return report_error(output, reading.error().text());
+  if (!reading->errors.empty()) return report_error(output, describe(reading->errors, path));
+  return work(reading->config);
+}
+
+int run_offline(const std::string& path, Output output, const OfflineWork& work) {
+  return with_config(path, output, [&](const Config& config) {
+    StderrLog log(config.log_format, LogLevel::warning);
+    RunLoop loop;
+    return loop.run_until(open_and_work(config, log, output, work, Context{&loop}));
+  });
+}
+
+}  // namespace keystonemail::host
