@@ -31,7 +31,7 @@ void close(void*) {}
 void is_local_domain(void*, Request request, keystonemail_text domain) {
   if (view(domain) == "throws.test") throw std::runtime_error("a plugin must not");
   if (view(domain) == "silent.test") return;
-  if (view(domain) == "blocks.test") std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  if (view(domain) == "blocks.test") std::this_thread::sleep_for(std::chrono::seconds(1));
   if (view(domain) == "twice.test") finish(request, KEYSTONEMAIL_OK);
   finish(request, view(domain) == "garbage.test" ? -77 : view(domain) == "vague.test" ? KEYSTONEMAIL_NOT_FOUND : KEYSTONEMAIL_NO);
   host->add_remote(host, request, text("too@late.test"));

@@ -60,10 +60,12 @@ struct Fixture {
   RunLoop loop;
   RecordingLog log;
 
-  [[nodiscard]] auto open(const char* name, std::string configuration = "example.test") {
+  [[nodiscard]] auto open(const char* name, std::string configuration = "example.test",
+                          std::chrono::milliseconds timeout = std::chrono::minutes(1)) {
     return plugin::open_directory({.path = folder / name, .configuration = std::move(configuration), .primary_domain = "example.test",
-                                   .threads = 2, .queue_max = 8, .timeout = std::chrono::milliseconds(150)}, log);
+                                   .threads = 2, .queue_max = 8, .timeout = timeout}, log);
   }
+  [[nodiscard]] Context soon() { return Context{&loop}.until(loop.now() + std::chrono::milliseconds(50)); }
   [[nodiscard]] auto login(directory::Directory& directory, std::string name, std::string password) {
     directory::PasswordAttempt attempt{std::move(name), std::move(password), "imap", IpAddress()};
     return loop.run_until(directory.authenticate(std::move(attempt), {&loop}));
@@ -202,10 +204,12 @@ TEST_CASE_FIXTURE(Fixture, "plugin: an answer that breaks the contract is no ans
 TEST_CASE_FIXTURE(Fixture, "plugin: a call that is never answered, or too late, ends at its deadline") {
   const auto opened = open("bad.so");
   REQUIRE(opened);
-  CHECK(is(local(**opened, "silent.test"), ErrorKind::timeout));
-  CHECK(is(local(**opened, "blocks.test"), ErrorKind::timeout));
-  CHECK(is(loop.run_until((*opened)->is_local_domain("silent.test", Context{&loop}.until(loop.now()))), ErrorKind::timeout));
+  CHECK(is(loop.run_until((*opened)->is_local_domain("silent.test", soon())), ErrorKind::timeout));
+  CHECK(is(loop.run_until((*opened)->is_local_domain("blocks.test", soon())), ErrorKind::timeout));
   CHECK(says(local(**opened, "fine.test"), false));
+  const auto impatient = open("bad.so", "", std::chrono::milliseconds(50));
+  REQUIRE(impatient);
+  CHECK(is(local(**impatient, "silent.test"), ErrorKind::timeout));
 }
 
 TEST_CASE_FIXTURE(Fixture, "plugin: a call ends when its caller asks it to stop") {
@@ -223,7 +227,7 @@ TEST_CASE_FIXTURE(Fixture, "plugin: one that blocks every worker makes further c
   const auto opened = open("bad.so");
   REQUIRE(opened);
   std::vector<Task<Result<bool>>> tasks;
-  for (int i = 0; i < 20; ++i) tasks.push_back((*opened)->is_local_domain("blocks.test", {&loop}));
+  for (int i = 0; i < 20; ++i) tasks.push_back((*opened)->is_local_domain("blocks.test", soon()));
   int refused = 0;
   for (auto& task : tasks) {
     const auto result = loop.run_until(std::move(task));
