@@ -16,28 +16,31 @@
 namespace {
 
 using Request = keystonemail_request;
-const keystonemail_host* host;
+using Host = const keystonemail_host*;  // each directory's own
 
 std::string_view view(keystonemail_text text) { return {text.data, text.size}; }
 keystonemail_text text(std::string_view octets) { return {octets.data(), octets.size()}; }
-void finish(Request request, keystonemail_status status) { host->finish(host, request, status, {nullptr, 7}); }
+Host host_of(void* directory) { return static_cast<Host>(directory); }
+void finish(Host host, Request request, keystonemail_status status) { host->finish(host, request, status, {nullptr, 7}); }
 
-keystonemail_status open(const keystonemail_host* given, keystonemail_text, void**, char*, size_t) {
-  host = given;
+keystonemail_status open(Host host, keystonemail_text, void** directory, char*, size_t) {
+  *directory = const_cast<keystonemail_host*>(host);
   return KEYSTONEMAIL_OK;
 }
 void close(void*) {}
 
-void is_local_domain(void*, Request request, keystonemail_text domain) {
+void is_local_domain(void* directory, Request request, keystonemail_text domain) {
+  const Host host = host_of(directory);
   if (view(domain) == "throws.test") throw std::runtime_error("a plugin must not");
   if (view(domain) == "silent.test") return;
   if (view(domain) == "blocks.test") std::this_thread::sleep_for(std::chrono::seconds(1));
-  if (view(domain) == "twice.test") finish(request, KEYSTONEMAIL_OK);
-  finish(request, view(domain) == "garbage.test" ? -77 : view(domain) == "vague.test" ? KEYSTONEMAIL_NOT_FOUND : KEYSTONEMAIL_NO);
+  if (view(domain) == "twice.test") finish(host, request, KEYSTONEMAIL_OK);
+  finish(host, request, view(domain) == "garbage.test" ? -77 : view(domain) == "vague.test" ? KEYSTONEMAIL_NOT_FOUND : KEYSTONEMAIL_NO);
   host->add_remote(host, request, text("too@late.test"));
 }
 
-void resolve(void*, Request request, keystonemail_text address) {
+void resolve(void* directory, Request request, keystonemail_text address) {
+  const Host host = host_of(directory);
   const auto how = view(address).substr(0, view(address).find('@'));
   const std::string line_break = "x@y.test\r\nRCPT TO:<evil@y.test>";
   if (how == "null") host->add_mailbox(host, request, 1, {nullptr, 5}, {nullptr, 0});
@@ -49,10 +52,11 @@ void resolve(void*, Request request, keystonemail_text address) {
   if (how == "many")
     for (int i = 0; i < 2'000; ++i) host->add_mailbox(host, request, 1, address, {nullptr, 0});
   host->add_mailbox(host, request + 1'000'000, 1, address, {nullptr, 0});  // a request that is none
-  finish(request, KEYSTONEMAIL_OK);
+  finish(host, request, KEYSTONEMAIL_OK);
 }
 
-void authenticate(void*, Request request, keystonemail_text login, keystonemail_text, keystonemail_text, keystonemail_text) {
+void authenticate(void* directory, Request request, keystonemail_text login, keystonemail_text, keystonemail_text, keystonemail_text) {
+  const Host host = host_of(directory);
   const auto how = view(login).substr(0, view(login).find('@'));
   keystonemail_account account{.id = 1, .enabled = 1, .login = login, .display_name = {nullptr, 0}, .quota_octets = 0, .quota_messages = 0};
   if (how == "zero") account.id = 0;
@@ -60,13 +64,14 @@ void authenticate(void*, Request request, keystonemail_text login, keystonemail_
   if (how == "disabled") account.enabled = 0;
   if (how == "short") account.login = text("short");
   if (how != "nobody") host->set_account(host, request, how == "null" ? nullptr : &account, {nullptr, 0});
-  finish(request, how == "unknown" ? KEYSTONEMAIL_NOT_FOUND : KEYSTONEMAIL_OK);
+  finish(host, request, how == "unknown" ? KEYSTONEMAIL_NOT_FOUND : KEYSTONEMAIL_OK);
 }
 
-void find_account(void*, Request request, keystonemail_text) { finish(request, KEYSTONEMAIL_OK); }
-void may_send_as(void*, Request request, uint32_t, keystonemail_text) { finish(request, 5); }
+void find_account(void* directory, Request request, keystonemail_text) { finish(host_of(directory), request, KEYSTONEMAIL_OK); }
+void may_send_as(void* directory, Request request, uint32_t, keystonemail_text) { finish(host_of(directory), request, 5); }
 
-void scram_keys(void*, Request request, keystonemail_text login, int32_t, keystonemail_text) {
+void scram_keys(void* directory, Request request, keystonemail_text login, int32_t, keystonemail_text) {
+  const Host host = host_of(directory);
   const auto how = view(login).substr(0, view(login).find('@'));
   const std::string key(how == "length" ? 31 : 32, 'k');
   keystonemail_scram keys{.name = text("a"), .salt = text("salt"), .iterations = 4096, .stored_key = text(key), .server_key = text(key)};
@@ -74,7 +79,7 @@ void scram_keys(void*, Request request, keystonemail_text login, int32_t, keysto
   if (how == "saltless") keys.salt = {nullptr, 0};
   host->add_scram(host, request, &keys);
   if (how == "salts") keys.salt = text("pepper"), host->add_scram(host, request, &keys);
-  finish(request, KEYSTONEMAIL_OK);
+  finish(host, request, KEYSTONEMAIL_OK);
 }
 
 }  // namespace
