@@ -11,6 +11,11 @@ namespace {
 
 constexpr std::size_t sector = 512, page = 4'096;
 
+std::string_view folder_of(std::string_view name) {
+  const auto slash = name.rfind('/');
+  return slash == std::string_view::npos ? "." : name.substr(0, slash);
+}
+
 }  // namespace
 
 std::vector<TraceRecord> read_trace(const std::filesystem::path& path) {
@@ -58,8 +63,12 @@ void DiskModel::apply(const TraceRecord& record) {
       return;
     }
     case TraceOp::sync_dir:
-      durable_names_ = names_;
-      pending_names_.clear();
+      std::erase_if(pending_names_, [&](const NameChange& change) {
+        if (folder_of(change.name) != record.payload) return false;
+        if (change.file) durable_names_[change.name] = *change.file;
+        else durable_names_.erase(change.name);
+        return true;
+      });
       return;
     case TraceOp::rename: {
       const auto split = record.payload.find('\0');

@@ -8,7 +8,7 @@
 //   write     payload: what was written at `offset`. `durable` when the descriptor is O_DSYNC: then it is on disk on return
 //   truncate  to `offset`
 //   sync      of `file`: all earlier writes to it are on disk
-//   sync_dir  of the folder: all earlier entries of it are on disk
+//   sync_dir  payload: the folder's path ("." is the traced folder itself): all earlier entries of it are on disk
 //   rename    payload: "from\0to"
 //   unlink    payload: path
 //   mark      payload: what the program said to its ledger; not file work
