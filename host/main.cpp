@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <iostream>
+#include <map>
 #include <string>
 
 #include "commands/commands.hpp"
@@ -27,6 +28,7 @@ struct Invocation {
   AdminRequest admin;
   bool password_stdin = false;
   bool repair = false;
+  TransferRequest transfer;
   int status = 0;
   [[nodiscard]] Output output() const { return json ? Output::json : Output::text; }
 };
@@ -116,6 +118,17 @@ void add_operations(CLI::App& app, Invocation& all) {
   auto* verify = command(app, all, "verify", "read everything in the store and say what is damaged");
   verify->add_flag("--repair", all.repair, "make counts, indexes and threads anew, then look again");
   verify->callback([&all] { all.status = run_verify(all.config, all.repair ? Repair::yes : Repair::no, all.output()); });
+  auto* out = command(app, all, "export", "write an account's mail to mbox files or a Maildir");
+  auto* in = command(app, all, "import", "read mail from mbox files or a Maildir; what is there already is skipped");
+  for (CLI::App* made : {out, in}) {
+    made->add_option("account", all.transfer.login, "its address")->required();
+    made->add_option("path", all.transfer.path, "directory, or the mbox file of one mailbox")->required();
+    made->add_option("--mailbox", all.transfer.mailbox, "this one alone");
+  }
+  out->add_option("--format", all.transfer.format, "mbox or maildir")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, MailFormat>{{"mbox", MailFormat::mbox}, {"maildir", MailFormat::maildir}}));
+  out->callback([&all] { all.status = run_export(all.config, all.transfer, all.output()); });
+  in->callback([&all] { all.status = run_import(all.config, all.transfer, all.output()); });
 }
 
 }  // namespace

@@ -50,6 +50,19 @@ enum class Repair : bool { no, yes };
 // Opens the store itself.
 [[nodiscard]] int run_verify(const std::string& config, Repair repair, Output output);
 
+enum class MailFormat : std::uint8_t { mbox, maildir };
+
+// Mail between an account and files. import finds the format out by itself.
+struct TransferRequest {
+  std::string login;
+  std::string mailbox;                  // empty: all
+  std::string path;
+  MailFormat format = MailFormat::mbox;
+};
+// Both open the store themselves.
+[[nodiscard]] int run_export(const std::string& config, const TransferRequest& request, Output output);
+[[nodiscard]] int run_import(const std::string& config, const TransferRequest& request, Output output);
+
 // A JSON string, quotes included.
 [[nodiscard]] std::string json_text(std::string_view text);
 // Prints an error as the output asks for, and returns `status`.

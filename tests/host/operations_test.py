@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the Keystone Mail authors
 """verify, export, import, backup and restore by the real program: argv[1] is keystone-mail."""
+import imaplib
 import json
 import pathlib
 import random
@@ -59,6 +60,70 @@ def test_verify(server):
     check('verify: mended, it is well again', server.run('verify').returncode == 0)
 
 
+def mailboxes(server, login):
+    """{mailbox: [(octets, flags, INTERNALDATE)]} by IMAP."""
+    client = imaplib.IMAP4('127.0.0.1', server.port('imap'), timeout=60)
+    client.login(login, PASSWORD)
+    out = {}
+    for line in client.list()[1]:
+        name = line.decode().rsplit(' "/" ', 1)[-1] if ' "/" ' in line.decode() else line.decode().split()[-1]
+        client.select(name, readonly=True)
+        _, data = client.uid('FETCH', '1:*', '(FLAGS INTERNALDATE BODY.PEEK[])')
+        for head, body in (item for item in data or [] if isinstance(item, tuple)):
+            flags = frozenset(head.split(b'FLAGS (')[1].split(b')')[0].split()) - {b'\\Recent'}
+            out.setdefault(name.strip('"'), []).append((body, flags, imaplib.Internaldate2tuple(head)))
+    client.logout()
+    return out
+
+
+def fill(server, login):
+    client = imaplib.IMAP4('127.0.0.1', server.port('imap'), timeout=60)
+    client.login(login, PASSWORD)
+    client.create('Work/2026.q1')
+    client.append('Work/2026.q1', r'(\Seen \Flagged $Label1)', '"07-Mar-2021 10:20:30 +0100"', message(901, 3000))
+    client.append('Archive', r'(\Answered \Draft \Deleted)', '"01-Jan-1999 00:00:00 +0000"', b'Subject: no id\r\n\r\nFrom\r\nFrom you\r\n\r\n')
+    client.append('Archive', '()', '"29-Feb-2024 23:59:59 +0000"', b'Status: is mine\r\nX-Status: A\r\nSubject: has fields of its own\r\n\r\n>>From a\r\n')
+    client.append('Archive', '()', '"29-Feb-2024 23:59:58 +0000"', b'Subject: no body at all\r\n\r\n')
+    client.logout()
+
+
+def test_transfer(server, form):
+    target = server.folder / form
+    copy = f'copy-{form}@example.test'
+    server.add_account(copy, PASSWORD)
+    done = server.run('export', 'alice@example.test', target, '--format', form, '--json')
+    report = json.loads(done.stdout)
+    check(f'{form}: everything is exported', done.returncode == 0 and report['messages'] == 16 and report['failed'] == 0, (done, report))
+    done = server.run('import', copy, target, '--json')
+    report = json.loads(done.stdout)
+    check(f'{form}: and imported into another account', done.returncode == 0 and report['messages'] == 16, (done, report))
+    report = json.loads(server.run('import', copy, target, '--json').stdout)
+    check(f'{form}: a second import skips everything', report['messages'] == 0 and report['skipped'] == 16, report)
+    check(f'{form}: the store is well', server.run('verify').returncode == 0)
+    server.start()
+    a, b = mailboxes(server, 'alice@example.test'), mailboxes(server, copy)
+    server.stop()
+    check(f'{form}: the mailboxes are the same', a.keys() == b.keys() and len(a) == 3, (list(a), list(b)))
+    for part, what in enumerate(('octets', 'flags', 'dates')):
+        wrong = [(name, x[part], y[part]) for name in a for x, y in zip(a[name], b.get(name, [])) if x[part] != y[part]]
+        check(f'{form}: all {what} are the same', not wrong and sum(map(len, b.values())) == 16, str(wrong)[:600])
+    done = server.run('export', 'nobody@example.test', server.folder / 'x')
+    check(f'{form}: an account that is not there ends with 1', done.returncode == 1 and done.stderr != '', done)
+
+
+def test_foreign_files(server):
+    foreign = server.folder / 'foreign.mbox'
+    foreign.write_bytes(b'From a@b Thu Jan  1 00:00:01 2026\nSubject: one\nStatus: RO\n\n>From x\n\nFrom a@b Thu Jan  1 00:00:02 2026\n'
+                        + b'Subject: big\n\n' + b'x' * 60_000_000 + b'\n\nFrom a@b Thu Jan  1 00:00:03 2026\nSubject: three\n\nlast')
+    done = server.run('import', 'alice@example.test', foreign, '--mailbox', 'Foreign', '--json')
+    report = json.loads(done.stdout)
+    check('mbox: a message too large is named, the others go on', done.returncode == 1 and report['messages'] == 2 and report['failed'] == 1
+          and 'message 2' in report['problems'][0], report)
+    foreign.write_bytes(b'no mbox\n')
+    done = server.run('import', 'alice@example.test', foreign)
+    check('mbox: what is none is refused', done.returncode == 1 and 'not an mbox' in done.stderr, done)
+
+
 def main():
     with Server(PROGRAM, [('imap', 'none', True), ('lmtp', 'none', False)]) as server:
         server.add_account('alice@example.test', PASSWORD)
@@ -68,6 +133,12 @@ def main():
         check('verify: beside a server it says that the store is in use', done.returncode == 1 and done.stderr != '', done)
         server.stop()
         test_verify(server)
+        server.start()
+        fill(server, 'alice@example.test')
+        server.stop()
+        test_transfer(server, 'mbox')
+        test_transfer(server, 'maildir')
+        test_foreign_files(server)
     return check.finish()
 
 
