@@ -44,9 +44,15 @@ Result<std::unique_ptr<Environment>> Environment::open(const KvOptions& options)
 }
 
 Result<void> Environment::reopen() {
+  close();
+  auto opened = open_files();
+  if (!opened) close();  // half open is of no use to anyone
+  return opened;
+}
+
+void Environment::close() noexcept {
   env_.reset();
   tables_.clear();
-  return open_files();
 }
 
 Result<void> Environment::grow() {

@@ -39,7 +39,9 @@ class Environment {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Environment>> open(const KvOptions& options);
 
+  // After an error it is closed, and may be tried again.
   [[nodiscard]] Result<void> reopen();
+  [[nodiscard]] bool is_open() const noexcept { return env_ != nullptr; }
   // Doubles the map. Errors: unavailable at the maximum.
   [[nodiscard]] Result<void> grow();
   [[nodiscard]] bool can_grow() const noexcept { return map_octets_ < options_.map_octets_max; }
@@ -55,6 +57,7 @@ class Environment {
 
  private:
   Environment(const KvOptions& options, OwnerLock lock) : options_(options), lock_(std::move(lock)) {}
+  void close() noexcept;
   [[nodiscard]] Result<void> open_files();
   [[nodiscard]] Result<void> open_tables();
   [[nodiscard]] Result<void> check_format(MDB_txn* txn);

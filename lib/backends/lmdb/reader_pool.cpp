@@ -81,6 +81,7 @@ std::chrono::milliseconds ReaderPool::oldest() const {
 }
 
 Result<PooledReader*> ReaderPool::take_locked() {
+  if (!environment_.is_open()) return fail(ErrorKind::unavailable, "storage is not available", "lmdb: it could not be reopened");
   if (busy_ >= readers_max_) return fail(ErrorKind::unavailable, "storage is busy", "lmdb: too many snapshots");
   if (resting_.empty()) {
     auto reader = std::make_unique<PooledReader>();

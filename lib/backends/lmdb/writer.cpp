@@ -82,6 +82,7 @@ void Writer::run() {
 
 void Writer::refresh() {
   const std::lock_guard engine(engine_);
+  if (!heal()) return;
   int dead = 0;
   mdb_reader_check(environment_.get(), &dead);
 }
@@ -282,9 +283,9 @@ bool Writer::make_room() {
   return grown.has_value();
 }
 
-// Whether operations may run: a store that was merely full is reopened first.
+// Whether operations may run: a store that was merely full, or could not be reopened last time, is reopened first.
 bool Writer::heal() {
-  if (health_ == Health::good) return true;
+  if (health_ == Health::good && environment_.is_open()) return true;
   if (health_ == Health::poisoned) return false;
   auto reopened = readers_.exclusively(ReaderPool::Resting::close, readers_patience, [&] { return environment_.reopen(); });
   if (reopened) health_ = Health::good;
