@@ -45,6 +45,18 @@ def wait_for_port(port, seconds=20):
     raise RuntimeError(f'nothing listens on port {port}')
 
 
+def read_pid(path, seconds=20):
+    """The pid in a file that its program writes some time after it listens."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return int(path.read_text())
+        except (OSError, ValueError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
 def children_of(pid):
     """pid and all its descendants."""
     out, found = [pid], {pid}
@@ -149,7 +161,7 @@ service auth {{
     def start(self):
         subprocess.run(['dovecot', '-c', str(self.config)], check=True)
         wait_for_port(self.imap_port)
-        self.pid = int((self.root / 'run' / 'master.pid').read_text())
+        self.pid = read_pid(self.root / 'run' / 'master.pid')
         return self
 
     def stop(self):
@@ -233,7 +245,7 @@ postlog unix-dgram n - n - 1 postlogd
             folder.chmod(folder.stat().st_mode | 0o755)
         subprocess.run(['postfix', '-c', str(self.config), 'start'], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for_port(self.port)
-        self.pid = int((self.spool / 'pid' / 'master.pid').read_text())
+        self.pid = read_pid(self.spool / 'pid' / 'master.pid')
         return self
 
     def stop(self):
