@@ -168,6 +168,12 @@ void ClientSession::take_reply() {
   if (expected_.empty()) return fail(ServerFault::unexpected_reply);
   const Expected expected = expected_.front();
   expected_.pop_front();
+  // A 3yz asks for more (RFC 5321 §4.2.1), and only these two commands have more to give. Anywhere else it must not pass
+  // for success, nor may success where there is more to give: the message has not been sent yet.
+  const bool asks = reply.code / 100 == 3;
+  const bool may_ask = expected.what == Expect::auth || expected.what == Expect::data;
+  const bool early = expected.what == Expect::data && reply.code / 100 == 2;
+  if ((asks && !may_ask) || early) return fail(ServerFault::unexpected_reply);
   switch (expected.what) {
     case Expect::greeting: return on_greeting(reply);
     case Expect::ehlo:
@@ -359,7 +365,7 @@ void ClientSession::start_body() {
 }
 
 void ClientSession::on_data(const Reply& reply) {
-  if (reply.code == 354) {
+  if (reply.code / 100 == 3) {
     body_open_ = true;
     body_wanted_ = true;
     return;

@@ -171,3 +171,29 @@ TEST_CASE("client session: replies without end or without sense close it") {
     CHECK(fault_of(bad) == ServerFault::malformed_reply);
   }
 }
+
+TEST_CASE("client session: a reply that asks for more, or success before the message was sent, is no delivery") {
+  const auto outcome_of = [](std::initializer_list<std::string_view> replies) {
+    ClientOptions options;
+    ClientSession client(options, at(0ms));
+    std::vector<Reply> results;
+    for (const std::string_view reply : replies) {
+      client.consume_output(client.pending_output().size(), at(0ms));
+      (void)client.receive(reply, at(0ms));
+      for (ClientEvent event = client.next_event(); !std::holds_alternative<ClientNeedInput>(event);
+           event = client.next_event()) {
+        if (std::holds_alternative<ClientReady>(event)) client.send({Path{"a", "b"}, {{Path{"c", "d"}, {}}}}, at(0ms));
+        if (const auto* done = std::get_if<ClientMessageDone>(&event)) results = done->replies;
+        if (std::holds_alternative<ClientNeedMessage>(event)) client.end_message(at(0ms));
+        if (std::holds_alternative<ClientClosed>(event)) break;
+      }
+    }
+    REQUIRE(results.size() == 1);
+    return results[0].code;
+  };
+  const std::string_view greeting = "220 x\r\n", ok = "250 x\r\n";
+  CHECK(outcome_of({greeting, ok, ok, ok, ok}) == 451);                       // DATA answered by 250
+  CHECK(outcome_of({greeting, ok, "354 x\r\n"}) == 451);                      // MAIL answered by 354
+  CHECK(outcome_of({greeting, ok, ok, "354 x\r\n"}) == 451);                  // RCPT
+  CHECK(outcome_of({greeting, ok, ok, ok, "354 x\r\n", "354 x\r\n"}) == 451);  // the end of the message
+}
