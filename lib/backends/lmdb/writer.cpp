@@ -105,6 +105,7 @@ void Writer::handle(Group& group) {
     return;
   }
   if (room_.map_is_low() && environment_.can_grow()) (void)make_room();
+  environment_.claim_ahead();
   apply_all(group);
   const auto no_room = [](const Request* request) { return request->fate == Fate::no_room; };
   if (std::any_of(group.begin(), group.end(), no_room)) apply_again(group);
@@ -294,17 +295,15 @@ bool Writer::heal() {
 
 // One post for each executor, however many results it gets: a wake-up costs more than a result.
 void Writer::complete(Group& group) {
-  std::stable_sort(group.begin(), group.end(),
-                   [](const Request* a, const Request* b) { return a->context.executor < b->context.executor; });
-  for (auto first = group.begin(); first != group.end();) {
-    auto* executor = (*first)->context.executor;
-    auto last = std::find_if(first, group.end(), [&](const Request* r) { return r->context.executor != executor; });
-    executor->post([requests = Group(first, last)] {
+  while (!group.empty()) {
+    auto* executor = group.front()->context.executor;
+    Group theirs, others;
+    for (Request* request : group) (request->context.executor == executor ? theirs : others).push_back(request);
+    executor->post([requests = std::move(theirs)] {
       for (auto* request : requests) request->done.complete(std::move(request->result));
     });
-    first = last;
+    group = std::move(others);
   }
-  group.clear();
 }
 
 }  // namespace keystonemail::lmdb
