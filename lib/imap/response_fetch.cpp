@@ -3,7 +3,6 @@
 //
 // FETCH responses (RFC 9051 §7.5.2).
 #include <cassert>
-#include <cstring>
 
 #include "imap/wire.hpp"
 #include "keystonemail/imap/response.hpp"
@@ -43,7 +42,7 @@ void append_section(std::string& out, const Section& section, const Features& fe
 }
 
 char* put(char* at, std::string_view text) noexcept {
-  std::memcpy(at, text.data(), text.size());
+  text.copy(at, text.size());
   return at + text.size();
 }
 
