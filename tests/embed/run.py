@@ -66,8 +66,8 @@ with tempfile.TemporaryDirectory() as scratch:
     shutil.copy(CONSUMER, project / 'consumer.cpp')
     (project / 'meson.build').write_text('''project('consumer', 'cpp')
 cxx = meson.get_compiler('cpp')
-keystonemail = dependency('keystonemail', fallback: 'keystone-mail',
-                          default_options: ['tests=false', 'programs=false', 'default_library=static'])
+subproject('keystone-mail', default_options: ['tests=false', 'programs=false', 'default_library=static'])
+keystonemail = [dependency('keystonemail-mime'), dependency('keystonemail-smtp'), dependency('keystonemail-memory')]
 executable('consumer', 'consumer.cpp', dependencies: keystonemail,
            cpp_args: cxx.first_supported_argument('-std=c++23', '-std=c++2b'))
 ''')
