@@ -28,6 +28,8 @@ struct Invocation {
   AdminRequest admin;
   bool password_stdin = false;
   bool repair = false;
+  bool force = false;
+  std::string backups;
   TransferRequest transfer;
   int status = 0;
   [[nodiscard]] Output output() const { return json ? Output::json : Output::text; }
@@ -118,6 +120,13 @@ void add_operations(CLI::App& app, Invocation& all) {
   auto* verify = command(app, all, "verify", "read everything in the store and say what is damaged");
   verify->add_flag("--repair", all.repair, "make counts, indexes and threads anew, then look again");
   verify->callback([&all] { all.status = run_verify(all.config, all.repair ? Repair::yes : Repair::no, all.output()); });
+  auto* backup = command(app, all, "backup", "copy the store, into a directory named by the time");
+  backup->add_option("directory", all.backups, "of backups; what has not changed since the last one is shared")->required();
+  backup->callback([&all] { all.status = run_backup(all.config, all.backups, all.output()); });
+  auto* restore = command(app, all, "restore", "put a backup into an empty data directory, and verify it");
+  restore->add_option("directory", all.backups, "a backup, or a directory of them: then the newest")->required();
+  restore->add_flag("--force", all.force, "move the store that is there aside");
+  restore->callback([&all] { all.status = run_restore(all.config, all.backups, all.force, all.output()); });
   auto* out = command(app, all, "export", "write an account's mail to mbox files or a Maildir");
   auto* in = command(app, all, "import", "read mail from mbox files or a Maildir; what is there already is skipped");
   for (CLI::App* made : {out, in}) {

@@ -63,6 +63,10 @@ struct TransferRequest {
 [[nodiscard]] int run_export(const std::string& config, const TransferRequest& request, Output output);
 [[nodiscard]] int run_import(const std::string& config, const TransferRequest& request, Output output);
 
+// Opens the store itself; see operations/backup.hpp for what can be done beside a server.
+[[nodiscard]] int run_backup(const std::string& config, const std::string& target, Output output);
+[[nodiscard]] int run_restore(const std::string& config, const std::string& from, bool force, Output output);
+
 // A JSON string, quotes included.
 [[nodiscard]] std::string json_text(std::string_view text);
 // Prints an error as the output asks for, and returns `status`.

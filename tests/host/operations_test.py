@@ -124,6 +124,42 @@ def test_foreign_files(server):
     check('mbox: what is none is refused', done.returncode == 1 and 'not an mbox' in done.stderr, done)
 
 
+def test_backup(server):
+    target = server.folder / 'backups'
+    report = json.loads(server.run('backup', target, '--json').stdout)
+    first = pathlib.Path(report['directory'])
+    check('backup: made, with a manifest', report['ok'] and (first / 'manifest').exists() and report['files'] >= 2, report)
+    second = json.loads(server.run('backup', target, '--json').stdout)
+    shared = pathlib.Path(second['directory'])
+    check('backup: unchanged segments are links to the older one', second['files_shared'] == second['files'] - 1
+          and all((shared / 'blobs' / f.name).samefile(f) for f in (first / 'blobs').iterdir()), second)
+    server.start()
+    before = mailboxes(server, 'alice@example.test')
+    deliver(server, 'alice@example.test', [message(5000, 1000)])
+    done = server.run('restore', target, '--force')
+    check('restore: beside a server it is refused, --force or not', done.returncode == 1, done)
+    server.stop()
+    done = server.run('restore', target)
+    check('restore: a store that is there is not overwritten', done.returncode == 1 and '--force' in done.stderr, done)
+
+    segment = sorted((first / 'blobs').iterdir())[0]   # shared by both
+    sound = segment.read_bytes()
+    segment.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
+    done = server.run('restore', target, '--force')
+    check('restore: a damaged backup is refused, naming the file', done.returncode == 1 and segment.name in done.stderr
+          and (server.data / 'data.mdb').exists(), done)
+    segment.write_bytes(sound[:-1])
+    done = server.run('restore', target, '--force')
+    check('restore: so is one cut short', done.returncode == 1 and segment.name in done.stderr, done)
+    segment.write_bytes(sound)
+    done = server.run('restore', target, '--force')
+    check('restore: a whole one is put back and verified', done.returncode == 0 and 'no damage' in done.stdout, done)
+    check('restore: what was there is moved aside', len(list(server.data.glob('before-restore-*/data.mdb'))) == 1)
+    server.start()
+    check('restore: the mail is that of the backup', mailboxes(server, 'alice@example.test') == before)
+    server.stop()
+
+
 def main():
     with Server(PROGRAM, [('imap', 'none', True), ('lmtp', 'none', False)]) as server:
         server.add_account('alice@example.test', PASSWORD)
@@ -139,6 +175,7 @@ def main():
         test_transfer(server, 'mbox')
         test_transfer(server, 'maildir')
         test_foreign_files(server)
+        test_backup(server)
     return check.finish()
 
 

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "operations/backup.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "backends/lmdb/owner_lock.hpp"
+#include "base/format.hpp"
+#include "base/try.hpp"
+#include "keystonemail/base/text.hpp"
+#include "keystonemail/crypto/digest.hpp"
+#include "kv/disk.hpp"
+#include "server/stores.hpp"
+
+namespace keystonemail::host {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view manifest_head = "keystone-mail backup 1";
+constexpr std::string_view index_name = "data.mdb";
+constexpr std::size_t piece_octets = std::size_t{1} << 20;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd = -1) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept { return std::swap(fd_, other.fd_), *this; }
+  ~Descriptor() { if (fd_ >= 0) ::close(fd_); }
+  [[nodiscard]] int get() const noexcept { return fd_; }
+
+ private:
+  int fd_;
+};
+
+struct Entry {
+  std::string name;              // in the backup
+  std::string digest;            // hexadecimal
+  std::uint64_t octets = 0;
+};
+
+std::unexpected<Error> file_error(const fs::path& path, int code) {
+  return fail(code == ENOENT ? ErrorKind::not_found : ErrorKind::unavailable, path.string() + ": " + std::strerror(code));
+}
+
+Result<Descriptor> open_file(const fs::path& path, int flags) {
+  Descriptor file(::open(path.c_str(), flags | O_CLOEXEC, 0600));
+  if (file.get() < 0) return file_error(path, errno);
+  return file;
+}
+
+// Reads `octets` of a file from its start, writes them to `to` unless that is -1, and digests them.
+Result<std::string> pass(const fs::path& path, int from, std::uint64_t octets, int to, Progress& progress) {
+  crypto::Digester digester(crypto::Hash::sha256);
+  std::string piece(piece_octets, '\0');
+  for (std::uint64_t at = 0; at < octets;) {
+    const auto got = ::pread(from, piece.data(), std::min<std::uint64_t>(piece.size(), octets - at), static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return file_error(path, errno);
+    if (got == 0) return fail(ErrorKind::corrupt, path.string() + ": shorter than it should be");
+    digester.update(std::string_view(piece).substr(0, static_cast<std::size_t>(got)));
+    for (ssize_t written = 0; to >= 0 && written < got;) {
+      const auto put = ::write(to, piece.data() + written, static_cast<std::size_t>(got - written));
+      if (put < 0 && errno != EINTR) return file_error(path, errno);
+      written += std::max<ssize_t>(put, 0);
+    }
+    at += static_cast<std::uint64_t>(got);
+    progress.add(at);
+  }
+  if (to >= 0 && ::fsync(to) != 0) return file_error(path, errno);
+  return crypto::to_hex(digester.finish());
+}
+
+std::uint64_t size_of(int fd) {
+  struct stat status {};
+  return ::fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+}
+
+Result<Entry> copy_file(const std::string& name, const fs::path& from, int from_fd, const fs::path& to, Progress& progress) {
+  Entry entry{name, {}, size_of(from_fd)};
+  KM_TRY(const Descriptor made, open_file(to, O_WRONLY | O_CREAT | O_EXCL));
+  KM_TRY(entry.digest, pass(from, from_fd, entry.octets, made.get(), progress));
+  return entry;
+}
+
+Result<void> write_manifest(const fs::path& directory, const std::vector<Entry>& entries) {
+  std::string text = std::string(manifest_head) + "\n";
+  for (const Entry& entry : entries) text += format("{}  {}  {}\n", entry.digest, entry.octets, entry.name);
+  const fs::path path = directory / "manifest";
+  KM_TRY(const Descriptor file, open_file(path, O_WRONLY | O_CREAT | O_EXCL));
+  if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) || ::fsync(file.get()) != 0)
+    return file_error(path, errno);
+  return {};
+}
+
+// A name that stays within the backup.
+bool is_safe(std::string_view name) {
+  if (name == index_name) return true;
+  if (!name.starts_with("blobs/") || !name.ends_with(".segment")) return false;
+  name.remove_prefix(6);
+  return name.size() == 18 && std::ranges::all_of(name.substr(0, 10), is_digit);
+}
+
+Result<std::vector<Entry>> read_manifest(const fs::path& directory) {
+  const fs::path path = directory / "manifest";
+  std::ifstream file(path);
+  std::string line;
+  const auto damaged = [&] { return fail(ErrorKind::corrupt, path.string() + ": damaged"); };
+  if (!file) return fail(ErrorKind::not_found, path.string() + ": cannot be read");
+  if (!std::getline(file, line) || line != manifest_head) return damaged();
+  std::vector<Entry> entries;
+  while (std::getline(file, line)) {
+    const auto second = line.find("  ");
+    const auto third = second == std::string::npos ? second : line.find("  ", second + 2);
+    if (third == std::string::npos || second != 64) return damaged();
+    const auto octets = parse_decimal(std::string_view(line).substr(second + 2, third - second - 2));
+    Entry entry{line.substr(third + 2), line.substr(0, second), octets.value_or(0)};
+    if (!octets || !is_safe(entry.name)) return damaged();
+    entries.push_back(std::move(entry));
+  }
+  if (std::ranges::find(entries, index_name, &Entry::name) == entries.end()) return damaged();
+  return entries;
+}
+
+// The newest whole backup in a directory of them: names order by time.
+std::optional<fs::path> newest(const fs::path& target) {
+  std::error_code code;
+  std::optional<fs::path> best;
+  for (const auto& entry : fs::directory_iterator(target, code))
+    if (!entry.path().filename().string().starts_with('.') && fs::exists(entry.path() / "manifest", code))
+      if (!best || entry.path().filename() > best->filename()) best = entry.path();
+  return best;
+}
+
+std::string time_name() {
+  const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  const auto day = std::chrono::floor<std::chrono::days>(now);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(now - day);
+  return format("{:04}{:02}{:02}T{:02}{:02}{:02}.{:03}Z", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                static_cast<unsigned>(date.day()), clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
+                clock.subseconds().count());
+}
+
+// Segment files by name, open: one that is collected meanwhile can still be read.
+using Segments = std::map<std::string, Descriptor>;
+
+Result<void> open_segments(const fs::path& directory, Segments& segments) {
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(directory, code)) {
+    const std::string name = "blobs/" + entry.path().filename().string();
+    if (!is_safe(name) || segments.contains(name)) continue;
+    auto file = open_file(entry.path(), O_RDONLY);
+    if (file) segments.emplace(name, *std::move(file));
+    else if (file.error().kind() != ErrorKind::not_found) return std::unexpected(file.error());
+  }
+  if (code) return file_error(directory, code.value());
+  return {};
+}
+
+// A link to the older backup's file, when that is the same to the octet.
+Result<bool> share(const Entry* older, const fs::path& from, int from_fd, const fs::path& older_directory, const fs::path& to,
+                   Progress& progress) {
+  if (older == nullptr || older->octets != size_of(from_fd)) return false;
+  KM_TRY(const std::string digest, pass(from, from_fd, older->octets, -1, progress));
+  return digest == older->digest && ::link((older_directory / older->name).c_str(), to.c_str()) == 0;
+}
+
+Result<void> sync_tree(const fs::path& directory) {
+  KM_CHECK(kv::sync_directory((directory / "blobs").string()));
+  return kv::sync_directory(directory.string());
+}
+
+Result<BackedUp> check_files(const fs::path& directory, const std::vector<Entry>& entries, Progress& progress) {
+  BackedUp seen{directory.string()};
+  for (const Entry& entry : entries) {
+    const fs::path path = directory / entry.name;
+    auto file = open_file(path, O_RDONLY);
+    if (!file) return fail(ErrorKind::corrupt, path.string() + ": missing or unreadable");
+    auto digest = size_of(file->get()) == entry.octets ? pass(path, file->get(), entry.octets, -1, progress) : std::string();
+    if (!digest) return std::unexpected(digest.error());
+    if (*digest != entry.digest) return fail(ErrorKind::corrupt, path.string() + ": damaged: not what the manifest says");
+    ++seen.files;
+    seen.octets += entry.octets;
+  }
+  return seen;
+}
+
+bool has_store(const fs::path& data) {
+  std::error_code code;
+  if (fs::exists(data / index_name, code)) return true;
+  return fs::exists(data / "blobs", code) && !fs::is_empty(data / "blobs", code);
+}
+
+Result<void> move(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT) return file_error(from, errno);
+  return {};
+}
+
+Result<void> move_aside(const fs::path& data) {
+  const fs::path aside = data / ("before-restore-" + time_name());
+  KM_CHECK(kv::make_directory(aside.string()));
+  KM_CHECK(move(data / index_name, aside / index_name));
+  return move(data / "blobs", aside / "blobs");
+}
+
+}  // namespace
+
+Result<BackedUp> backup(Stores& stores, const std::string& data_directory, const std::string& target, Progress& progress) {
+  KM_CHECK(kv::make_directory(target));
+  const auto older_directory = newest(target);
+  std::vector<Entry> older;
+  if (older_directory)
+    if (auto read = read_manifest(*older_directory)) older = *std::move(read);
+  const std::string name = time_name();
+  const fs::path directory = fs::path(target) / ("." + name);
+  KM_CHECK(kv::make_directory(directory.string()));
+  KM_CHECK(kv::make_directory((directory / "blobs").string()));
+
+  const fs::path data(data_directory);
+  Segments segments;
+  KM_CHECK(open_segments(data / "blobs", segments));
+  progress.begin("copying the index", 0, "steps");
+  const fs::path index = directory / index_name;
+  KM_CHECK(stores.kv->backup(index.string(), lmdb::Compaction::yes));
+  KM_CHECK(open_segments(data / "blobs", segments));  // those begun since
+
+  BackedUp made{(fs::path(target) / name).string()};
+  std::vector<Entry> entries;
+  KM_TRY(const Descriptor index_file, open_file(index, O_RDONLY));
+  Entry index_entry{std::string(index_name), {}, size_of(index_file.get())};
+  KM_TRY(index_entry.digest, pass(index, index_file.get(), index_entry.octets, -1, progress));
+  entries.push_back(std::move(index_entry));
+  progress.begin("copying segments", 0, "steps");
+  for (const auto& [segment, file] : segments) {
+    const auto known = std::ranges::find(older, segment, &Entry::name);
+    const Entry* same = known == older.end() ? nullptr : &*known;
+    KM_TRY(const bool shared, share(same, data / segment, file.get(), older_directory.value_or(fs::path()), directory / segment, progress));
+    if (shared) {
+      entries.push_back(*same);
+      ++made.files_shared;
+    } else {
+      KM_TRY(Entry copied, copy_file(segment, data / segment, file.get(), directory / segment, progress));
+      entries.push_back(std::move(copied));
+    }
+  }
+  for (const Entry& entry : entries) made.octets += entry.octets;
+  made.files = entries.size();
+  KM_CHECK(write_manifest(directory, entries));
+  KM_CHECK(sync_tree(directory));
+  KM_CHECK(move(directory, made.directory));
+  KM_CHECK(kv::sync_directory(target));
+  progress.end();
+  return made;
+}
+
+Result<BackedUp> restore(const std::string& from, const std::string& data_directory, Force force, Progress& progress) {
+  std::error_code code;
+  const fs::path given(from), data(data_directory);
+  const auto directory = fs::exists(given / "manifest", code) ? std::optional(given) : newest(given);
+  if (!directory) return fail(ErrorKind::not_found, from + ": there is no backup here");
+  KM_TRY(const auto entries, read_manifest(*directory));
+  progress.begin("checking the backup", 0, "steps");
+  KM_TRY(BackedUp seen, check_files(*directory, entries, progress));
+  KM_CHECK(kv::make_directory(data_directory));
+  if (has_store(data) && force == Force::no)
+    return fail(ErrorKind::conflict, data_directory + ": there is a store here; --force moves it aside");
+  KM_TRY(const auto lock, lmdb::OwnerLock::acquire(data_directory + "/owner.lock"));
+
+  const fs::path fresh = data / ".restore";
+  fs::remove_all(fresh, code);
+  KM_CHECK(kv::make_directory(fresh.string()));
+  KM_CHECK(kv::make_directory((fresh / "blobs").string()));
+  progress.begin("restoring", 0, "steps");
+  for (const Entry& entry : entries) {
+    KM_TRY(const Descriptor file, open_file(*directory / entry.name, O_RDONLY));
+    KM_TRY(const Entry copied, copy_file(entry.name, *directory / entry.name, file.get(), fresh / entry.name, progress));
+    if (copied.digest != entry.digest) return fail(ErrorKind::corrupt, (*directory / entry.name).string() + ": changed meanwhile");
+  }
+  KM_CHECK(sync_tree(fresh));
+  if (has_store(data)) KM_CHECK(move_aside(data));
+  fs::remove(data / "blobs", code);  // empty, or not there
+  KM_CHECK(move(fresh / "blobs", data / "blobs"));
+  KM_CHECK(move(fresh / index_name, data / index_name));
+  fs::remove(fresh, code);
+  KM_CHECK(kv::sync_directory(data_directory));
+  progress.end();
+  return seen;
+}
+
+}  // namespace keystonemail::host

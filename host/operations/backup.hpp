@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Backups: a directory for each, named by its time, with the index, the segment files and a manifest of SHA-256 digests:
+//
+//   keystone-mail backup 1
+//   9f86d0...  40960  data.mdb
+//   60303a...  1048576  blobs/0000000001.segment
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "keystonemail/base/result.hpp"
+#include "operations/progress.hpp"
+
+namespace keystonemail::host {
+
+class Stores;
+
+struct BackedUp {
+  std::string directory;                  // of this backup
+  std::uint64_t files = 0, octets = 0;
+  std::uint64_t files_shared = 0;         // hard links to an older backup's
+};
+
+// Copies the stores as they are at one moment while they go on working: the index by a snapshot, then the segments,
+// which hold all that it names. Files that the newest backup in `target` has are linked, not copied. All is synced
+// before the backup takes its name.
+// Blocks. Threads: any. Errors: unavailable.
+[[nodiscard]] Result<BackedUp> backup(Stores& stores, const std::string& data_directory, const std::string& target,
+                                      Progress& progress);
+
+enum class Force : bool { no, yes };
+
+// Puts a backup, or the newest one in a directory of them, into `data_directory`, once every digest is found right.
+// Errors: conflict (there is a store, or a server runs on it), corrupt (names the file), not_found, unavailable. With
+// Force::yes a store that is there is moved aside, into "before-restore-...".
+[[nodiscard]] Result<BackedUp> restore(const std::string& from, const std::string& data_directory, Force force,
+                                       Progress& progress);
+
+}  // namespace keystonemail::host
