@@ -25,6 +25,7 @@ struct Invocation {
   std::string config = usual_config;
   bool json = false;
   InitRequest init;
+  DemoRequest demo;
   AdminRequest admin;
   bool password_stdin = false;
   bool repair = false;
@@ -60,7 +61,7 @@ CLI::App* admin_command(CLI::App& parent, Invocation& all, const std::string& na
     option->expected(1, several ? 1'000 : 1);
   }
   if (password == Password::yes) made->add_flag("--password-stdin", all.password_stdin, "read the password from standard input");
-  made->callback([&all, noun = parent.get_name(), name] {
+  made->callback([&all, noun = parent.get_parent() ? parent.get_name() : "server", name] {
     all.admin.noun = noun;
     all.admin.verb = name;
     if (all.password_stdin) all.admin.password = read_password();
@@ -86,8 +87,13 @@ void add_admin(CLI::App& app, Invocation& all) {
   admin_command(*account, all, "disable", "refuse logins and mail", "address");
   admin_command(*account, all, "enable", "take them again", "address");
   admin_command(*account, all, "password", "set the password", "address", Password::yes);
-  admin_command(*account, all, "app-password", "make a password for one device and print it", "address")
-      ->add_option("--name", all.admin.name, "of the device");
+  auto* app_password = command(*account, all, "app-password", "passwords made for one device each");
+  app_password->require_subcommand(1);
+  admin_command(*app_password, all, "add", "make one and print it: it is never shown again", "address")
+      ->add_option("--name", all.admin.name, "of the device")->required();
+  admin_command(*app_password, all, "list", "list their names", "address");
+  admin_command(*app_password, all, "remove", "make one useless", "address")
+      ->add_option("--name", all.admin.name, "of the device")->required();
   auto* domain = command(app, all, "domain", "domains we take mail for");
   domain->require_subcommand(1);
   admin_command(*domain, all, "add", "add a domain", "domain");
@@ -102,6 +108,8 @@ void add_admin(CLI::App& app, Invocation& all) {
   queue->require_subcommand(1);
   admin_command(*queue, all, "list", "list all entries", "");
   admin_command(*queue, all, "show", "one entry with its recipients", "id");
+  admin_command(app, all, "reload", "have the running server read its configuration again", "");
+  admin_command(app, all, "unban", "let an address that guessed passwords in again", "address");
 }
 
 void add_init(CLI::App& app, Invocation& all) {
@@ -114,6 +122,14 @@ void add_init(CLI::App& app, Invocation& all) {
     all.init.config = all.config;
     all.status = run_init(all.init, all.output());
   });
+}
+
+void add_demo(CLI::App& app, Invocation& all) {
+  auto* demo = app.add_subcommand("demo", "run a server on loopback that shows itself working, with settings for your mail client");
+  auto* data = demo->add_option("--data", all.demo.data, "where its mail is kept")->capture_default_str();
+  demo->add_flag("--ephemeral", all.demo.ephemeral, "keep everything in memory")->excludes(data);
+  demo->add_flag("--check", all.demo.check, "end after the self-test");
+  demo->callback([&all] { all.status = run_demo(all.demo); });
 }
 
 void add_operations(CLI::App& app, Invocation& all) {
@@ -152,6 +168,7 @@ int main(int argc, char** argv) {
   command(app, all, "serve", "run the server")->callback([&all] { all.status = run_serve(all.config); });
   command(app, all, "check", "check the configuration and all it names")->callback([&all] { all.status = run_check(all.config, all.output()); });
   add_init(app, all);
+  add_demo(app, all);
   add_admin(app, all);
   add_operations(app, all);
   auto* help = app.add_subcommand("help", "more about: config");

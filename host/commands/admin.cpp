@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
+#include <algorithm>
 #include <cstdio>
-#include <functional>
 #include <utility>
 
 #include "base/format.hpp"
 #include "commands/commands.hpp"
+#include "control/control.hpp"
 #include "keystonemail/backends/libuv/uv_loop.hpp"
+#include "keystonemail/base/ip_address.hpp"
 #include "keystonemail/base/text.hpp"
+#include "keystonemail/crypto/password.hpp"
+#include "keystonemail/mime/date.hpp"
 #include "server/stderr_log.hpp"
 #include "server/stores.hpp"
 
@@ -24,7 +28,28 @@ AdminReply failed(const Error& error) {
   return reply;
 }
 
-AdminReply done(std::string text) { return {.status = 0, .text = std::move(text), .json = "{\"ok\":true}\n", .error = {}}; }
+AdminReply wrong_usage(std::string error) {
+  AdminReply reply;
+  reply.status = 2;
+  reply.error = std::move(error);
+  return reply;
+}
+
+AdminReply done(std::string text) { return {.status = 0, .text = std::move(text), .json = "{\"ok\":true}\n", .error = {}, .warning = {}}; }
+
+// An administrator may set any password, and is told what is wrong with it.
+std::string warning_of(const AdminRequest& request) {
+  std::string out;
+  if (request.password.empty()) return out;
+  for (const std::string& why : crypto::password_weaknesses(request.password, request.arguments.at(0)))
+    out += (out.empty() ? "this password is weak: " : " ") + why;
+  return out;
+}
+
+AdminReply with_warning(AdminReply reply, std::string warning) {
+  if (reply.status == 0) reply.warning = std::move(warning);
+  return reply;
+}
 
 AdminReply finished(const Result<void>& result, std::string text) { return result ? done(std::move(text)) : failed(result.error()); }
 
@@ -35,7 +60,7 @@ struct Listing {
     text += line + "\n";
     json += (json.size() > 1 ? "," : "") + object;
   }
-  AdminReply reply() && { return {.status = 0, .text = std::move(text), .json = json + "]\n", .error = {}}; }
+  AdminReply reply() && { return {.status = 0, .text = std::move(text), .json = json + "]\n", .error = {}, .warning = {}}; }
 };
 
 std::string json_list(const std::vector<std::string>& all) {
@@ -57,7 +82,7 @@ Task<AdminReply> account_add(Stores& stores, AdminRequest request, Context conte
   if (!request.password.empty()) account.password = crypto::SecretString(request.password);
   auto added = co_await stores.server->accounts().add_account(std::move(account), context);
   if (!added) co_return failed(added.error());
-  co_return done("added " + added->login + "\n");
+  co_return with_warning(done("added " + added->login + "\n"), warning_of(request));
 }
 
 Task<AdminReply> account_list(Stores& stores, AdminRequest, Context context) {
@@ -90,16 +115,35 @@ Task<AdminReply> account_password(Stores& stores, AdminRequest request, Context 
   crypto::SecretString password(request.password);
   auto result = co_await stores.server->accounts().set_password(request.arguments.at(0), std::move(password),
                                                        accounts::Accounts::ScramForPassword::no, context);
-  co_return finished(result, "changed the password of " + request.arguments[0] + "\n");
+  co_return with_warning(finished(result, "changed the password of " + request.arguments[0] + "\n"), warning_of(request));
 }
 
-Task<AdminReply> account_app_password(Stores& stores, AdminRequest request, Context context) {
+Task<AdminReply> app_password_add(Stores& stores, AdminRequest request, Context context) {
   accounts::AppPassword wanted;
-  wanted.name = request.name.empty() ? "device" : request.name;
+  wanted.name = request.name;
   auto made = co_await stores.server->accounts().add_app_password(request.arguments.at(0), std::move(wanted), context);
   if (!made) co_return failed(made.error());
   const std::string text(made->view());
-  co_return AdminReply{.status = 0, .text = text + "\n", .json = format("{{\"ok\":true,\"app_password\":{}}}\n", json_text(text)), .error = {}};
+  AdminReply reply = done(text + "\n");
+  reply.json = format("{{\"ok\":true,\"app_password\":{}}}\n", json_text(text));
+  co_return reply;
+}
+
+Task<AdminReply> app_password_list(Stores& stores, AdminRequest request, Context context) {
+  auto all = co_await stores.server->accounts().app_passwords(request.arguments.at(0), context);
+  if (!all) co_return failed(all.error());
+  Listing list;
+  for (const accounts::AppPassword& one : *all) {
+    const std::string created = mime::format_date({one.created, {}});
+    list.add(format("{} (made {})", one.name, created),
+             format("{{\"name\":{},\"created\":{}}}", json_text(one.name), json_text(created)));
+  }
+  co_return std::move(list).reply();
+}
+
+Task<AdminReply> app_password_remove(Stores& stores, AdminRequest request, Context context) {
+  auto result = co_await stores.server->accounts().remove_app_password(request.arguments.at(0), request.name, context);
+  co_return finished(result, format("removed {} of {}\n", request.name, request.arguments[0]));
 }
 
 Task<AdminReply> domain_add(Stores& stores, AdminRequest request, Context context) {
@@ -166,7 +210,7 @@ Task<AdminReply> queue_list(Stores& stores, AdminRequest, Context context) {
 
 Task<AdminReply> queue_show(Stores& stores, AdminRequest request, Context context) {
   const auto id = parse_decimal(request.arguments.at(0));
-  if (!id) co_return AdminReply{.status = 2, .text = {}, .json = {}, .error = "an entry's id is a number"};
+  if (!id) co_return wrong_usage("an entry's id is a number");
   auto entry = co_await stores.server->queue().show(queue::EntryId{*id}, context);
   if (!entry) co_return failed(entry.error());
   Listing list;
@@ -176,17 +220,49 @@ Task<AdminReply> queue_show(Stores& stores, AdminRequest request, Context contex
   co_return std::move(list).reply();
 }
 
+Task<AdminReply> server_reload(Stores& stores, AdminRequest, Context) {
+  if (!stores.reload) co_return failed(Error(ErrorKind::unavailable, "no server is running"));
+  const auto result = stores.reload();
+  co_return finished(result, "reloaded\n");
+}
+
+Task<AdminReply> server_unban(Stores& stores, AdminRequest request, Context) {
+  const auto address = IpAddress::parse(request.arguments.at(0));
+  if (!address) co_return wrong_usage("not an IP address: " + request.arguments[0]);
+  if (!stores.reload) co_return failed(Error(ErrorKind::unavailable, "no server is running, so nobody is banned"));
+  const std::size_t lifted = stores.server->login_gate().unban(*address);
+  AdminReply reply = done(lifted > 0 ? format("lifted {} bans\n", lifted) : "there was no ban\n");
+  reply.json = format("{{\"ok\":true,\"lifted\":{}}}\n", lifted);
+  co_return reply;
+}
+
 struct Command {
   std::string_view noun, verb;
   Task<AdminReply> (*run)(Stores&, AdminRequest, Context);
+  std::size_t arguments_min;
 };
 
 constexpr Command commands[] = {
-    {"account", "add", account_add},         {"account", "list", account_list},         {"account", "remove", account_remove},
-    {"account", "disable", account_disable}, {"account", "enable", account_enable},     {"account", "password", account_password},
-    {"account", "app-password", account_app_password}, {"domain", "add", domain_add},   {"domain", "list", domain_list},
-    {"domain", "remove", domain_remove},     {"alias", "add", alias_add},               {"alias", "list", alias_list},
-    {"alias", "remove", alias_remove},       {"queue", "list", queue_list},             {"queue", "show", queue_show}};
+    {"account", "add", account_add, 1},
+    {"account", "list", account_list, 0},
+    {"account", "remove", account_remove, 1},
+    {"account", "disable", account_disable, 1},
+    {"account", "enable", account_enable, 1},
+    {"account", "password", account_password, 1},
+    {"app-password", "add", app_password_add, 1},
+    {"app-password", "list", app_password_list, 1},
+    {"app-password", "remove", app_password_remove, 1},
+    {"domain", "add", domain_add, 1},
+    {"domain", "list", domain_list, 0},
+    {"domain", "remove", domain_remove, 1},
+    {"alias", "add", alias_add, 2},
+    {"alias", "list", alias_list, 0},
+    {"alias", "remove", alias_remove, 1},
+    {"queue", "list", queue_list, 0},
+    {"queue", "show", queue_show, 1},
+    {"server", "reload", server_reload, 0},
+    {"server", "unban", server_unban, 1},
+};
 
 Task<AdminReply> open_and_administer(const Config& config, Log& log, AdminRequest request, Context context) {
   auto stores = co_await Stores::open(config, log, nullptr, context);
@@ -194,22 +270,38 @@ Task<AdminReply> open_and_administer(const Config& config, Log& log, AdminReques
   co_return co_await administer(**stores, std::move(request), context);
 }
 
+bool is_all_utf8(const AdminRequest& request) {
+  return is_utf8(request.password) && is_utf8(request.name) && std::ranges::all_of(request.arguments, [](const auto& one) { return is_utf8(one); });
+}
+
 }  // namespace
 
 Task<AdminReply> administer(Stores& stores, AdminRequest request, Context context) {
-  for (const Command& command : commands)
-    if (command.noun == request.noun && command.verb == request.verb)
-      return command.run(stores, std::move(request), std::move(context));
-  return []() -> Task<AdminReply> { co_return AdminReply{.status = 2, .text = {}, .json = {}, .error = "no such command"}; }();
+  for (const Command& command : commands) {
+    if (command.noun != request.noun || command.verb != request.verb) continue;
+    if (request.arguments.size() < command.arguments_min) co_return wrong_usage("an argument is missing");
+    co_return co_await command.run(stores, std::move(request), std::move(context));
+  }
+  co_return wrong_usage("no such command");
 }
 
 int run_admin(const std::string& path, AdminRequest request, Output output) {
   auto reading = read_config_file(path);
   if (!reading) return report_error(output, reading.error().text());
   if (!reading->errors.empty()) return report_error(output, describe(reading->errors, path));
+  if (!is_all_utf8(request)) return report_error(output, "arguments and passwords must be UTF-8", 2);
   StderrLog log(reading->config.log_format, LogLevel::warning);
   libuv::UvLoop loop;
-  const AdminReply reply = loop.run_until(open_and_administer(reading->config, log, std::move(request), Context{&loop}));
+  AdminReply reply;
+  if (auto server = control::connect(loop, reading->config.data_directory)) {
+    auto answer = loop.run_until(control::ask(std::move(*server), std::move(request), Context{&loop}));
+    reply = answer ? std::move(*answer) : failed(answer.error());
+  } else if (server.error().kind() == ErrorKind::denied) {
+    reply = failed(server.error());
+  } else {
+    reply = loop.run_until(open_and_administer(reading->config, log, std::move(request), Context{&loop}));
+  }
+  if (!reply.warning.empty()) std::fprintf(stderr, "keystone-mail: warning: %s\n", reply.warning.c_str());
   if (!reply.error.empty()) return report_error(output, reply.error, reply.status);
   std::fputs(output == Output::json ? reply.json.c_str() : reply.text.c_str(), stdout);
   return reply.status;

@@ -28,7 +28,15 @@ struct InitRequest {
 [[nodiscard]] int run_check(const std::string& config, Output output);
 [[nodiscard]] int run_serve(const std::string& config);
 
-// What account, domain, alias and queue are asked to do, in words: {"account", "add"}, {"alice@example.org"}.
+struct DemoRequest {
+  std::string data = "keystone-demo";
+  bool ephemeral = false;  // in memory
+  bool check = false;      // end after the self-test
+};
+// A server on loopback with two accounts, that sends itself a message and stays up until it is told to stop.
+[[nodiscard]] int run_demo(const DemoRequest& request);
+
+// What an administrative command is asked to do, in words: {"account", "add"}, {"alice@example.org"}.
 struct AdminRequest {
   std::string noun, verb;
   std::vector<std::string> arguments;
@@ -40,9 +48,10 @@ struct AdminReply {
   std::string text;                     // for people
   std::string json;
   std::string error;                    // on stderr; empty when all is well
+  std::string warning;                  // on stderr as well
 };
 [[nodiscard]] Task<AdminReply> administer(Stores& stores, AdminRequest request, Context context);
-// Opens the store itself: no server may be running on it.
+// Has the running server do it, or opens the store itself when none runs.
 [[nodiscard]] int run_admin(const std::string& config, AdminRequest request, Output output);
 
 enum class Repair : bool { no, yes };

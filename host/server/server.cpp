@@ -15,6 +15,7 @@
 
 #include "base/format.hpp"
 #include "base/try.hpp"
+#include "control/control.hpp"
 #include "keystonemail/backends/libuv/uv_server.hpp"
 #include "server/privileges.hpp"
 #include "server/stderr_log.hpp"
@@ -59,13 +60,20 @@ keystonemail::ListenerOptions listener_options(const ListenerConfig& listener) {
   return options;
 }
 
+bool same_limits(const Limits& a, const Limits& b) {
+  const auto same = [](const IpNetwork& x, const IpNetwork& y) { return x.address == y.address && x.prefix_bits == y.prefix_bits; };
+  return a.message_size == b.message_size && a.connections == b.connections && std::ranges::equal(a.trusted, b.trusted, same) &&
+         a.connections_per_address == b.connections_per_address && a.connections_per_minute == b.connections_per_minute &&
+         a.connections_per_account == b.connections_per_account;
+}
+
 // Whether what a reload cannot change has changed.
 bool needs_restart(const Config& a, const Config& b) {
   const auto same = [](const ListenerConfig& x, const ListenerConfig& y) {
     return x.protocol == y.protocol && x.address == y.address && x.tls == y.tls && x.allow_plaintext_auth == y.allow_plaintext_auth;
   };
   return a.hostname != b.hostname || a.primary_domain != b.primary_domain || a.data_directory != b.data_directory ||
-         a.user != b.user || a.loops != b.loops || a.limits.message_size != b.limits.message_size ||
+         a.user != b.user || a.loops != b.loops || !same_limits(a.limits, b.limits) ||
          !std::ranges::equal(a.listeners, b.listeners, same);
 }
 
@@ -81,7 +89,8 @@ class Program {
  private:
   [[nodiscard]] Result<void> prepare_directory();
   [[nodiscard]] Result<void> listen(const ListenerConfig& listener, std::size_t index);
-  void reload();
+  Result<void> reload();
+  [[nodiscard]] Result<void> read_again();
   void end();
 
   Config config_;
@@ -92,6 +101,7 @@ class Program {
   libuv::UvServer loops_;
   std::vector<libuv::InheritedSocket> inherited_;
   std::unique_ptr<Stores> stores_;
+  std::unique_ptr<transport::Listener> control_;
   std::vector<transport::Handler> handlers_;  // as config_.listeners; set before a loop runs
   std::string addresses_;
   bool is_ending_ = false;
@@ -108,6 +118,10 @@ Result<void> Program::start() {
   KM_TRY(stores_, opening_.run_until(Stores::open(config_, log_, tls, Context{&opening_})));
   for (std::size_t i = 0; i < handlers_.size(); ++i)
     handlers_[i] = stores_->server->handler(listener_options(config_.listeners[i]));
+  stores_->reload = [this] { return reload(); };
+  auto control = control::listen(loops_.main_loop(), config_.data_directory, *stores_);
+  if (control) control_ = std::move(*control);
+  else log_.event(LogLevel::warning, "control.unavailable", {{"why", control.error().describe()}});  // serving mail goes first
   return {};
 }
 
@@ -140,7 +154,7 @@ void Program::run() {
   (void)signal(SIGPIPE, SIG_IGN);
   loop.on_signal(SIGTERM, [this] { end(); });
   loop.on_signal(SIGINT, [this] { end(); });
-  loop.on_signal(SIGHUP, [this] { reload(); });
+  loop.on_signal(SIGHUP, [this] { (void)reload(); });
   std::fprintf(stderr, "ready%s\n", addresses_.c_str());
   std::fflush(stderr);
   loops_.run();
@@ -153,17 +167,22 @@ void Program::end() {
   is_ending_ = true;
 }
 
-void Program::reload() {
-  const auto refuse = [this](std::string_view why) {
-    log_.event(LogLevel::error, "config.refused", {{"file", path_}, {"why", why}});
-  };
-  auto reading = read_config_file(path_);
-  if (!reading) return refuse(reading.error().text());
-  if (!reading->errors.empty()) return refuse(describe(reading->errors, path_));
-  if (needs_restart(config_, reading->config)) return refuse("hostname, domain, directory, user, loops, message_size or listeners changed: restart");
-  if (const auto loaded = tls_.load(reading->config); !loaded) return refuse(loaded.error().text() + " " + loaded.error().detail());
-  log_.set(reading->config.log_format, reading->config.log_level);
-  log_.event(LogLevel::info, "config.reloaded", {{"file", path_}});
+Result<void> Program::reload() {
+  const auto done = read_again();
+  if (done) log_.event(LogLevel::info, "config.reloaded", {{"file", path_}});
+  else log_.event(LogLevel::error, "config.refused", {{"file", path_}, {"why", done.error().text()}});
+  return done;
+}
+
+Result<void> Program::read_again() {
+  KM_TRY(const ConfigReading reading, read_config_file(path_));
+  if (!reading.errors.empty()) return fail(ErrorKind::invalid, describe(reading.errors, path_));
+  if (needs_restart(config_, reading.config))
+    return fail(ErrorKind::conflict, "hostname, domain, directory, user, loops, limits or listeners changed: restart the server for that");
+  if (const auto loaded = tls_.load(reading.config); !loaded)
+    return fail(loaded.error().kind(), loaded.error().text() + " " + loaded.error().detail());
+  log_.set(reading.config.log_format, reading.config.log_level);
+  return {};
 }
 
 }  // namespace

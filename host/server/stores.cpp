@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "base/try.hpp"
+#include "keystonemail/backends/memory/blob_store.hpp"
+#include "keystonemail/backends/memory/kv_store.hpp"
 
 namespace keystonemail::host {
 
@@ -49,6 +51,19 @@ Task<Result<std::unique_ptr<Stores>>> Stores::open(const Config& config, Log& lo
   KM_CO_TRY(stores->blobs, co_await segments::open_blob_store(*stores->kv, std::move(blob_options), context));
   keystonemail::ServerOptions options = server_options(config, first_table);
   keystonemail::ServerPorts ports{*stores->kv, *stores->blobs, stores->random, log, std::move(tls)};
+  KM_CO_TRY(stores->server, co_await keystonemail::Server::open(std::move(options), std::move(ports), context));
+  co_return std::move(stores);
+}
+
+Task<Result<std::unique_ptr<Stores>>> Stores::open_in_memory(const Config& config, Log& log, TlsProvider tls, Context context) {
+  auto stores = std::make_unique<Stores>();
+  memory::KvOptions kv_options;
+  kv_options.tables = {"blobs"};
+  const kv::Table first_table = append_tables(kv_options.tables, keystonemail::Server::tables());
+  stores->memory_kv = memory::make_kv_store(std::move(kv_options));
+  stores->memory_blobs = memory::make_blob_store({.table = kv::Table{0}});
+  keystonemail::ServerOptions options = server_options(config, first_table);
+  keystonemail::ServerPorts ports{*stores->memory_kv, *stores->memory_blobs, stores->random, log, std::move(tls)};
   KM_CO_TRY(stores->server, co_await keystonemail::Server::open(std::move(options), std::move(ports), context));
   co_return std::move(stores);
 }

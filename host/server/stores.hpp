@@ -26,9 +26,17 @@ class Stores {
   [[nodiscard]] static Task<Result<std::unique_ptr<Stores>>> open(const Config& config, Log& log, TlsProvider tls,
                                                                   Context context);
 
+  // The same in memory: gone with the process.
+  [[nodiscard]] static Task<Result<std::unique_ptr<Stores>>> open_in_memory(const Config& config, Log& log, TlsProvider tls,
+                                                                            Context context);
+
+  // Of a running server: reads its configuration again. Empty when no server runs.
+  std::function<Result<void>()> reload;
   SystemRandom random;
   std::unique_ptr<lmdb::KvStore> kv;
   std::unique_ptr<segments::BlobStore> blobs;
+  std::unique_ptr<kv::Store> memory_kv;        // instead of those two
+  std::unique_ptr<blob::Store> memory_blobs;
   std::unique_ptr<keystonemail::Server> server;
 };
 
