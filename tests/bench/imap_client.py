@@ -26,7 +26,7 @@ class Imap:
             if not chunk:
                 raise EOFError('the server closed: ' + repr(tail[-200:]))
             chunks.append(chunk)
-            tail = (tail + chunk)[-400:]
+            tail = (tail + chunk)[-8192:]
         return b''.join(chunks)
 
     def send(self, text):
