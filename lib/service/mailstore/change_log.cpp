@@ -33,9 +33,11 @@ bool decode_uids(RecordReader& reader, Uids& uids) {
   const std::uint64_t runs = reader.number();
   std::uint64_t at = 0;
   for (std::uint64_t i = 0; i < runs && reader.ok(); ++i) {
-    at += reader.number();
+    const std::uint64_t gap = reader.number();
+    if (gap > UINT32_MAX) return false;
+    at += gap;
     const std::uint64_t length = reader.number();
-    if (at + length > UINT32_MAX || length > uids_max - std::min(uids.size(), uids_max)) return false;
+    if (length > uids_max - std::min(uids.size(), uids_max) || at + length > UINT32_MAX) return false;
     for (std::uint64_t n = 0; n < length; ++n) uids.push_back(static_cast<mailstore::Uid>(at++));
   }
   return reader.ok();

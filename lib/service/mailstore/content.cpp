@@ -69,6 +69,7 @@ bool read_blobs(RecordReader& reader, std::vector<BlobUse>& blobs) {
     if (digest.size() != use.id.digest.size()) return false;
     std::memcpy(use.id.digest.data(), digest.data(), digest.size());
     use.octets = reader.number();
+    if (use.octets > blob::limits::blob_octets_max) return false;
     blobs.push_back(use);
   }
   return reader.ok();

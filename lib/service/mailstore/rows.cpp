@@ -18,7 +18,7 @@ std::optional<MessageRecord> MessageRecord::read(std::string_view row) noexcept 
   r.listed = (bits & bit_listed) != 0;
   r.system = static_cast<std::uint8_t>(row[1]);
   const std::size_t count = load_little<std::uint16_t>(row.data() + 2);
-  if (row.size() != octets_fixed + 2 * count) return std::nullopt;
+  if (count > mailstore::limits::keywords_per_email_max || row.size() != octets_fixed + 2 * count) return std::nullopt;
   r.size = load_little<std::uint32_t>(row.data() + 4);
   r.email = load_little<std::uint64_t>(row.data() + 8);
   r.thread = load_little<std::uint64_t>(row.data() + 16);

@@ -89,7 +89,7 @@ PreparedEmail KvStagedMessage::prepare(std::string_view prefix, const SipKey& ke
   const bool trace = is_trace_only(prefix);
   if (!summarised_prefix_octets_ || *summarised_prefix_octets_ != prefix.size() || !trace || !summary_is_of_trace_) {
     if (prefix.size() <= headroom) {
-      std::memcpy(raw_.data() + headroom - prefix.size(), prefix.data(), prefix.size());
+      prefix.copy(raw_.data() + headroom - prefix.size(), prefix.size());  // a prefix may be empty and null
       summarise(std::string_view(raw_).substr(headroom - prefix.size()), key);
     } else {
       summarise(std::string(prefix).append(raw()), key);

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Rows that damage has reached read as nothing; tests/fuzz/store_records.cpp looks for more of them.
+#include "service/mailstore/rows.hpp"
+
+#include <doctest/doctest.h>
+
+#include "base/record.hpp"
+#include "service/mailstore/change_log.hpp"
+#include "service/mailstore/content.hpp"
+
+using namespace keystonemail;
+using namespace keystonemail::service;
+
+TEST_CASE("mail store rows: a message with more keywords than an email may have is damage, not an assertion") {
+  MessageRecord record;
+  const std::string most(2 * mailstore::limits::keywords_per_email_max, '\1');
+  record.numbers = most;
+  std::string row(std::string_view(record.encode()));
+  CHECK(MessageRecord::read(row).has_value());
+  store_little(row.data() + 2, static_cast<std::uint16_t>(mailstore::limits::keywords_per_email_max + 1));
+  CHECK(!MessageRecord::read(row + "xx").has_value());
+}
+
+TEST_CASE("mail store rows: a change log whose numbers wrap round is damage") {
+  const auto log_of = [](std::uint64_t gap, std::uint64_t length) {
+    RecordWriter writer;
+    return writer.octet(row_version).number(1).number(gap).number(length).number(0).take();
+  };
+  REQUIRE(LogEntry::read(log_of(7, 2)));
+  CHECK(LogEntry::read(log_of(7, 2))->changed == Uids{7, 8});
+  CHECK(!LogEntry::read(log_of(UINT64_MAX - 4, 20)));
+  CHECK(!LogEntry::read(log_of(UINT32_MAX, 1)));
+}
+
+TEST_CASE("mail store rows: a blob longer than any blob is damage") {
+  const auto content_of = [](std::uint64_t octets) {
+    Content content;
+    content.blobs.push_back({.id = {}, .octets = octets});
+    return content.encode();
+  };
+  CHECK(Content::decode(content_of(blob::limits::blob_octets_max)).has_value());
+  CHECK(!Content::decode(content_of(blob::limits::blob_octets_max + 1)).has_value());
+  CHECK(!Content::decode_blobs(content_of(UINT64_MAX)).has_value());
+}
