@@ -50,7 +50,7 @@ void print_commands(const Scene& scene, Printer& printer) {
   printer.line(format("  curl --ssl-reqd {} --user {} 'imap://127.0.0.1:{}/INBOX;MAILINDEX=1;SECTION=HEADER'", trust,
                       quoted(bob.login + ":" + bob.password), scene.ports.imap));
   const std::string certificate = scene.certificate_path.empty() ? "" : " certificate_file=\"" + scene.certificate_path + "\"";
-  const std::string settings = format("set imap_user=\"{}\" imap_pass=\"{}\" ssl_force_tls=yes{}", bob.login, bob.password, certificate);
+  const std::string settings = format("set imap_user=\"{}\" imap_pass=\"{}\" ssl_force_tls=yes{}", bob.login, bob.app_password, certificate);
   printer.line(format("  mutt -F /dev/null -e {} -f imaps://127.0.0.1:{}/INBOX", quoted(settings), scene.ports.imaps));
 }
 

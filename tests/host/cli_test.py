@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the Keystone Mail authors
 """The program's exit codes, output and life: argv[1] is keystone-mail."""
+import imaplib
 import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -74,6 +76,8 @@ with tempfile.TemporaryDirectory() as directory:
     check("account add ends with 0", code == 0, (out, err))
     code, out, err = run("--config", config, "account", "add", "alice@example.test", "--password-stdin", text="x y z\n")
     check("the same account again ends with 1", code == 1, (out, err))
+    code, _, err = run("--config", config, "account", "add", "weak@example.test", "--password-stdin", text="short\n")
+    check("a weak password is taken with a warning", code == 0 and "warning: this password is weak" in err, err)
     code, out, err = run("--config", config, "account", "list", "--json")
     check("account list --json has it", code == 0 and json.loads(out)[0]["login"] == "alice@example.test", (out, err))
     code, out, err = run("--config", config, "queue", "list", "--json")
@@ -87,6 +91,79 @@ with tempfile.TemporaryDirectory() as directory:
     for protocol, greeting in (("smtp", b"220 "), ("imap", b"* OK")):
         with socket.create_connection(listeners[protocol], timeout=20) as client:
             check(f"{protocol} greets", client.recv(1000).startswith(greeting))
+    # Commands while the server runs go through its control socket.
+    socket_path = data + "/control.sock"
+    check("the control socket is the owner's alone", os.stat(socket_path).st_mode & 0o777 == 0o600)
+    code, out, err = run("--config", config, "account", "add", "bob@example.test", "--password-stdin", text="another horse battery\n")
+    check("an account is added while the server runs", code == 0 and "added bob@example.test" in out, (out, err))
+    code, out, err = run("--config", config, "account", "add", "bob@example.test", "--password-stdin", text="another horse battery\n")
+    check("adding it again ends with 1", code == 1 and err, (out, err))
+    code, out, err = run("--config", config, "account", "password", "bob@example.test", "--password-stdin", text="weak\n")
+    check("a weak password is warned of through the socket too", code == 0 and "warning" in err, err)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+    def log_in(password):
+        try:
+            with imaplib.IMAP4_SSL(*listeners["imaps"], ssl_context=context) as client:
+                return client.login("bob@example.test", password)[0] == "OK"
+        except imaplib.IMAP4.error:
+            return False
+
+    check("and can log in by IMAP at once", log_in("weak") and not log_in("another horse battery"))
+    code, out, err = run("--config", config, "account", "app-password", "add", "bob@example.test", "--name", "phone")
+    device = out.split()[-1] if out else ""
+    check("an app password is made and works", code == 0 and log_in(device), (out, err))
+    code, out, err = run("--config", config, "account", "app-password", "list", "bob@example.test", "--json")
+    check("it is listed", code == 0 and [one["name"] for one in json.loads(out)] == ["phone"], (out, err))
+    code, out, err = run("--config", config, "account", "app-password", "remove", "bob@example.test", "--name", "phone")
+    check("and useless once removed", code == 0 and not log_in(device), (out, err))
+    code, out, err = run("--config", config, "reload")
+    check("reload has the server read its configuration", code == 0, (out, err))
+    with open(config) as file:
+        good = file.read()
+    with open(config, "w") as file:
+        file.write(good.replace('hostname = "mail.example.test"', 'hostname = "other.example.test"'))
+    code, out, err = run("--config", config, "reload")
+    check("reload says what needs a restart and ends with 1", code == 1 and "restart" in err, (out, err))
+    with open(config, "w") as file:
+        file.write(good)
+    code, out, err = run("--config", config, "unban", "192.0.2.1", "--json")
+    check("unban answers in JSON", code == 0 and json.loads(out)["lifted"] == 0, (out, err))
+    code, out, err = run("--config", config, "unban", "nobody")
+    check("unban of what is no address ends with 2", code == 2, (out, err))
+
+    def raw_control(octets, end=True):
+        with socket.socket(socket.AF_UNIX) as control:
+            control.settimeout(20)
+            control.connect(socket_path)
+            control.sendall(octets)
+            if end:
+                control.shutdown(socket.SHUT_WR)
+            answer = b""
+            while piece := control.recv(65536):
+                answer += piece
+            return json.loads(answer[4:]) if answer else None
+
+    def framed(text):
+        return len(text).to_bytes(4, "big") + text
+
+    for name, octets in (("a length beyond the limit", b"\xff\xff\xff\xff"), ("what is no JSON", framed(b"hello")),
+                         ("JSON nested deeply", framed(b"[" * 100_000)), ("half a request", framed(b"{}")[:3]),
+                         ("arguments that are no texts", framed(b'{"noun":"account","verb":"add","arguments":[1]}'))):
+        answer = raw_control(octets)
+        check(f"control: {name} is refused", answer and answer["status"] == 1 and answer["error"], answer)
+    for request in (b'{"noun":"account","verb":"add","arguments":[]}', b'{"noun":"x","verb":"y","arguments":[]}'):
+        answer = raw_control(framed(request))
+        check("control: a request that makes no sense has status 2", answer and answer["status"] == 2, answer)
+    raw = framed(b'{"noun":"domain","verb":"list","arguments":[]}')
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(socket_path)
+        for octet in raw:
+            control.sendall(bytes([octet]))
+            time.sleep(0.001)
+        control.settimeout(20)
+        check("control: a request may come octet by octet", b"example.test" in control.recv(65536))
     server.send_signal(signal.SIGHUP)
     time.sleep(0.3)
     check("SIGHUP does not end it", server.poll() is None)
@@ -98,7 +175,12 @@ with tempfile.TemporaryDirectory() as directory:
     except subprocess.TimeoutExpired:
         server.kill()
         code = "still running"
+    check("the control socket is gone with the server", not os.path.exists(socket_path))
     check("SIGTERM ends it with 0 although a client is idle", code == 0, (code, server.stderr.read()[-2000:]))
     idle.close()
+    code, out, err = run("--config", config, "account", "list")
+    check("what was done through the socket is there when no server runs", code == 0 and "bob@example.test" in out, (out, err))
+    code, out, err = run("--config", config, "reload")
+    check("reload without a server ends with 1", code == 1 and "no server" in err, (out, err))
 
 sys.exit(1 if failures else 0)
