@@ -90,7 +90,7 @@ Result<AccountRecord> decode_account(std::string_view stored) {
     password.stretched_keys = get_keys(in, record.scram_salt);
     record.app_passwords.push_back(std::move(password));
   }
-  if (!in.ok()) return damaged("account");
+  if (!in.ok() || !in.at_end()) return damaged("account");
   return record;
 }
 
@@ -110,11 +110,13 @@ Result<AddressRecord> decode_address(std::string_view stored) {
   if (in.octet() != 0) {
     record.account = directory::AccountId{static_cast<std::uint32_t>(in.number())};
   } else {
-    record.alias.kind = static_cast<AliasKind>(in.octet());
+    const std::uint8_t kind = in.octet();
+    if (kind > static_cast<std::uint8_t>(AliasKind::catch_all)) return damaged("address");
+    record.alias.kind = static_cast<AliasKind>(kind);
     record.alias.address = in.text();
     for (std::uint64_t left = in.number(); left > 0 && in.ok(); --left) record.alias.targets.emplace_back(in.text());
   }
-  if (!in.ok()) return damaged("address");
+  if (!in.ok() || !in.at_end()) return damaged("address");
   return record;
 }
 
