@@ -522,7 +522,8 @@ inline void mailstore_changes(MailDriver& d) {
     auto subscription = d.store.subscribe(d.account, d.loop, [&](mailstore::ModSeq modseq) { heard = modseq, ++times; });
     d.add("INBOX");
     d.add("INBOX");
-    while (heard != d.modseq()) d.loop.run_some();
+    const auto last = d.modseq();  // runs the loop: what it hears meanwhile must be seen below
+    while (heard != last) d.loop.run_some();
     CHECK(times >= 1);
     subscription.reset();
     d.add("INBOX");
