@@ -281,6 +281,13 @@ SHIM int ftruncate(int fd, off_t size) {
   }
   return real<int (*)(int, off_t)>("ftruncate")(fd, size);
 }
+// With FALLOC_FL_KEEP_SIZE it changes no content, so there is nothing to record.
+SHIM int fallocate(int fd, int mode, off_t offset, off_t size) {
+  const std::lock_guard lock(shim().mutex);
+  if (shim().find(fd) != nullptr && shim().next() != Failure::none) return -1;
+  return real<int (*)(int, int, off_t, off_t)>("fallocate")(fd, mode, offset, size);
+}
+SHIM int fallocate64(int fd, int mode, off64_t offset, off64_t size) { return fallocate(fd, mode, offset, size); }
 SHIM int ftruncate64(int fd, off64_t size) { return ftruncate(fd, size); }
 SHIM int rename(const char* from, const char* to) {
   const std::lock_guard lock(shim().mutex);
