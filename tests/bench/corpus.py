@@ -63,7 +63,7 @@ def realistic(count):
 def deliver(port, count, users):
     """Delivers them, every twentieth to ten recipients, and says how many octets arrived in mailboxes."""
     octets = 0
-    with smtplib.LMTP('127.0.0.1', port) as client:
+    with smtplib.SMTP('127.0.0.1', port) as client:
         for number, message in enumerate(realistic(count)):
             to = [f'user{(number + i) % users}@example.test' for i in range(10 if number % 20 == 0 else 1)]
             refused = client.sendmail('sender@elsewhere.test', to, message)

@@ -333,7 +333,7 @@ def disk_rows(sides):
             server.add_account(f'user{i}@example.test', PASSWORD)
         server.start()
         empty = disk_octets(server.data)
-        delivered = corpus.deliver(server.port('lmtp'), 1_000 if QUICK else 10_000, USERS)
+        delivered = corpus.deliver(server.port('smtp'), 1_000 if QUICK else 10_000, USERS)
         server.stop()
         row('disk for realistic messages', (disk_octets(server.data) - empty) / delivered, None, '<= 0.55', smaller=True,
             unit='octets for one delivered')
