@@ -105,7 +105,6 @@ void Writer::handle(Group& group) {
     return;
   }
   if (room_.map_is_low() && environment_.can_grow()) (void)make_room();
-  environment_.claim_ahead();
   apply_all(group);
   const auto no_room = [](const Request* request) { return request->fate == Fate::no_room; };
   if (std::any_of(group.begin(), group.end(), no_room)) apply_again(group);
