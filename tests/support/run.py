@@ -54,8 +54,8 @@ def paint(code, text):
     return f'\x1b[{code}m{text}\x1b[0m' if COLOUR else text
 
 
-def run(command, **options):
-    return subprocess.run(command, cwd=ROOT, text=True, errors='replace', stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+def run(command, cwd=ROOT, **options):
+    return subprocess.run(command, cwd=cwd, text=True, errors='replace', stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, **options)
 
 
@@ -116,7 +116,7 @@ def run_configuration(name, settings, words, tally):
         tally.add(f'{name}: build', 0, 1, time.monotonic() - started, built.stdout)
         return
     for test in tests:
-        run_test(f'{name}: {test["name"]}', test, tally)
+        run_test(f'{name}: {test["name"]}', test, directory, tally)
 
 
 def target_names(directory, test):
@@ -126,14 +126,16 @@ def target_names(directory, test):
         path = pathlib.Path(word)
         if path.is_absolute() and directory in path.parents:
             names.append(path.relative_to(directory).as_posix())
+        elif f'build {word}:' in (directory / 'build.ninja').read_text():
+            names.append(word)
     return names
 
 
-def run_test(name, test, tally):
+def run_test(name, test, directory, tally):
     environment = dict(os.environ, **SANITIZER_ENVIRONMENT, **test.get('env', {}), KEYSTONEMAIL_FUZZ_SECONDS=str(FUZZ_SECONDS))
     started = time.monotonic()
     try:
-        result = run(test['cmd'], env=environment, timeout=test.get('timeout') or 600)
+        result = run(test['cmd'], cwd=directory, env=environment, timeout=test.get('timeout') or 600)
         passed, failed = counts(result.stdout, result.returncode)
         output = result.stdout
     except subprocess.TimeoutExpired as late:
@@ -149,7 +151,10 @@ def main():
         for test in tests_of(directory, CONFIGURATIONS['release']):
             print(test['name'])
         return 0
+    chosen = [word.removeprefix('--only=') for word in sys.argv[1:] if word.startswith('--only=')]
     for name, settings in CONFIGURATIONS.items():
+        if chosen and name not in chosen:
+            continue
         run_configuration(name, settings, words, tally)
     if words and tally.passed + tally.failed == 0:
         print(f'no group is called {" or ".join(words)}; tests/run --list shows them')
