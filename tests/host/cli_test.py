@@ -15,6 +15,7 @@ import time
 
 program = os.path.abspath(sys.argv[1])
 failures = []
+passed = 0
 
 
 def run(*arguments, text=""):
@@ -27,6 +28,9 @@ def check(claim, holds, seen=""):
     if not holds:
         print("      ", seen)
         failures.append(claim)
+    else:
+        global passed
+        passed += 1
 
 
 def read_ready(server):
@@ -183,4 +187,5 @@ with tempfile.TemporaryDirectory() as directory:
     code, out, err = run("--config", config, "reload")
     check("reload without a server ends with 1", code == 1 and "no server" in err, (out, err))
 
+print(f"{passed} passed, {len(failures)} failed")
 sys.exit(1 if failures else 0)

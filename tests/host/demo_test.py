@@ -14,6 +14,7 @@ import time
 
 program = os.path.abspath(sys.argv[1])
 failures = []
+passed = 0
 
 
 def check(claim, holds, seen=""):
@@ -21,6 +22,9 @@ def check(claim, holds, seen=""):
     if not holds:
         print("      ", seen)
         failures.append(claim)
+    else:
+        global passed
+        passed += 1
 
 
 def demo(*arguments):
@@ -91,4 +95,5 @@ with tempfile.TemporaryDirectory(dir="/var/tmp") as scratch:
         code = "still running"
     check("Ctrl-C ends it with 0", code == 0, (code, "".join(lines)[-500:]))
 
+print(f"{passed} passed, {len(failures)} failed")
 sys.exit(1 if failures else 0)
