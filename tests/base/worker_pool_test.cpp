@@ -18,8 +18,8 @@ TEST_CASE("worker pool: the result comes back on the caller's executor") {
 
 TEST_CASE("worker pool: more than the queue holds is refused") {
   RunLoop loop;
+  std::latch started(1), release(1);  // outlive the pool, whose threads wait on them
   WorkerPool pool({.threads = 1, .queue_max = 1});
-  std::latch started(1), release(1);
   REQUIRE(pool.submit([&] { started.count_down(), release.wait(); }));
   started.wait();
   REQUIRE(pool.submit([] {}));

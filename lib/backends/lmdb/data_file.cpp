@@ -23,7 +23,7 @@ namespace {
 // The layout of LMDB 0.9 on 64-bit machines, in the machine's byte order; see FORMAT.md.
 constexpr std::size_t page_header_octets = 16;
 constexpr std::uint32_t meta_magic = 0xBEEFC0DE;
-constexpr std::uint16_t branch_page = 0x01, leaf_page = 0x02, overflow_page = 0x04, meta_page = 0x08;
+constexpr std::uint16_t branch_page = 0x01, leaf_page = 0x02, meta_page = 0x08;
 constexpr std::uint16_t big_node = 0x01, table_node = 0x02;
 constexpr std::uint64_t no_page = ~0ULL;
 
