@@ -76,6 +76,12 @@ bssl::UniquePtr<EVP_PKEY> generate_ed25519() {
   return bssl::UniquePtr<EVP_PKEY>(key);
 }
 
+std::string_view as_text(const Sha256Value& digest) noexcept {
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+bssl::UniquePtr<EVP_PKEY_CTX> digest_context(EVP_PKEY* key) { return bssl::UniquePtr<EVP_PKEY_CTX>(EVP_PKEY_CTX_new(key, nullptr)); }
+
 const EVP_MD* signature_digest(KeyType type) noexcept { return type == KeyType::ed25519 ? nullptr : EVP_sha256(); }
 
 }  // namespace
@@ -137,6 +143,16 @@ bool PublicKey::verify(std::string_view message, std::string_view signature) con
   return valid;
 }
 
+bool PublicKey::verify_digest(const Sha256Value& digest, std::string_view signature) const {
+  if (state_->type == KeyType::ed25519) return verify(as_text(digest), signature);
+  const auto context = digest_context(state_->key.get());
+  const bool valid = context && EVP_PKEY_verify_init(context.get()) == 1 &&
+                     EVP_PKEY_CTX_set_signature_md(context.get(), EVP_sha256()) == 1 &&
+                     EVP_PKEY_verify(context.get(), octets(signature), signature.size(), digest.data(), digest.size()) == 1;
+  ERR_clear_error();
+  return valid;
+}
+
 Result<PrivateKey> PrivateKey::generate(KeyType type, unsigned rsa_bits) {
   bssl::UniquePtr<EVP_PKEY> key;
   switch (type) {
@@ -159,6 +175,11 @@ Result<PrivateKey> PrivateKey::from_pem(std::string_view pem) {
   const auto no_passphrase = [](char*, int, int, void*) { return -1; };
   bssl::UniquePtr<EVP_PKEY> key(PEM_read_bio_PrivateKey(input.get(), nullptr, no_passphrase, nullptr));
   return wrap<PrivateKey>(std::move(key));
+}
+
+Result<PrivateKey> PrivateKey::from_ed25519(std::string_view raw) {
+  return wrap<PrivateKey>(bssl::UniquePtr<EVP_PKEY>(
+      EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, octets(raw), raw.size())));
 }
 
 KeyType PrivateKey::type() const noexcept { return state_->type; }
@@ -195,6 +216,22 @@ Result<std::string> PrivateKey::sign(std::string_view message) const {
   }
   std::string signature(size, '\0');
   if (!EVP_DigestSign(context.get(), octets(signature), &size, octets(message), message.size())) {
+    return fail(ErrorKind::internal, "No signature could be made", take_error_text());
+  }
+  signature.resize(size);
+  return signature;
+}
+
+Result<std::string> PrivateKey::sign_digest(const Sha256Value& digest) const {
+  if (state_->type == KeyType::ed25519) return sign(as_text(digest));
+  const auto context = digest_context(state_->key.get());
+  std::size_t size = 0;
+  if (!context || EVP_PKEY_sign_init(context.get()) != 1 || EVP_PKEY_CTX_set_signature_md(context.get(), EVP_sha256()) != 1 ||
+      EVP_PKEY_sign(context.get(), nullptr, &size, digest.data(), digest.size()) != 1) {
+    return fail(ErrorKind::internal, "No signature could be made", take_error_text());
+  }
+  std::string signature(size, '\0');
+  if (EVP_PKEY_sign(context.get(), octets(signature), &size, digest.data(), digest.size()) != 1) {
     return fail(ErrorKind::internal, "No signature could be made", take_error_text());
   }
   signature.resize(size);

@@ -57,3 +57,26 @@ TEST_CASE("crypto: an encrypted key is refused without asking for its passphrase
       "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n-----END RSA PRIVATE KEY-----\n";
   CHECK(PrivateKey::from_pem(pem).error().kind() == ErrorKind::invalid);
 }
+
+TEST_CASE("crypto: a message hashed elsewhere has the same signature, and for Ed25519 that of its digest") {
+  const auto digest_value = sha256("a message");
+  const std::string digest_text(reinterpret_cast<const char*>(digest_value.data()), digest_value.size());
+  for (const auto type : {KeyType::rsa, KeyType::ecdsa_p256, KeyType::ed25519}) {
+    CAPTURE(to_string(type));
+    const auto key = PrivateKey::generate(type).value();
+    const auto signature = key.sign_digest(digest_value).value();
+    const std::string_view signed_text = type == KeyType::ed25519 ? std::string_view(digest_text) : "a message";
+    CHECK(key.public_key().verify(signed_text, signature));
+    CHECK(key.public_key().verify_digest(digest_value, key.sign(signed_text).value()));
+    CHECK_FALSE(key.public_key().verify_digest(sha256("a massage"), signature));
+    CHECK_FALSE(key.public_key().verify_digest(digest_value, ""));
+  }
+}
+
+TEST_CASE("crypto: an Ed25519 key is made of its 32 octets and no fewer") {
+  const std::string raw(32, '\x07');
+  const auto key = PrivateKey::from_ed25519(raw).value();
+  CHECK(key.public_key().verify("x", key.sign("x").value()));
+  CHECK_FALSE(PrivateKey::from_ed25519(raw.substr(1)).has_value());
+  CHECK_FALSE(PrivateKey::from_ed25519(raw + raw).has_value());
+}

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "keystonemail/base/result.hpp"
+#include "keystonemail/crypto/digest.hpp"
 #include "keystonemail/crypto/secret.hpp"
 
 namespace keystonemail::crypto {
@@ -39,6 +40,9 @@ class PublicKey {
   [[nodiscard]] std::string raw() const;
   // RSA: PKCS #1 v1.5 with SHA-256. ECDSA: SHA-256, DER signature. Ed25519: pure, over the message itself.
   [[nodiscard]] bool verify(std::string_view message, std::string_view signature) const;
+  // The same when the message was hashed elsewhere: for RSA and ECDSA equal to verify() of what has that digest, for
+  // Ed25519 the digest is the message (RFC 8463 §3).
+  [[nodiscard]] bool verify_digest(const Sha256Value& digest, std::string_view signature) const;
 
   struct State;
   explicit PublicKey(std::shared_ptr<const State> state) noexcept : state_(std::move(state)) {}
@@ -55,6 +59,8 @@ class PrivateKey {
   [[nodiscard]] static Result<PrivateKey> generate(KeyType type, unsigned rsa_bits = 2048);
   // PKCS #8 or the traditional RSA and EC forms, unencrypted. Errors: invalid, too_large.
   [[nodiscard]] static Result<PrivateKey> from_pem(std::string_view pem);
+  // The 32 octets of RFC 8032 §5.1.5, which RFC 8463 §A.2 writes in base64. Errors: invalid.
+  [[nodiscard]] static Result<PrivateKey> from_ed25519(std::string_view raw);
 
   [[nodiscard]] KeyType type() const noexcept;
   [[nodiscard]] unsigned bits() const noexcept;
@@ -62,6 +68,8 @@ class PrivateKey {
   [[nodiscard]] PublicKey public_key() const;
   // The counterpart of PublicKey::verify. Errors: internal.
   [[nodiscard]] Result<std::string> sign(std::string_view message) const;
+  // The counterpart of PublicKey::verify_digest. Errors: internal.
+  [[nodiscard]] Result<std::string> sign_digest(const Sha256Value& digest) const;
 
   struct State;
   explicit PrivateKey(std::shared_ptr<const State> state) noexcept : state_(std::move(state)) {}
