@@ -14,18 +14,13 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
+from keystone import Checks  # noqa: E402
+
 PROGRAM, SHIM = sys.argv[1:3]
 STATES = int(sys.argv[3]) if len(sys.argv) > 3 else 600
 SEED = int(sys.argv[4]) if len(sys.argv) > 4 else int(time.time())
-passed = failed = 0
-
-
-def check(title, ok, detail=''):
-    global passed, failed
-    print(f'{"ok" if ok else "FAIL":<5} {title}')
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(str(detail)[-2000:])
+check = Checks()
 
 
 def states(count, nosync):
@@ -52,5 +47,4 @@ check(f'T2: {STATES} disk states after power loss: nothing lost, nothing corrupt
 control, detail = states(min(STATES, 300), nosync=True)
 print(f'control without syncs: {control}')
 check('T2: the control without syncs does lose mail', control and sum(control[1:]) > control[0] * 0.2, detail)
-print(f'{passed} passed, {failed} failed')
-sys.exit(failed > 0)
+sys.exit(check.finish())

@@ -11,21 +11,14 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
+from keystone import Checks  # noqa: E402
+
 BUILT = {pathlib.Path(path).stem: pathlib.Path(path).resolve() for path in sys.argv[1:]}
 MESSAGE = (b'From: "A. Sender" <ann@example.test>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMIME-Version: 1.0\r\n'
            b'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHello there\r\n'
            b'--b\r\nContent-Type: image/png; name="cat.png"\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--b--\r\n')
-passed = failed = 0
-
-
-def check(title, ok, detail=''):
-    global passed, failed
-    print(f'{"ok" if ok else "FAIL":<5} {title}', flush=True)
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(str(detail)[-2000:])
+check = Checks()
 
 
 def run(name, *words, stdin=b''):
@@ -102,5 +95,4 @@ for example in (parse_message, smtp_sink, unit_test_mailbox, embed_server, custo
         example()
     except Exception as problem:  # one that hangs or breaks must not hide the others
         check(example.__name__, False, repr(problem))
-print(f'{passed} passed, {failed} failed')
-sys.exit(failed > 0)
+sys.exit(check.finish())

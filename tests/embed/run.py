@@ -11,20 +11,13 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
+from keystone import Checks  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONSUMER = ROOT / 'tests' / 'embed' / 'consumer.cpp'
 BUILD = pathlib.Path(sys.argv[1])
-passed = failed = 0
-
-
-def check(title, ok, detail=''):
-    global passed, failed
-    print(f'{"ok" if ok else "FAIL":<5} {title}')
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(detail[-3000:])
+check = Checks()
 
 
 def run(*command, **options):
@@ -78,5 +71,4 @@ executable('consumer', 'consumer.cpp', dependencies: keystonemail,
     out = run(str(project / 'build' / 'consumer'))
     check('and runs', out.stdout == 'embedded\n', out.stdout)
 
-print(f'{passed} passed, {failed} failed')
-sys.exit(failed > 0)
+sys.exit(check.finish())

@@ -5,6 +5,7 @@
 import imaplib
 import json
 import os
+import pathlib
 import signal
 import socket
 import ssl
@@ -13,24 +14,16 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
+from keystone import Checks  # noqa: E402
+
 program = os.path.abspath(sys.argv[1])
-failures = []
-passed = 0
+check = Checks()
 
 
 def run(*arguments, text=""):
     done = subprocess.run([program, *arguments], input=text, capture_output=True, text=True, timeout=120)
     return done.returncode, done.stdout, done.stderr
-
-
-def check(claim, holds, seen=""):
-    print(("ok    " if holds else "FAIL  ") + claim)
-    if not holds:
-        print("      ", seen)
-        failures.append(claim)
-    else:
-        global passed
-        passed += 1
 
 
 def read_ready(server):
@@ -187,5 +180,4 @@ with tempfile.TemporaryDirectory() as directory:
     code, out, err = run("--config", config, "reload")
     check("reload without a server ends with 1", code == 1 and "no server" in err, (out, err))
 
-print(f"{passed} passed, {len(failures)} failed")
-sys.exit(1 if failures else 0)
+sys.exit(check.finish())

@@ -3,6 +3,7 @@
 # Copyright the Keystone Mail authors
 """The demo shows itself working, keeps its accounts, and prints command lines that work. argv[1] is keystone-mail."""
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -12,19 +13,11 @@ import tempfile
 import threading
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
+from keystone import Checks  # noqa: E402
+
 program = os.path.abspath(sys.argv[1])
-failures = []
-passed = 0
-
-
-def check(claim, holds, seen=""):
-    print(("ok    " if holds else "FAIL  ") + claim, flush=True)
-    if not holds:
-        print("      ", seen)
-        failures.append(claim)
-    else:
-        global passed
-        passed += 1
+check = Checks()
 
 
 def demo(*arguments):
@@ -95,5 +88,4 @@ with tempfile.TemporaryDirectory(dir="/var/tmp") as scratch:
         code = "still running"
     check("Ctrl-C ends it with 0", code == 0, (code, "".join(lines)[-500:]))
 
-print(f"{passed} passed, {len(failures)} failed")
-sys.exit(1 if failures else 0)
+sys.exit(check.finish())

@@ -7,17 +7,12 @@ import re
 import subprocess
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
+from keystone import Checks  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = sys.argv[1]
-passed = failed = 0
-
-
-def check(title, ok, detail=''):
-    global passed, failed
-    print(f'{"ok" if ok else "FAIL":<5} {title}')
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok and detail:
-        print(str(detail)[:2000])
+check = Checks()
 
 
 def readelf(*flags):
@@ -49,5 +44,4 @@ for path in sorted((ROOT / 'lib').rglob('*.[hc]pp')) + sorted((ROOT / 'include')
             found.append(f'{path.relative_to(ROOT)}:{number}: {line.strip()}')
 check('I2: no raw arrays, no strcpy family', not found, '\n'.join(found))
 
-print(f'{passed} passed, {failed} failed')
-sys.exit(failed > 0)
+sys.exit(check.finish())

@@ -9,17 +9,9 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
-import keystone
+from keystone import Checks, Server  # noqa: E402
 
-passed = failed = 0
-
-
-def check(title, ok, detail=''):
-    global passed, failed
-    print(f'{"ok" if ok else "FAIL":<5} {title}')
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok and detail:
-        print(str(detail)[:2000])
+check = Checks()
 
 
 def fields(pid):
@@ -30,7 +22,7 @@ def fields(pid):
 root = os.geteuid() == 0
 with tempfile.TemporaryDirectory(dir=os.environ.get('KEYSTONEMAIL_TEST_DIR', '/var/tmp')) as folder:
     os.chmod(folder, 0o755)  # the user it becomes has to reach the data
-    with keystone.Server(sys.argv[1], folder=folder) as server:
+    with Server(sys.argv[1], folder=folder) as server:
         if root:
             server.config.write_text('user = "nobody"\n' + server.config.read_text())
         server.start()
@@ -40,5 +32,4 @@ with tempfile.TemporaryDirectory(dir=os.environ.get('KEYSTONEMAIL_TEST_DIR', '/v
         check('I3: no thread can gain privileges', all(task['NoNewPrivs'] == '1' for task in tasks) or not root, tasks)
         check('I3: no group of root is left', all(task['Groups'].split() == [] for task in tasks) or not root, tasks)
 
-print(f'{passed} passed, {failed} failed')
-sys.exit(failed > 0)
+sys.exit(check.finish())
