@@ -6,6 +6,7 @@
 #include <cassert>
 
 #include "base/format.hpp"
+#include "dns/escapes.hpp"
 #include "keystonemail/base/text.hpp"
 #include "keystonemail/codec/idna.hpp"
 
@@ -21,7 +22,21 @@ std::size_t label_end(std::string_view text) noexcept {
   return text.size();
 }
 
-// RFC 1035 §5.1: \X is X, \DDD is the octet of that decimal number.
+void append_escaped(std::string& out, std::string_view label) {
+  constexpr std::string_view special = ".\\\"();@$";
+  for (const char c : label) {
+    const auto octet = static_cast<unsigned char>(c);
+    if (octet <= 0x20 || octet >= 0x7f) {
+      format_to(out, "\\{:03}", octet);
+    } else {
+      if (special.find(c) != std::string_view::npos) out += '\\';
+      out += to_lower(c);
+    }
+  }
+}
+
+}  // namespace
+
 std::optional<std::string> unescape(std::string_view label) {
   std::string out;
   for (std::size_t i = 0; i < label.size(); ++i) {
@@ -41,21 +56,6 @@ std::optional<std::string> unescape(std::string_view label) {
   }
   return out;
 }
-
-void append_escaped(std::string& out, std::string_view label) {
-  constexpr std::string_view special = ".\\\"();@$";
-  for (const char c : label) {
-    const auto octet = static_cast<unsigned char>(c);
-    if (octet <= 0x20 || octet >= 0x7f) {
-      format_to(out, "\\{:03}", octet);
-    } else {
-      if (special.find(c) != std::string_view::npos) out += '\\';
-      out += to_lower(c);
-    }
-  }
-}
-
-}  // namespace
 
 std::optional<Name> Name::from_labels(std::span<const std::string_view> labels) {
   Name out;
