@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// policy: several policies, asked one after the other.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "keystonemail/base/log.hpp"
+#include "keystonemail/policy/policy.hpp"
+
+namespace keystonemail::policy {
+
+struct ChainOptions {
+  std::chrono::milliseconds time_max{30'000};   // for one policy at one stage
+  std::chrono::milliseconds delay_max{30'000};  // of all delays at one stage
+};
+
+// What the chain says at one stage: the first refusal ends it, edits of all that were asked are gathered. Quarantine and
+// discard, once said, are the verdict of all that follows but a refusal, until the transaction is over.
+struct Outcome {
+  Verdict verdict = Verdict::proceed;   // never accept
+  Refusal refusal;                      // complete: code, status and text
+  std::vector<Edit> edits;              // without tags
+  std::chrono::milliseconds delay{0};
+  std::string policy;                   // whose verdict it is; empty for proceed
+};
+
+// Screening is the chain at work on one connection.
+//
+// Threads: that of the connection's executor. Ownership: borrows the log; shares the policies.
+class Screening {
+ public:
+  Screening(std::vector<std::shared_ptr<Policy>> policies, const ChainOptions& options, Log& log, Connection connection);
+  Screening(Screening&&) noexcept = default;
+
+  // The facts but for what the screening knows itself.
+  [[nodiscard]] Facts facts() const noexcept;
+  [[nodiscard]] Task<Outcome> judge(Stage stage, Facts facts, Context context);
+  // False: a policy failed on it, and Stage::body will be a deferral.
+  [[nodiscard]] Task<bool> receive(std::string_view octets, Context context);
+  void reset() noexcept;
+  [[nodiscard]] bool empty() const noexcept { return seats_.empty(); }
+
+ private:
+  struct Seat {
+    std::shared_ptr<Policy> policy;
+    std::unique_ptr<Inspector> inspector;
+    bool done_with_connection = false;
+    bool done_with_transaction = false;
+    bool failed = false;  // within receive()
+  };
+  [[nodiscard]] Task<Result<Decision>> ask(Seat& seat, Stage stage, const Facts& facts, Context context);
+  void log_decision(const Seat& seat, Stage stage, const Decision& decision) const;
+
+  ChainOptions options_;
+  Log* log_;
+  std::unique_ptr<Connection> connection_;  // stays where inspectors know it
+  std::vector<Seat> seats_;
+  std::vector<Tag> tags_;
+  std::size_t connection_tags_ = 0;         // the first so many outlive the transaction
+  Verdict standing_ = Verdict::proceed;     // quarantine or discard, once said
+  std::string standing_policy_;
+};
+
+// Chain is what a listener has: the policies in their order.
+//
+// Threads: any. Ownership: outlived by its screenings.
+class Chain {
+ public:
+  Chain() = default;
+  explicit Chain(std::vector<std::shared_ptr<Policy>> policies, ChainOptions options = {})
+      : policies_(std::move(policies)), options_(options) {}
+  [[nodiscard]] Screening open(Connection connection, Log& log) const {
+    return {policies_, options_, log, std::move(connection)};
+  }
+  [[nodiscard]] bool empty() const noexcept { return policies_.empty(); }
+
+ private:
+  std::vector<std::shared_ptr<Policy>> policies_;
+  ChainOptions options_;
+};
+
+}  // namespace keystonemail::policy

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// policy: the port to what judges mail. A rule that needs no memory of a connection is one small class:
+//
+//   class NoTuesdays final : public policy::Rule {
+//     std::string_view name() const noexcept override { return "no-tuesdays"; }
+//     Task<Result<policy::Decision>> judge(policy::Stage stage, const policy::Facts& facts, Context) override { ... }
+//   };
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "keystonemail/base/executor.hpp"
+#include "keystonemail/base/result.hpp"
+#include "keystonemail/base/task.hpp"
+#include "keystonemail/policy/decision.hpp"
+#include "keystonemail/policy/facts.hpp"
+
+namespace keystonemail::policy {
+
+// Inspector follows one connection.
+//
+// Threads: that of the connection's executor. Ownership: dies with the connection.
+// Errors: a call that fails, throws or outlives its deadline means "not now" (451 4.7.1), never "yes".
+class Inspector {
+ public:
+  virtual ~Inspector() = default;
+  // Asked at each stage. `facts` lives until the task is done.
+  [[nodiscard]] virtual Task<Result<Decision>> judge(Stage stage, const Facts& facts, Context context) = 0;
+  // A piece of the message passes by, header and body, without dot-stuffing, between Stage::rcpt and Stage::body. What is kept of it
+  // must be bounded.
+  [[nodiscard]] virtual Task<Result<void>> receive(std::string_view octets, Context context);
+  // The transaction is over or was given up: forget it.
+  virtual void reset() noexcept {}
+};
+
+// Policy makes an inspector for each connection.
+//
+// Threads: inspect() from any thread at once. Ownership: outlives its inspectors.
+class Policy {
+ public:
+  virtual ~Policy() = default;
+  // For logs: a word of letters, digits and hyphens.
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+  // Null: this policy does not care about this connection.
+  [[nodiscard]] virtual std::unique_ptr<Inspector> inspect(const Connection& connection) = 0;
+};
+
+// A policy without memory of connections.
+//
+// Threads: judge() from any thread at once.
+class Rule : public Policy {
+ public:
+  // As Inspector::judge().
+  [[nodiscard]] virtual Task<Result<Decision>> judge(Stage stage, const Facts& facts, Context context) = 0;
+  [[nodiscard]] std::unique_ptr<Inspector> inspect(const Connection& connection) final;
+};
+
+}  // namespace keystonemail::policy

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "keystonemail/policy/chain.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+namespace keystonemail::policy {
+
+namespace {
+
+constexpr std::string_view failure_text = "A check of this message could not be made, try again later";
+
+bool is_refusal(Verdict verdict) noexcept {
+  return verdict == Verdict::reject || verdict == Verdict::defer || verdict == Verdict::disconnect;
+}
+
+// A digit, a dot and two numbers (RFC 3463 §2), of the class that the code has.
+bool status_fits(std::string_view status, std::uint16_t code) noexcept {
+  if (status.size() < 5 || status[0] != static_cast<char>('0' + code / 100) || status[1] != '.') return false;
+  const auto dot = status.find('.', 2);
+  const auto number = [](std::string_view text) {
+    return !text.empty() && text.size() <= 3 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  };
+  return dot != std::string_view::npos && number(status.substr(2, dot - 2)) && number(status.substr(dot + 1));
+}
+
+// RFC 5321 §4.2: a refusal of the kind that its verdict names, whatever the policy wrote.
+Refusal completed(Verdict verdict, Refusal refusal) {
+  const bool permanent = verdict == Verdict::reject;
+  const std::uint16_t lowest = permanent ? 500 : 400;
+  if (verdict == Verdict::disconnect && refusal.code / 100 != 5) refusal.code = 421;  // RFC 5321 §3.8
+  if (verdict != Verdict::disconnect && (refusal.code < lowest || refusal.code > lowest + 99)) refusal.code = permanent ? 550 : 451;
+  if (!status_fits(refusal.status, refusal.code)) refusal.status = refusal.code >= 500 ? "5.7.1" : "4.7.1";
+  if (refusal.text.empty()) refusal.text = permanent ? "Refused by policy" : "Not now, try again later";
+  return refusal;
+}
+
+}  // namespace
+
+Screening::Screening(std::vector<std::shared_ptr<Policy>> policies, const ChainOptions& options, Log& log, Connection connection)
+    : options_(options), log_(&log), connection_(std::make_unique<Connection>(std::move(connection))) {
+  for (auto& policy : policies) {
+    if (auto inspector = policy->inspect(*connection_)) seats_.push_back({.policy = policy, .inspector = std::move(inspector)});
+  }
+}
+
+Facts Screening::facts() const noexcept { return {.connection = *connection_}; }
+
+Task<Outcome> Screening::judge(Stage stage, Facts facts, Context context) {
+  Outcome outcome;
+  for (Seat& seat : seats_) {
+    if (seat.done_with_connection || seat.done_with_transaction) continue;
+    facts.tags = tags_;
+    auto decided = co_await ask(seat, stage, facts, context);
+    Decision decision = decided ? *std::move(decided) : Decision::defer(std::string(failure_text), "4.7.1", decided.error().describe());
+    log_decision(seat, stage, decision);
+    for (Edit& edit : decision.edits) {
+      if (auto* tag = std::get_if<Tag>(&edit)) {
+        tags_.push_back(std::move(*tag));
+        if (stage < Stage::mail) connection_tags_ = tags_.size();
+      } else {
+        outcome.edits.push_back(std::move(edit));
+      }
+    }
+    outcome.delay = std::min(outcome.delay + std::max(decision.delay, std::chrono::milliseconds(0)), options_.delay_max);
+    if (is_refusal(decision.verdict)) {
+      outcome.verdict = decision.verdict;
+      outcome.refusal = completed(decision.verdict, std::move(decision.refusal));
+      outcome.policy = seat.policy->name();
+      co_return outcome;
+    }
+    if (decision.verdict == Verdict::accept) {
+      (stage < Stage::mail ? seat.done_with_connection : seat.done_with_transaction) = true;
+    }
+    // To throw a message away is the stronger word of the two.
+    if (decision.verdict == Verdict::discard || (decision.verdict == Verdict::quarantine && standing_ == Verdict::proceed)) {
+      standing_ = decision.verdict;
+      standing_policy_ = seat.policy->name();
+    }
+  }
+  outcome.verdict = standing_;
+  outcome.policy = standing_policy_;
+  co_return outcome;
+}
+
+Task<bool> Screening::receive(std::string_view octets, Context context) {
+  bool sound = true;
+  for (Seat& seat : seats_) {
+    if (seat.failed || seat.done_with_connection || seat.done_with_transaction) continue;
+    try {
+      const auto taken = co_await seat.inspector->receive(octets, context);
+      seat.failed = !taken;
+    } catch (...) {
+      seat.failed = true;
+    }
+    sound = sound && !seat.failed;
+  }
+  co_return sound;
+}
+
+void Screening::reset() noexcept {
+  for (Seat& seat : seats_) {
+    seat.done_with_transaction = seat.failed = false;
+    seat.inspector->reset();
+  }
+  tags_.resize(connection_tags_);  // what was found out about the connection itself stays
+  standing_ = Verdict::proceed;
+  standing_policy_.clear();
+}
+
+Task<Result<Decision>> Screening::ask(Seat& seat, Stage stage, const Facts& facts, Context context) {
+  if (seat.failed) co_return fail(ErrorKind::unavailable, "", "failed while the message came in");
+  context.deadline = std::min(context.deadline, context.executor->now() + options_.time_max);
+  try {
+    co_return co_await seat.inspector->judge(stage, facts, context);
+  } catch (const std::exception& thrown) {
+    co_return fail(ErrorKind::internal, "", thrown.what());
+  } catch (...) {
+    co_return fail(ErrorKind::internal, "", "threw what is no exception");
+  }
+}
+
+void Screening::log_decision(const Seat& seat, Stage stage, const Decision& decision) const {
+  if (decision.verdict == Verdict::proceed || decision.verdict == Verdict::accept) return;
+  log_->event(LogLevel::info, "policy.decided",
+              {{"session", connection_->session},
+               {"policy", seat.policy->name()},
+               {"stage", to_string(stage)},
+               {"verdict", to_string(decision.verdict)},
+               {"reason", decision.reason.empty() ? decision.refusal.text : decision.reason}});
+}
+
+}  // namespace keystonemail::policy
