@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "keystonemail/mailauth/dkim/verifier.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+
+#include "base/format.hpp"
+#include "keystonemail/codec/idna.hpp"
+#include "keystonemail/mime/address_list.hpp"
+#include "mailauth/dkim/check.hpp"
+#include "mailauth/dkim/signature_reader.hpp"
+#include "mailauth/message_intake.hpp"
+
+namespace keystonemail::mailauth::dkim {
+namespace {
+
+constexpr std::size_t signature_prefix_octets_min = 8;   // RFC 6008 §4
+constexpr unsigned rsa_bits_recommended = 2'048;         // RFC 8301 §3.2
+
+// RFC 5322 §3.6 and, for MIME, RFC 2045 §3: more than one of these makes readers disagree on what the message says.
+constexpr std::array<std::string_view, 16> single_fields = {
+    "from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references", "subject", "date",
+    "mime-version", "content-type", "content-transfer-encoding", "content-id", "content-disposition"};
+
+// A signature on its way to a result.
+struct Candidate {
+  const mime::Field* field;
+  Signature signature;
+  std::optional<Problem> problem;     // settled: it cannot pass
+  std::size_t question = 0;           // which key it needs
+  SignatureResult result;
+};
+
+struct Lookup {
+  dns::Name name;
+  bool asked = false;
+  std::optional<dns::Answer> answer;
+};
+
+std::string author_domain(const HeaderFields& fields) {
+  const auto from = fields.named("from");
+  if (from.empty()) return {};
+  for (const auto& entry : mime::parse_address_list(fields.fields()[from.front()].value)) {
+    if (entry.kind == mime::AddressKind::mailbox) return codec::to_ascii_domain(entry.domain).value_or("");
+  }
+  return {};
+}
+
+bool is_related(std::string_view a, std::string_view b) {
+  const auto is_below = [](std::string_view child, std::string_view parent) {
+    return child.size() > parent.size() && child.ends_with(parent) && child[child.size() - parent.size() - 1] == '.';
+  };
+  return !a.empty() && !b.empty() && (a == b || is_below(a, b) || is_below(b, a));
+}
+
+}  // namespace
+
+struct Verifier::State {
+  VerifierOptions options;
+  std::uint64_t now;
+  MessageIntake intake;
+  std::optional<HeaderFields> fields;
+  std::vector<Candidate> candidates;
+  std::vector<Lookup> lookups;
+  BodyHashes body;
+  std::size_t live = 0;               // candidates that may still pass
+  std::size_t ignored = 0;
+  bool ended = false;
+  bool settled = false;
+  std::vector<SignatureResult> results;
+
+  void on_header();
+  void read_candidates();
+  void choose_candidates();
+  void prepare(Candidate& candidate);
+  std::size_t lookup(const dns::Name& name);
+  std::optional<Problem> check_fields(const Candidate& candidate) const;
+  std::optional<Problem> verify(Candidate& candidate);
+  std::optional<Problem> check_appended(Candidate& candidate) const;
+  void settle();
+  void name_results();
+};
+
+void Verifier::State::on_header() {
+  intake.complete();
+  fields.emplace(intake.header());
+  read_candidates();
+  choose_candidates();
+  for (Candidate& candidate : candidates) prepare(candidate);
+}
+
+void Verifier::State::read_candidates() {
+  if (intake.overflowed() || fields->overflowed()) {
+    results.push_back({.outcome = Outcome::neutral, .reason = "header too large"});
+    return;
+  }
+  for (const std::uint32_t position : fields->named("dkim-signature")) {
+    if (candidates.size() == limits::signatures_read_max) {
+      ++ignored;
+      continue;
+    }
+    const mime::Field& field = fields->fields()[position];
+    auto reading = read_signature(field.value);
+    Candidate candidate{.field = &field, .signature = std::move(reading.signature), .problem = std::move(reading.problem),
+                        .question = 0, .result = {}};
+    candidate.result.field = position;
+    candidates.push_back(std::move(candidate));
+  }
+}
+
+// The author's domain first: its signature is the one that DMARC asks for.
+void Verifier::State::choose_candidates() {
+  if (candidates.size() <= options.signatures_max) return;
+  const std::string author = author_domain(*fields);
+  std::ranges::stable_partition(candidates, [&](const Candidate& candidate) {
+    return !candidate.problem && is_related(codec::to_ascii_domain(candidate.signature.domain).value_or(""), author);
+  });
+  ignored += candidates.size() - options.signatures_max;
+  candidates.erase(candidates.begin() + static_cast<std::ptrdiff_t>(options.signatures_max), candidates.end());
+  std::ranges::sort(candidates, {}, [](const Candidate& candidate) { return candidate.result.field; });
+}
+
+void Verifier::State::prepare(Candidate& candidate) {
+  const Signature& signature = candidate.signature;
+  candidate.result.domain = signature.domain;
+  candidate.result.selector = signature.selector;
+  candidate.result.identity = signature.identity;
+  candidate.result.algorithm = signature.algorithm;
+  candidate.result.signed_at = signature.signed_at;
+  candidate.result.expires_at = signature.expires_at;
+  if (!candidate.problem) candidate.problem = check_times(signature, now, static_cast<std::uint64_t>(options.clock_skew.count()));
+  if (!candidate.problem) candidate.problem = check_fields(candidate);
+  if (candidate.problem) return;
+  ++live;
+  candidate.question = lookup(signature.key_name);
+  body.want(signature.body, signature.body_octets);
+}
+
+std::size_t Verifier::State::lookup(const dns::Name& name) {
+  const auto known = std::ranges::find(lookups, name, &Lookup::name);
+  if (known != lookups.end()) return static_cast<std::size_t>(known - lookups.begin());
+  lookups.push_back({.name = name, .asked = false, .answer = {}});
+  return lookups.size() - 1;
+}
+
+std::optional<Problem> Verifier::State::check_fields(const Candidate& candidate) const {
+  if (fields->named("from").empty()) return permanent("no From field");
+  if (options.duplicate_fields == Unsigned::allow) return std::nullopt;
+  for (const std::string_view name : single_fields) {
+    const auto times_signed = static_cast<std::size_t>(std::ranges::count(candidate.signature.fields, name));
+    const std::size_t times = fields->named(name).size();
+    if (times > 1 && times_signed != 0 && times_signed < times) {
+      return Problem{Outcome::policy, format("{} stands {} times, signed {}", name, times, times_signed)};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> Verifier::State::verify(Candidate& candidate) {
+  const Signature& signature = candidate.signature;
+  const auto& answer = lookups[candidate.question].answer;
+  assert(answer);
+  const auto keys = usable_keys(*answer, signature, {options.rsa_bits_min, options.rsa_bits_max});
+  if (!keys) return keys.error();
+  candidate.result.key_bits = keys->front().key->bits();
+  candidate.result.testing = keys->front().testing;
+  if (auto problem = check_body_hash(body, signature)) return problem;
+  const KeyRecord* key = matching_key(*keys, header_digest(*fields, *candidate.field, signature), signature);
+  if (!key) return Problem{Outcome::fail, "signature did not verify"};
+  candidate.result.key_bits = key->key->bits();
+  candidate.result.testing = key->testing;
+  candidate.result.weak_key = key->type == crypto::KeyType::rsa && key->key->bits() < rsa_bits_recommended;
+  return check_appended(candidate);
+}
+
+std::optional<Problem> Verifier::State::check_appended(Candidate& candidate) const {
+  if (!candidate.signature.body_octets) return std::nullopt;
+  const std::uint64_t octets = body.of(candidate.signature.body).octets();
+  candidate.result.unsigned_body_octets = octets - *candidate.signature.body_octets;
+  if (candidate.result.unsigned_body_octets == 0 || options.appended_body == Unsigned::allow) return std::nullopt;
+  return Problem{Outcome::policy, format("{} octets of the body not signed", candidate.result.unsigned_body_octets)};
+}
+
+void Verifier::State::settle() {
+  if (settled) return;
+  settled = true;
+  for (Candidate& candidate : candidates) {
+    if (!candidate.problem) candidate.problem = verify(candidate);
+    candidate.result.outcome = candidate.problem ? candidate.problem->outcome : Outcome::pass;
+    if (candidate.problem) candidate.result.reason = candidate.problem->reason;
+  }
+  name_results();
+  for (Candidate& candidate : candidates) results.push_back(std::move(candidate.result));
+}
+
+// RFC 6008 §4: enough of b= to tell it from the others.
+void Verifier::State::name_results() {
+  for (Candidate& candidate : candidates) {
+    const std::string_view own = candidate.signature.signature_text;
+    std::size_t octets = signature_prefix_octets_min;
+    for (const Candidate& other : candidates) {
+      const std::string_view text = other.signature.signature_text;
+      if (&other == &candidate || text == own) continue;
+      const auto common = static_cast<std::size_t>(std::ranges::mismatch(own, text).in1 - own.begin());
+      octets = std::max(octets, common + 1);
+    }
+    candidate.result.signature_prefix = own.substr(0, octets);
+  }
+}
+
+Verifier::Verifier(const VerifierOptions& options, WallTime received_at) : state_(std::make_unique<State>()) {
+  state_->options = options;
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(received_at).time_since_epoch().count();
+  state_->now = static_cast<std::uint64_t>(std::max<std::int64_t>(seconds, 0));
+}
+
+Verifier::~Verifier() = default;
+Verifier::Verifier(Verifier&&) noexcept = default;
+Verifier& Verifier::operator=(Verifier&&) noexcept = default;
+
+void Verifier::receive(std::string_view octets) {
+  assert(!state_->ended);
+  state_->intake.receive(octets);
+  if (!state_->intake.header_complete()) return;
+  if (!state_->fields) state_->on_header();
+  if (state_->live != 0) state_->body.append(octets);
+}
+
+void Verifier::receive_end() {
+  assert(!state_->ended);
+  if (!state_->fields) state_->on_header();
+  state_->body.finish();
+  state_->ended = true;
+}
+
+Event Verifier::next_event() {
+  for (std::size_t id = 0; id < state_->lookups.size(); ++id) {
+    Lookup& lookup = state_->lookups[id];
+    if (lookup.asked) continue;
+    lookup.asked = true;
+    return NeedKey{id, {lookup.name, dns::RecordType::txt}};
+  }
+  if (!state_->ended) return NeedInput{};
+  if (std::ranges::any_of(state_->lookups, [](const Lookup& lookup) { return !lookup.answer; })) return NeedAnswer{};
+  state_->settle();
+  return Verified{};
+}
+
+void Verifier::decide(std::size_t id, const dns::Answer& answer) {
+  assert(id < state_->lookups.size());
+  Lookup& lookup = state_->lookups[id];
+  assert(lookup.asked && !lookup.answer);
+  lookup.answer = answer;
+}
+
+bool Verifier::wants_input() const noexcept { return !state_->ended && (!state_->fields || state_->live != 0); }
+
+const std::vector<SignatureResult>& Verifier::results() const noexcept {
+  assert(state_->settled);
+  return state_->results;
+}
+
+std::size_t Verifier::ignored() const noexcept { return state_->ignored; }
+
+}  // namespace keystonemail::mailauth::dkim
