@@ -32,6 +32,9 @@ struct Submission {
   std::shared_ptr<mailstore::StagedMessage> message;
   std::vector<LocalRecipient> local;
   std::optional<queue::NewEntry> remote;  // present: also queued for these recipients
+  // Present: an entry whose attempt this message tells of (RFC 3464); noted in the same commit. Errors of deliver() are
+  // then those of Queue::settle() as well.
+  std::optional<queue::Settlement> settlement;
 };
 
 struct Accepted {

@@ -4,7 +4,9 @@
 // queue: the port to messages that wait for delivery elsewhere, with the state of each recipient.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +37,8 @@ struct Recipient {
   std::uint32_t attempts = 0;
   WallTime next_attempt{};
   std::string last_reply;           // the peer's last words, escaped by whoever shows them
+  std::string last_host;            // who said them; empty when nobody did, and last_reply is of our own making
+  bool delay_told = false;          // the sender has heard that it takes longer
 };
 
 enum class DsnReturn : std::uint8_t { unspecified, full, headers };  // RET (RFC 3461 §4.3)
@@ -55,6 +59,7 @@ struct NewEntry {
   std::string prefix;               // header lines put before the staged message; empty or ends in CRLF
   std::string message_id;           // for people who look for it
   std::string login;                // who submitted it; empty for mail from outside
+  bool held = false;                // waits until somebody looks at it and lets it go
 };
 
 struct Entry {
@@ -69,6 +74,30 @@ struct Entry {
   bool held = false;
 };
 
+// A place in the order in which entries are due.
+struct Due {
+  WallTime when{};
+  EntryId id{};
+  friend auto operator<=>(const Due&, const Due&) = default;
+};
+
+// What an attempt changed of one recipient.
+struct RecipientChange {
+  std::size_t index = 0;            // among the entry's recipients, whose order never changes
+  RecipientState state = RecipientState::pending;
+  std::uint32_t attempts = 0;
+  WallTime next_attempt{};
+  std::string last_reply;
+  std::string last_host;
+  bool delay_told = false;
+};
+
+// What an attempt changed of an entry. All else stays as it is stored, so that a hold that came meanwhile stays too.
+struct Settlement {
+  EntryId id{};
+  std::vector<RecipientChange> changes;
+};
+
 // Threads: any. Durability as that of a MailStore.
 class Queue {
  public:
@@ -81,6 +110,17 @@ class Queue {
   // Replaces an entry's recipients and hold; an entry without a pending recipient is removed with its message.
   [[nodiscard]] virtual Task<Result<void>> update(const Entry& entry, Context context) = 0;
   [[nodiscard]] virtual Task<Result<void>> remove(EntryId id, Context context) = 0;
+
+  // Entries behind `after` in the order of their next attempt, soonest first, at most `entries_max`; those to come as
+  // well. Held ones are not due.
+  [[nodiscard]] virtual Task<Result<std::vector<Due>>> due(Due after, std::size_t entries_max, Context context) = 0;
+  // Notes the outcome of an attempt; without a pending recipient the entry goes, with its message.
+  // Errors: not_found (removed meanwhile), conflict (an index the entry does not have).
+  [[nodiscard]] virtual Task<Result<void>> settle(Settlement settlement, Context context) = 0;
+  // Calls `changed` on `executor` after entries came in or became due by update(), several told as one, with the soonest
+  // of their times.
+  [[nodiscard]] virtual std::unique_ptr<mailstore::Subscription> subscribe(Executor& executor,
+                                                                           std::function<void(WallTime)> changed) = 0;
 };
 
 }  // namespace keystonemail::queue

@@ -21,6 +21,7 @@ constexpr std::size_t shared_octets_min = 1'024;    // unless a reference to it 
 struct Plan {
   std::vector<AppendPlan> local;
   std::optional<QueuePlan> remote;
+  std::optional<queue::Settlement> settlement;
 };
 
 Task<Result<void>> apply_delivery(kv::Transaction& t, StoreCore& core, const KvQueue& queue, Plan& plan) {
@@ -31,6 +32,7 @@ Task<Result<void>> apply_delivery(kv::Transaction& t, StoreCore& core, const KvQ
     co_return fail(error.kind(), error.text(), "recipient " + std::to_string(i) + (error.detail().empty() ? "" : ": ") + error.detail());
   }
   if (plan.remote) KM_CO_CHECK(co_await queue.apply(t, *plan.remote));
+  if (plan.settlement) KM_CO_CHECK(co_await queue.apply(t, *plan.settlement));
   co_return Result<void>();
 }
 
@@ -76,6 +78,7 @@ Task<Result<delivery::Accepted>> KvDelivery::deliver(delivery::Submission submis
     local.items.push_back(std::move(item));
   }
   if (submission.remote) plan.remote = queue_.plan(*submission.remote, *staged, now);
+  plan.settlement = std::move(submission.settlement);
   KM_CO_CHECK(co_await core.kv.transact([&](kv::Transaction& t) { return apply_delivery(t, core, queue_, plan); },
                                         core.adds(), context));
   delivery::Accepted accepted;
@@ -83,7 +86,10 @@ Task<Result<delivery::Accepted>> KvDelivery::deliver(delivery::Submission submis
     accepted.local.push_back(local.appended.emails.front());
     core.notifier.notify(local.account, local.appended.modseq);
   }
-  if (plan.remote) accepted.queued = plan.remote->id;
+  if (plan.remote) {
+    accepted.queued = plan.remote->id;
+    queue_.notify(plan.remote->entry);
+  }
   co_return accepted;
 }
 

@@ -10,7 +10,7 @@ namespace keystonemail::service {
 
 namespace {
 
-constexpr std::uint8_t entry_version = 1;
+constexpr std::uint8_t entry_version = 2;  // 1 had neither last_host nor delay_told
 constexpr std::size_t recipients_max = 100'000;
 
 std::uint64_t to_number(WallTime time) noexcept {
@@ -30,22 +30,24 @@ std::uint8_t bits_of(std::initializer_list<bool> flags) noexcept {
 
 void encode_recipient(RecordWriter& writer, const queue::Recipient& r) {
   writer.text(r.address).text(r.original_recipient);
-  writer.octet(bits_of({r.notify.specified, r.notify.never, r.notify.success, r.notify.failure, r.notify.delay}));
+  writer.octet(bits_of({r.notify.specified, r.notify.never, r.notify.success, r.notify.failure, r.notify.delay, r.delay_told}));
   writer.octet(static_cast<std::uint8_t>(r.state)).number(r.attempts).number(to_number(r.next_attempt));
-  writer.text(r.last_reply);
+  writer.text(r.last_reply).text(r.last_host);
 }
 
-bool read_recipient(RecordReader& reader, queue::Recipient& r) {
+bool read_recipient(RecordReader& reader, std::uint8_t version, queue::Recipient& r) {
   r.address = reader.text();
   r.original_recipient = reader.text();
   const std::uint8_t notify = reader.octet();
   r.notify = {(notify & 1) != 0, (notify & 2) != 0, (notify & 4) != 0, (notify & 8) != 0, (notify & 16) != 0};
+  r.delay_told = (notify & 32) != 0;
   const std::uint8_t state = reader.octet();
   if (state > static_cast<std::uint8_t>(queue::RecipientState::failed)) return false;
   r.state = static_cast<queue::RecipientState>(state);
   r.attempts = static_cast<std::uint32_t>(reader.number());
   r.next_attempt = to_time(reader.number());
   r.last_reply = reader.text();
+  if (version >= 2) r.last_host = reader.text();
   return reader.ok();
 }
 
@@ -66,7 +68,8 @@ std::optional<queue::Entry> read_entry(queue::EntryId id, std::string_view row) 
   RecordReader reader(row);
   queue::Entry entry;
   entry.id = id;
-  if (reader.octet() != entry_version) return std::nullopt;
+  const std::uint8_t version = reader.octet();
+  if (version == 0 || version > entry_version) return std::nullopt;
   const std::uint8_t bits = reader.octet();
   entry.held = (bits & 1) != 0;
   queue::Envelope& e = entry.envelope;
@@ -87,7 +90,7 @@ std::optional<queue::Entry> read_entry(queue::EntryId id, std::string_view row) 
   const std::uint64_t count = reader.number();
   if (!reader.ok() || count > recipients_max) return std::nullopt;
   for (std::uint64_t i = 0; i < count; ++i) {
-    if (!read_recipient(reader, entry.recipients.emplace_back())) return std::nullopt;
+    if (!read_recipient(reader, version, entry.recipients.emplace_back())) return std::nullopt;
   }
   return reader.at_end() ? std::optional(std::move(entry)) : std::nullopt;
 }
@@ -103,6 +106,11 @@ std::string due_key(WallTime when, queue::EntryId id) {
   append_big_endian(key, to_number(when), 8);
   append_big_endian(key, static_cast<std::uint64_t>(id), 8);
   return key;
+}
+
+std::optional<queue::Due> read_due_key(std::string_view key) noexcept {
+  if (key.size() != 16) return std::nullopt;
+  return queue::Due{to_time(read_big_endian(key.substr(0, 8))), queue::EntryId{read_big_endian(key.substr(8))}};
 }
 
 std::optional<WallTime> next_attempt(const queue::Entry& entry) noexcept {

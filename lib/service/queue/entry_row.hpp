@@ -36,6 +36,7 @@ struct QueueTables {
 // queue.entry and queue.content: id. queue.due: milliseconds since 1970, id.
 [[nodiscard]] std::string entry_key(queue::EntryId id);
 [[nodiscard]] std::string due_key(WallTime when, queue::EntryId id);
+[[nodiscard]] std::optional<queue::Due> read_due_key(std::string_view key) noexcept;
 // When its next attempt is due: the soonest of its pending recipients; nothing when held or all is done.
 [[nodiscard]] std::optional<WallTime> next_attempt(const queue::Entry& entry) noexcept;
 

@@ -9,6 +9,7 @@
 #include "service/mailstore/content.hpp"
 #include "service/mailstore/store_core.hpp"
 #include "service/queue/entry_row.hpp"
+#include "service/queue/queue_notifier.hpp"
 
 namespace keystonemail::service {
 
@@ -45,16 +46,44 @@ Task<Result<void>> apply_remove(kv::Transaction& t, StoreCore& core, const Queue
   co_return Result<void>();
 }
 
+// Writes a changed entry, and its due time when it is not that from `before`.
+void put_entry(kv::Transaction& t, const QueueTables& tables, const queue::Entry& entry, std::optional<WallTime> before) {
+  const auto after = next_attempt(entry);
+  if (before && before != after) t.erase(tables.due, due_key(*before, entry.id));
+  if (after && before != after) t.put(tables.due, due_key(*after, entry.id), std::string_view("\1", 1));
+  t.put(tables.entry, entry_key(entry.id), encode_entry(entry));
+}
+
 Task<Result<void>> apply_update(kv::Transaction& t, StoreCore& core, const QueueTables& tables, const queue::Entry& wanted) {
   KM_CO_TRY(auto entry, co_await get_entry(t, tables, wanted.id));
   const bool pending = std::ranges::any_of(
       wanted.recipients, [](const auto& r) { return r.state == queue::RecipientState::pending; });
   if (!pending) co_return co_await apply_remove(t, core, tables, wanted.id);
-  if (const auto when = next_attempt(entry)) t.erase(tables.due, due_key(*when, entry.id));
+  const auto before = next_attempt(entry);
   entry.recipients = wanted.recipients;
   entry.held = wanted.held;
-  if (const auto when = next_attempt(entry)) t.put(tables.due, due_key(*when, entry.id), std::string_view("\1", 1));
-  t.put(tables.entry, entry_key(entry.id), encode_entry(entry));
+  put_entry(t, tables, entry, before);
+  co_return Result<void>();
+}
+
+Task<Result<void>> apply_settlement(kv::Transaction& t, StoreCore& core, const QueueTables& tables,
+                                    const queue::Settlement& settlement) {
+  KM_CO_TRY(auto entry, co_await get_entry(t, tables, settlement.id));
+  const auto before = next_attempt(entry);
+  for (const queue::RecipientChange& change : settlement.changes) {
+    if (change.index >= entry.recipients.size()) co_return fail(ErrorKind::conflict, "the queue entry has changed");
+    queue::Recipient& recipient = entry.recipients[change.index];
+    recipient.state = change.state;
+    recipient.attempts = change.attempts;
+    recipient.next_attempt = change.next_attempt;
+    recipient.last_reply = change.last_reply;
+    recipient.last_host = change.last_host;
+    recipient.delay_told = change.delay_told;
+  }
+  const bool pending = std::ranges::any_of(
+      entry.recipients, [](const auto& r) { return r.state == queue::RecipientState::pending; });
+  if (!pending) co_return co_await apply_remove(t, core, tables, settlement.id);
+  put_entry(t, tables, entry, before);
   co_return Result<void>();
 }
 
@@ -62,7 +91,8 @@ Task<Result<void>> apply_update(kv::Transaction& t, StoreCore& core, const Queue
 
 std::span<const std::string_view> queue_tables() noexcept { return queue_table_names; }
 
-KvQueue::KvQueue(KvMailStore& mail, QueueOptions options) : mail_(mail), options_(options) {}
+KvQueue::KvQueue(KvMailStore& mail, QueueOptions options)
+    : mail_(mail), options_(options), notifier_(std::make_shared<Notifier>()) {}
 KvQueue::~KvQueue() = default;
 
 QueuePlan KvQueue::plan(const queue::NewEntry& entry, const mailstore::StagedMessage& message, WallTime now) const {
@@ -75,6 +105,7 @@ QueuePlan KvQueue::plan(const queue::NewEntry& entry, const mailstore::StagedMes
   }
   plan.entry.message_id = entry.message_id;
   plan.entry.login = entry.login;
+  plan.entry.held = entry.held;
   plan.entry.arrived = now;
   plan.entry.expires = now + options_.lifetime;
   plan.entry.octets = entry.prefix.size() + staged.octets();
@@ -129,8 +160,27 @@ Task<Result<std::unique_ptr<mailstore::MessageReader>>> KvQueue::open(queue::Ent
 Task<Result<void>> KvQueue::update(const queue::Entry& entry, Context context) {
   StoreCore& core = mail_.core();
   const QueueTables tables = QueueTables::from(options_.first_table);
-  co_return co_await core.kv.transact([&](kv::Transaction& t) { return apply_update(t, core, tables, entry); },
-                                      StoreCore::frees(), context);
+  KM_CO_CHECK(co_await core.kv.transact([&](kv::Transaction& t) { return apply_update(t, core, tables, entry); },
+                                        StoreCore::frees(), context));
+  notify(entry);
+  co_return Result<void>();
+}
+
+Task<Result<void>> KvQueue::settle(queue::Settlement settlement, Context context) {
+  StoreCore& core = mail_.core();
+  co_return co_await core.kv.transact([&](kv::Transaction& t) { return apply(t, settlement); }, StoreCore::frees(), context);
+}
+
+Task<Result<void>> KvQueue::apply(kv::Transaction& t, const queue::Settlement& settlement) const {
+  return apply_settlement(t, mail_.core(), QueueTables::from(options_.first_table), settlement);
+}
+
+void KvQueue::notify(const queue::Entry& entry) {
+  if (const auto when = next_attempt(entry)) notifier_->notify(*when);
+}
+
+std::unique_ptr<mailstore::Subscription> KvQueue::subscribe(Executor& executor, std::function<void(WallTime)> changed) {
+  return notifier_->subscribe(notifier_, executor, std::move(changed));
 }
 
 Task<Result<void>> KvQueue::remove(queue::EntryId id, Context context) {
@@ -140,14 +190,19 @@ Task<Result<void>> KvQueue::remove(queue::EntryId id, Context context) {
                                       StoreCore::frees(), context);
 }
 
-Task<Result<std::vector<queue::EntryId>>> KvQueue::due(WallTime now, std::size_t entries_max, Context context) {
-  std::vector<queue::EntryId> ids;
+Task<Result<std::vector<queue::Due>>> KvQueue::due(queue::Due after, std::size_t entries_max, Context context) {
+  std::vector<queue::Due> all;
   KM_CO_TRY(const auto snapshot, co_await mail_.core().kv.snapshot(context));
-  const std::string end = due_key(now + std::chrono::milliseconds(1), queue::EntryId{0});
-  const kv::Range range{.end = end, .rows_max = entries_max};
+  const std::string first = due_key(after.when, queue::EntryId{static_cast<std::uint64_t>(after.id) + 1});
+  const kv::Range range{.first = first, .rows_max = entries_max};
   KM_CO_TRY(const auto rows, co_await snapshot->scan(QueueTables::from(options_.first_table).due, range));
-  for (const kv::Row& row : rows) ids.push_back(queue::EntryId{read_big_endian(row.key.substr(8))});
-  co_return ids;
+  all.reserve(rows.size());
+  for (const kv::Row& row : rows) {
+    const auto due = read_due_key(row.key);
+    if (!due) co_return damaged("due time of the queue");
+    all.push_back(*due);
+  }
+  co_return all;
 }
 
 Task<Result<std::vector<Finding>>> KvQueue::verify(Context context) {

@@ -42,18 +42,26 @@ class KvQueue final : public queue::Queue {
   Task<Result<void>> update(const queue::Entry& entry, Context context) override;
   Task<Result<void>> remove(queue::EntryId id, Context context) override;
 
-  // Entries with an attempt due at `now` or before, soonest first; held ones are not due.
-  [[nodiscard]] Task<Result<std::vector<queue::EntryId>>> due(WallTime now, std::size_t entries_max, Context context);
+  Task<Result<std::vector<queue::Due>>> due(queue::Due after, std::size_t entries_max, Context context) override;
+  Task<Result<void>> settle(queue::Settlement settlement, Context context) override;
+  std::unique_ptr<mailstore::Subscription> subscribe(Executor& executor, std::function<void(WallTime)> changed) override;
+
   // Checks entries, due times, contents and their blobs. REQUIRES: as KvMailStore::verify().
   [[nodiscard]] Task<Result<std::vector<Finding>>> verify(Context context);
 
   // For delivery: what an operation writes, made before it.
   [[nodiscard]] QueuePlan plan(const queue::NewEntry& entry, const mailstore::StagedMessage& message, WallTime now) const;
   [[nodiscard]] Task<Result<void>> apply(kv::Transaction& t, QueuePlan& plan) const;
+  [[nodiscard]] Task<Result<void>> apply(kv::Transaction& t, const queue::Settlement& settlement) const;
+  // Tells subscribers of an entry that has been committed.
+  void notify(const queue::Entry& entry);
+
+  struct Notifier;
 
  private:
   KvMailStore& mail_;
   QueueOptions options_;
+  std::shared_ptr<Notifier> notifier_;
 };
 
 }  // namespace keystonemail::service
