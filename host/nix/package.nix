@@ -4,7 +4,7 @@
 #
 # Not built yet by anybody: it was written without a Nix at hand.
 { lib, stdenv, meson, ninja, pkg-config, cmake, boringssl, libuv, lmdb, lz4, fmt, cli11, tomlplusplus, nlohmann_json, libidn2
-, libunistring, libxcrypt }:
+, libunistring, libxcrypt, unbound }:
 
 stdenv.mkDerivation {
   pname = "keystone-mail";
@@ -12,7 +12,7 @@ stdenv.mkDerivation {
   src = lib.cleanSource ../..;
 
   nativeBuildInputs = [ meson ninja pkg-config cmake ];
-  buildInputs = [ boringssl libuv lmdb lz4 fmt cli11 tomlplusplus nlohmann_json libidn2 libunistring libxcrypt ];
+  buildInputs = [ boringssl libuv lmdb lz4 fmt cli11 tomlplusplus nlohmann_json libidn2 libunistring libxcrypt unbound ];
   dontUseCmakeConfigure = true;
 
   mesonBuildType = "release";

@@ -66,8 +66,11 @@ class Fields {
     if (!value) failed_ = true;
     return static_cast<Number>(value.value_or(0));
   }
+  // A time of an SOA record, which, unlike a TTL, may have all its 32 bits.
   std::uint32_t period() {
-    const auto value = parse_ttl(take());
+    const auto text = take();
+    if (const auto plain = parse_decimal(text, UINT32_MAX)) return static_cast<std::uint32_t>(*plain);
+    const auto value = parse_ttl(text);
     if (!value) failed_ = true;
     return value.value_or(0);
   }

@@ -17,7 +17,7 @@ LAYERS = [
     ['kv', 'blob', 'resolver', 'transport', 'policy', 'mailstore', 'queue', 'delivery', 'directory', 'search'],
     ['service/access', 'service/mailstore', 'service/queue', 'service/delivery', 'service/accounts', 'service/reception',
      'service/submission', 'service/relay', 'service/imap', 'service/jmap', 'service/pop3', 'service/admin', 'service/server'],
-    ['backends/memory', 'backends/lmdb', 'backends/segments', 'backends/libuv', 'backends/unbound', 'backends/ldap',
+    ['backends/memory', 'backends/lmdb', 'backends/segments', 'backends/libuv', 'backends/unbound', 'backends/zone', 'backends/ldap',
      'backends/sqlite', 'backends/postgresql', 'backends/plugin'],
 ]
 LAYER_OF = {module: depth for depth, layer in enumerate(LAYERS) for module in layer}
@@ -40,6 +40,7 @@ THIRD_PARTY = {
     r'nlohmann/': ['lib/json'],
     r'CLI/': ['host'],
     r'unbound\.h': ['lib/backends/unbound'],
+    r'libpsl\.h': ['lib/mailauth'],
     r'sqlite3\.h': ['lib/backends/sqlite'],
     r'ldap\.h': ['lib/backends/ldap'],
     r'libpq-fe\.h': ['lib/backends/postgresql'],

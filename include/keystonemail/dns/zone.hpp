@@ -18,7 +18,7 @@ namespace keystonemail::dns {
 
 namespace limits {
 inline constexpr std::size_t zone_octets_max = 16U << 20;
-inline constexpr std::size_t zone_entry_tokens_max = 1'024;  // of one record, parentheses and all
+inline constexpr std::size_t zone_entry_tokens_max = 66'000;  // of one record: RDATA is no longer than that
 inline constexpr std::uint32_t zone_ttl_default = 3'600;     // without $TTL and a TTL before it
 }  // namespace limits
 
