@@ -13,6 +13,7 @@
 
 #include "keystonemail/dns/answer.hpp"
 #include "keystonemail/mailauth/dkim/key_record.hpp"
+#include "keystonemail/mailauth/dkim/signer.hpp"
 #include "keystonemail/mailauth/dkim/verifier.hpp"
 
 namespace keystonemail::mailauth::test {
@@ -64,6 +65,30 @@ inline std::vector<dkim::SignatureResult> verify_dkim(const Zone& zone, std::str
   run(verifier, zone, message, piece, [](const dkim::Event& event) { return std::holds_alternative<dkim::Verified>(event); });
   return verifier.results();
 }
+
+// A signing domain with its keys published.
+struct Domain {
+  Zone zone;
+  dkim::SignerOptions options;
+
+  explicit Domain(std::string domain = "example.com") {
+    static const auto rsa = crypto::PrivateKey::generate(crypto::KeyType::rsa).value();
+    static const auto ed25519 = crypto::PrivateKey::generate(crypto::KeyType::ed25519).value();
+    options.keys = {{domain, "rsa", rsa}, {domain, "ed", ed25519}};
+    for (const auto& key : options.keys) {
+      zone.texts[key.selector + "._domainkey." + domain] = {dkim::key_record_text(key.key.public_key())};
+    }
+  }
+
+  // The fields that go on top.
+  [[nodiscard]] std::string fields(std::string_view message, WallTime now = at(1'800'000'000),
+                                   std::size_t piece = std::string_view::npos) const {
+    dkim::Signer signer(options);
+    for (; !message.empty(); message.remove_prefix(std::min(piece, message.size()))) signer.receive(message.substr(0, piece));
+    return signer.receive_end(now).value();
+  }
+  [[nodiscard]] std::string sign(std::string_view message) const { return fields(message) + std::string(message); }
+};
 
 // "pass", or "fail: body hash did not verify".
 inline std::string describe(const dkim::SignatureResult& result) {
