@@ -54,7 +54,7 @@ Task<Outcome> Screening::judge(Stage stage, Facts facts, Context context) {
     if (seat.done_with_connection || seat.done_with_transaction) continue;
     facts.tags = tags_;
     auto decided = co_await ask(seat, stage, facts, context);
-    Decision decision = decided ? *std::move(decided) : Decision::defer(std::string(failure_text), "4.7.1", decided.error().describe());
+    Decision decision = decided ? *std::move(decided) : Decision::defer(std::string(failure_text), {}, decided.error().describe());
     log_decision(seat, stage, decision);
     for (Edit& edit : decision.edits) {
       if (auto* tag = std::get_if<Tag>(&edit)) {

@@ -2,6 +2,8 @@
 // Copyright the Keystone Mail authors
 #include "service/reception/replies.hpp"
 
+#include "keystonemail/base/text.hpp"
+
 namespace keystonemail::reception {
 
 smtp::Reply reply_for(const Error& error) {
@@ -19,6 +21,15 @@ smtp::Reply reply_for(const Error& error) {
     case ErrorKind::internal: return {451, {4, 3, 0}, "Local error in processing, try again later"};
   }
   return {451, {4, 3, 0}, "Local error in processing, try again later"};
+}
+
+smtp::Reply reply_for(const policy::Outcome& outcome) {
+  const std::string_view status = outcome.refusal.status;  // "5.7.1"
+  const auto dot = status.find('.', 2);
+  const auto number = [](std::string_view digits) { return static_cast<std::uint16_t>(parse_decimal(digits, 999).value_or(0)); };
+  return {outcome.refusal.code,
+          {static_cast<std::uint8_t>(outcome.refusal.code / 100), number(status.substr(2, dot - 2)), number(status.substr(dot + 1))},
+          outcome.refusal.text};
 }
 
 }  // namespace keystonemail::reception

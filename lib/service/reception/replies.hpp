@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
 //
-// The one way from a port's error to an SMTP reply.
+// The one way from a port's error, and from a policy's refusal, to an SMTP reply.
 #pragma once
 
 #include "keystonemail/base/result.hpp"
+#include "keystonemail/policy/chain.hpp"
 #include "keystonemail/smtp/reply.hpp"
 
 namespace keystonemail::reception {
 
 // Only what can never succeed is permanent: the peer keeps the message and tries again otherwise. Details stay here.
 [[nodiscard]] smtp::Reply reply_for(const Error& error);
+// REQUIRES: a refusal, which a chain has completed.
+[[nodiscard]] smtp::Reply reply_for(const policy::Outcome& outcome);
 
 }  // namespace keystonemail::reception

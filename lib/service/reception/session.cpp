@@ -4,20 +4,24 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 #include <utility>
 
-#include "base/format.hpp"
-#include "keystonemail/base/text.hpp"
-#include "keystonemail/mime/address.hpp"
-#include "keystonemail/mime/date.hpp"
 #include "service/reception/replies.hpp"
-#include "service/reception/trace_fields.hpp"
 
 namespace keystonemail::reception {
 namespace {
 
 constexpr auto handshake_time_max = std::chrono::seconds(60);
 constexpr auto farewell_time_max = std::chrono::seconds(5);
+
+policy::Screening open_screening(const Services& services, const transport::ByteStream& stream, const std::string& id,
+                                 std::string_view service, const std::string& hostname) {
+  const auto policies = services.policies ? services.policies() : nullptr;
+  policy::Connection connection{.session = id, .service = std::string(service), .hostname = hostname, .peer = stream.peer(),
+                                .local = stream.local(), .trusted = services.limits.is_trusted(stream.peer().address)};
+  return (policies ? *policies : policy::Chain()).open(std::move(connection), services.log);
+}
 
 }  // namespace
 
@@ -29,7 +33,8 @@ Session::Session(const Reception& reception, std::unique_ptr<transport::ByteStre
       engine_(options_.engine, context_.executor->now()),
       id_(services_.random.hex(8)),
       peer_(stream_->peer().to_string()),
-      place_(services_.limits.admit(stream_->peer().address, context_.executor->now())) {
+      place_(services_.limits.admit(stream_->peer().address, context_.executor->now())),
+      screening_(open_screening(services_, *stream_, id_, service_name(), options_.engine.hostname)) {
   if (options_.offer_auth && options_.engine.allow_plaintext_auth) {
     authenticator_.emplace(services_.logins, access::ConnectionFacts{.peer = stream_->peer().address,
                                                                      .service = std::string(service_name()),
@@ -134,7 +139,7 @@ Task<bool> Session::start_tls() {
   facts.bindings = {.exporter = channel.exporter_binding(), .end_point = channel.end_point_binding()};
   stream_ = *std::move(upgraded);
   account_.reset();
-  transaction_.reset();
+  end_transaction();
   std::string mechanisms;
   if (options_.offer_auth) mechanisms = mechanism_names(services_.logins, facts);
   authenticator_.emplace(services_.logins, std::move(facts));
@@ -157,27 +162,34 @@ Task<void> Session::on(smtp::Connected) {
     engine_.decide(smtp::Reply{421, {4, 7, 0}, place_.error().text()}, now());
   } else if (services_.logins.gate.is_banned(stream_->peer().address, context_.executor->wall_now())) {
     engine_.decide(smtp::Reply{421, {4, 7, 0}, "Too many failed logins from your network, try again later"}, now());
+  } else if (const auto refusal = co_await screen(policy::Stage::connect)) {
+    // RFC 5321 §3.1: a server that will take nothing says 554 and waits for QUIT; with 421 it leaves.
+    engine_.decide(*refusal, now());
   } else {
     engine_.decide(smtp::Accept{}, now());
   }
-  co_return;
 }
 
 Task<void> Session::on(const smtp::Helo&) {
-  transaction_.reset();
-  engine_.decide(smtp::Accept{}, now());
-  co_return;
+  end_transaction();
+  if (const auto refusal = co_await screen(policy::Stage::helo)) {
+    engine_.decide(*refusal, now());
+  } else {
+    engine_.decide(smtp::Accept{}, now());
+  }
 }
 
 Task<void> Session::on(smtp::AuthStart event) {
   const auto mechanism = sasl::parse_mechanism(event.mechanism);
   assert(mechanism && authenticator_);  // the engine lets only offered ones through
-  answer_login(co_await authenticator_->start(*mechanism, std::move(event.initial_response), working()));
+  auto step = co_await authenticator_->start(*mechanism, std::move(event.initial_response), working());
+  co_await answer_login(std::move(step));
 }
 
 Task<void> Session::on(smtp::AuthResponse event) {
   assert(authenticator_);
-  answer_login(co_await authenticator_->respond(std::move(event.data), working()));
+  auto step = co_await authenticator_->respond(std::move(event.data), working());
+  co_await answer_login(std::move(step));
 }
 
 Task<void> Session::on(smtp::AuthAborted event) {
@@ -186,18 +198,23 @@ Task<void> Session::on(smtp::AuthAborted event) {
   co_return;
 }
 
-void Session::answer_login(access::LoginStep step) {
+Task<void> Session::answer_login(access::LoginStep step) {
   if (auto* challenge = std::get_if<access::LoginChallenge>(&step)) {
     engine_.decide(smtp::AuthChallenge{std::move(challenge->text)}, now());
-    return;
+    co_return;
   }
   if (auto* accepted = std::get_if<access::LoginAccepted>(&step)) {
     services_.log.event(LogLevel::info, "smtp.login",
                         {{"session", id_}, {"peer", peer_}, {"login", accepted->account.login},
                          {"credential", accepted->credential}});
     account_ = std::move(accepted->account);
+    if (auto refusal = co_await screen(policy::Stage::auth)) {
+      account_.reset();
+      engine_.decide(*std::move(refusal), now());
+      co_return;
+    }
     engine_.decide(smtp::AuthSuccess{account_->login}, now());
-    return;
+    co_return;
   }
   const auto& refused = std::get<access::LoginRefused>(step);
   services_.log.event(LogLevel::warning, "smtp.login.failed",
@@ -211,274 +228,29 @@ void Session::answer_login(access::LoginStep step) {
   }
 }
 
-Task<void> Session::on(const smtp::MailFrom& event) {
-  std::optional<smtp::Reply> refusal;
-  if (is_submission() && !event.sender.is_null()) {
-    assert(account_);  // the engine demands AUTH before MAIL
-    const auto owned = co_await services_.directory.may_send_as(account_->id, event.sender.to_string(), working());
-    if (!owned) {
-      refusal = reply_for(owned.error());
-    } else if (!*owned) {
-      refusal = smtp::Reply{550, {5, 7, 1}, "Sender address does not belong to " + account_->login};
-    }
+Task<std::optional<smtp::Reply>> Session::screen(policy::Stage stage) {
+  if (screening_.empty()) co_return std::nullopt;
+  policy::Facts facts = screening_.facts();
+  facts.hello = engine_.hello_name();
+  facts.tls = tls_clause_;
+  if (account_) facts.login = account_->login;
+  facts.time = context_.executor->wall_now();
+  if (transaction_) transaction_->describe(facts);
+  policy::Outcome outcome = co_await screening_.judge(stage, facts, working());
+  if (outcome.delay > outcome.delay.zero()) co_await sleep_until(now() + outcome.delay, context_);
+  const bool kept = outcome.verdict == policy::Verdict::proceed || outcome.verdict == policy::Verdict::quarantine ||
+                    outcome.verdict == policy::Verdict::discard;
+  if (!kept) co_return reply_for(outcome);
+  if (transaction_) {
+    transaction_->verdict = outcome.verdict;
+    std::ranges::move(outcome.edits, std::back_inserter(transaction_->edits));
   }
-  if (refusal) {
-    log_refused("mail", event.sender.to_string(), *refusal);
-    engine_.decide(*refusal, now());
-    co_return;
-  }
-  transaction_.emplace();
-  transaction_->sender = event.sender;
-  transaction_->parameters = event.parameters;
-  engine_.decide(smtp::Accept{}, now());
-}
-
-Task<void> Session::on(const smtp::RcptTo& event) {
-  assert(transaction_);
-  const auto refusal = co_await accept_recipient(event);
-  if (refusal) {
-    log_refused("rcpt", event.recipient.to_string(), *refusal);
-    engine_.decide(*refusal, now());
-    co_return;
-  }
-  if (transaction_->first_recipient.empty()) transaction_->first_recipient = event.recipient.to_string();
-  engine_.decide(smtp::Accept{}, now());
-}
-
-// Adds the recipient to the transaction, or says why not.
-Task<std::optional<smtp::Reply>> Session::accept_recipient(const smtp::RcptTo& event) {
-  std::string address = event.recipient.to_string();
-  if (event.recipient.domain.empty()) address += "@" + options_.primary_domain;  // RFC 5321 §4.1.1.3: <Postmaster>
-  auto resolved = co_await services_.directory.resolve(address, working());
-  if (!resolved) co_return reply_for(resolved.error());
-  if (auto* found = std::get_if<directory::Mailboxes>(&*resolved)) {
-    co_return co_await add_mailboxes(std::move(*found), event, address);
-  }
-  if (std::holds_alternative<directory::NotLocal>(*resolved)) {
-    // RFC 5321 §3.6.2; LMTP has no relaying (RFC 2033 §5).
-    if (!account_ || is_lmtp()) co_return smtp::Reply{550, {5, 7, 1}, "Relaying denied: not a domain of this server"};
-    const auto canonical = mime::Address::parse(address);
-    if (!canonical) co_return smtp::Reply{553, {5, 1, 3}, "Bad recipient address"};
-    add_remote(event, canonical->to_string());
-    transaction_->accepted.emplace_back();
-    co_return std::nullopt;
-  }
-  // Unknown and disabled read the same from outside.
-  co_return smtp::Reply{550, {5, 1, 1}, "No such user here"};
-}
-
-Task<std::optional<smtp::Reply>> Session::add_mailboxes(directory::Mailboxes found, const smtp::RcptTo& event,
-                                                        std::string_view address) {
-  for (const auto& local : found.local) {
-    const auto room = co_await services_.delivery.has_room(local.account, transaction_->parameters.size.value_or(0), working());
-    if (!room) co_return reply_for(room.error());
-    if (!*room) co_return smtp::Reply{452, {4, 2, 2}, "Mailbox full"};
-  }
-  std::vector<std::size_t> places;
-  for (auto& local : found.local) {
-    const auto same = std::ranges::find(transaction_->local, local.account, &delivery::LocalRecipient::account);
-    places.push_back(static_cast<std::size_t>(same - transaction_->local.begin()));
-    if (same != transaction_->local.end()) continue;  // one copy an account, however many addresses lead there
-    transaction_->local.push_back({.account = local.account});
-    transaction_->local_addresses.push_back(local.address.empty() ? std::string(address) : std::move(local.address));
-  }
-  for (auto& remote : found.remote) add_remote(event, std::move(remote));
-  transaction_->accepted.push_back(std::move(places));
   co_return std::nullopt;
 }
 
-void Session::add_remote(const smtp::RcptTo& event, std::string address) {
-  const auto& parameters = event.parameters;
-  queue::Recipient recipient;
-  recipient.address = std::move(address);
-  if (!parameters.original_recipient_type.empty()) {
-    recipient.original_recipient = parameters.original_recipient_type + ";" + parameters.original_recipient;
-  }
-  recipient.notify = {.specified = parameters.notify.given(), .never = parameters.notify.never,
-                      .success = parameters.notify.success, .failure = parameters.notify.failure,
-                      .delay = parameters.notify.delay};
-  recipient.next_attempt = context_.executor->wall_now();
-  const bool known = std::ranges::any_of(transaction_->remote, [&](const auto& other) { return other.address == recipient.address; });
-  if (!known) transaction_->remote.push_back(std::move(recipient));
-}
-
-Task<void> Session::on(smtp::MessageBegin) {
-  assert(transaction_);
-  auto writer = services_.delivery.create_message();
-  if (!writer) {
-    engine_.decide(reply_for(writer.error()), now());
-    co_return;
-  }
-  transaction_->writer = *std::move(writer);
-  transaction_->header.emplace(options_.header_octets_max);
-  engine_.decide(smtp::Accept{}, now());
-}
-
-Task<void> Session::on(smtp::MessageChunk event) {
-  assert(transaction_ && transaction_->writer);
-  transaction_->header->feed(event.octets);
-  if (transaction_->header->too_large()) {
-    engine_.refuse_message({552, {5, 3, 4}, "Message header too large"});
-    transaction_.reset();
-    co_return;
-  }
-  const auto written = co_await transaction_->writer->write(event.octets, working());
-  if (written) co_return;
-  engine_.refuse_message(reply_for(written.error()));
+void Session::end_transaction() noexcept {
   transaction_.reset();
-}
-
-Task<void> Session::on(smtp::MessageEnd event) {
-  assert(transaction_ && transaction_->writer);
-  ++message_number_;
-  const HeaderFindings findings = inspect_header(transaction_->header->header());
-  if (findings.received > options_.hops_max) {  // RFC 5321 §6.3
-    const smtp::Reply loop{554, {5, 4, 6}, "Too many hops, this message is going round in circles"};
-    log_refused("data", transaction_->first_recipient, loop);
-    transaction_.reset();
-    engine_.decide(loop, now());
-    co_return;
-  }
-  auto staged = co_await transaction_->writer->finish(working());
-  if (!staged) {
-    transaction_.reset();
-    engine_.decide(reply_for(staged.error()), now());
-    co_return;
-  }
-  const std::shared_ptr<mailstore::StagedMessage> message = *std::move(staged);
-  if (is_lmtp()) {
-    const auto replies = co_await deliver_each(message, findings);
-    transaction_.reset();
-    engine_.decide(replies, now());
-    co_return;
-  }
-  const auto reply = co_await deliver(message, findings);
-  if (!reply.positive()) log_refused("data", transaction_->first_recipient, reply);
-  transaction_.reset();
-  (void)event;
-  engine_.decide(reply, now());
-}
-
-Task<void> Session::on(smtp::MessageAborted event) {
-  log_refused("data", transaction_ ? transaction_->first_recipient : std::string(),
-              {smtp::reply_for(event.fault).code, smtp::reply_for(event.fault).status, std::string(smtp::reply_for(event.fault).text)});
-  transaction_.reset();
-  co_return;
-}
-
-Task<void> Session::on(smtp::Reset) {
-  transaction_.reset();
-  co_return;
-}
-
-// RFC 6409 §8.2, §8.3: a submitted message without Date or Message-ID gets one; others are left as they are.
-std::string Session::common_prefix(const HeaderFindings& findings, std::string& message_id) {
-  const bool alone = transaction_->accepted.size() == 1;
-  const std::string literal = stream_->peer().address.literal();
-  std::string prefix = received_field({.hello_name = engine_.hello_name(),
-                                       .peer_literal = literal,
-                                       .hostname = options_.engine.hostname,
-                                       .protocol = engine_.with_protocol(),
-                                       .tls = tls_clause_,
-                                       .id = id_,
-                                       .recipient = alone ? std::string_view(transaction_->first_recipient) : std::string_view(),
-                                       .time = context_.executor->wall_now()});
-  message_id = findings.message_id;
-  if (!is_submission()) return prefix;
-  if (!findings.has_date) {
-    prefix += "Date: " + mime::format_date({context_.executor->wall_now(), std::chrono::minutes(0)}) + "\r\n";
-  }
-  if (!findings.has_message_id) {
-    message_id = "<" + services_.random.hex(16) + "@" + options_.engine.hostname + ">";
-    prefix += "Message-ID: " + message_id + "\r\n";
-  }
-  return prefix;
-}
-
-Task<Result<delivery::Accepted>> Session::submit(std::shared_ptr<mailstore::StagedMessage> message,
-                                                 std::vector<delivery::LocalRecipient> local, bool with_remote,
-                                                 std::string prefix, const std::string& message_id) {
-  delivery::Submission submission{.message = std::move(message), .local = std::move(local)};
-  if (with_remote && !transaction_->remote.empty()) {
-    const auto& parameters = transaction_->parameters;
-    queue::NewEntry entry;
-    entry.envelope = {.sender = transaction_->sender.to_string(),
-                      .envelope_id = parameters.envelope_id,
-                      .dsn_return = static_cast<queue::DsnReturn>(parameters.dsn_return),
-                      .smtputf8 = parameters.smtputf8,
-                      .eight_bit = parameters.body != smtp::BodyType::seven_bit,
-                      .binary = parameters.body == smtp::BodyType::binary_mime,
-                      .require_tls = parameters.require_tls};
-    entry.recipients = transaction_->remote;
-    entry.prefix = std::move(prefix);
-    entry.message_id = message_id;
-    entry.login = account_ ? account_->login : std::string();
-    submission.remote = std::move(entry);
-  }
-  co_return co_await services_.delivery.deliver(std::move(submission), working());
-}
-
-Task<smtp::Reply> Session::deliver(std::shared_ptr<mailstore::StagedMessage> message, const HeaderFindings& findings) {
-  std::string message_id;
-  const std::string common = common_prefix(findings, message_id);
-  const std::string return_path = return_path_field(transaction_->sender.to_string());
-  for (std::size_t i = 0; i < transaction_->local.size(); ++i) {
-    transaction_->local[i].prefix = return_path + delivered_to_field(transaction_->local_addresses[i]) + common;
-  }
-  const std::uint64_t octets = message->octets();
-  const auto accepted = co_await submit(std::move(message), std::move(transaction_->local), true, common, message_id);
-  if (!accepted) co_return reply_for(accepted.error());
-  log_accepted(octets, *accepted, message_id);
-  co_return smtp::Reply{250, {2, 0, 0}, format("Ok: {}.{}", id_, message_number_)};
-}
-
-// RFC 2033 §4.2: a reply for each recipient. All go in one commit if they can; if not, each on its own.
-Task<std::vector<smtp::Reply>> Session::deliver_each(std::shared_ptr<mailstore::StagedMessage> message,
-                                                     const HeaderFindings& findings) {
-  const auto places = transaction_->accepted;
-  const auto local = transaction_->local;
-  const auto addresses = transaction_->local_addresses;
-  const smtp::Reply together = co_await deliver(message, findings);
-  if (together.positive()) co_return std::vector(places.size(), together);
-
-  std::string message_id;
-  const std::string common = common_prefix(findings, message_id);
-  std::vector<smtp::Reply> by_account;
-  bool forwarded = false;  // what goes elsewhere rides with the first that works
-  for (std::size_t i = 0; i < local.size(); ++i) {
-    auto recipient = local[i];
-    recipient.prefix = return_path_field(transaction_->sender.to_string()) + delivered_to_field(addresses[i]) + common;
-    std::vector<delivery::LocalRecipient> alone;
-    alone.push_back(std::move(recipient));
-    const auto accepted = co_await submit(message, std::move(alone), !forwarded, common, message_id);
-    forwarded = forwarded || accepted.has_value();
-    by_account.push_back(accepted ? smtp::Reply{250, {2, 0, 0}, "Ok"} : reply_for(accepted.error()));
-    if (accepted) log_accepted(message->octets(), *accepted, message_id);
-  }
-  std::vector<smtp::Reply> replies;
-  for (const auto& indices : places) {
-    smtp::Reply worst{250, {2, 0, 0}, "Ok"};
-    for (const std::size_t index : indices) {
-      if (!by_account[index].positive()) worst = by_account[index];
-    }
-    replies.push_back(indices.empty() ? together : worst);
-  }
-  co_return replies;
-}
-
-void Session::log_accepted(std::uint64_t octets, const delivery::Accepted& accepted, const std::string& message_id) const {
-  services_.log.event(LogLevel::info, "smtp.accepted",
-                      {{"session", id_},
-                       {"message", message_number_},
-                       {"peer", peer_},
-                       {"from", transaction_->sender.to_string()},
-                       {"to", transaction_->first_recipient},
-                       {"recipients", transaction_->accepted.size()},
-                       {"octets", octets},
-                       {"message_id", message_id},
-                       {"login", account_ ? account_->login : std::string()},
-                       {"delivered", accepted.local.size()},
-                       {"queued", accepted.queued ? static_cast<std::uint64_t>(*accepted.queued) : 0}});
+  screening_.reset();
 }
 
 void Session::log_refused(std::string_view stage, std::string_view address, const smtp::Reply& reply) const {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "keystonemail/policy/chain.hpp"
 #include "keystonemail/service/access/authenticator.hpp"
 #include "keystonemail/service/reception/reception.hpp"
 #include "keystonemail/smtp/server_session.hpp"
@@ -44,11 +45,19 @@ class Session {
   [[nodiscard]] Task<void> on(smtp::MessageAborted event);
   [[nodiscard]] Task<void> on(smtp::Reset);
 
-  void answer_login(access::LoginStep step);
+  [[nodiscard]] Task<void> answer_login(access::LoginStep step);
+  // Asks the policies. What they want changed is kept with the transaction; a refusal comes back.
+  [[nodiscard]] Task<std::optional<smtp::Reply>> screen(policy::Stage stage);
+  void end_transaction() noexcept;
   [[nodiscard]] Task<std::optional<smtp::Reply>> accept_recipient(const smtp::RcptTo& event);
   [[nodiscard]] Task<std::optional<smtp::Reply>> add_mailboxes(directory::Mailboxes found, const smtp::RcptTo& event,
                                                                std::string_view address);
   void add_remote(const smtp::RcptTo& event, std::string address);
+  [[nodiscard]] Task<std::optional<smtp::Reply>> take_header();
+  [[nodiscard]] Task<std::optional<smtp::Reply>> judge_message(const HeaderFindings& findings);
+  [[nodiscard]] Task<std::optional<smtp::Reply>> edit_envelope();
+  [[nodiscard]] Task<std::optional<smtp::Reply>> add_recipient(const std::string& address);
+  void refuse_message(const smtp::Reply& reply);
   [[nodiscard]] Task<smtp::Reply> deliver(std::shared_ptr<mailstore::StagedMessage> message, const HeaderFindings& findings);
   [[nodiscard]] Task<std::vector<smtp::Reply>> deliver_each(std::shared_ptr<mailstore::StagedMessage> message,
                                                             const HeaderFindings& findings);
@@ -77,6 +86,7 @@ class Session {
   Result<access::ConnectionLimits::Lease> place_;
   std::optional<access::Authenticator> authenticator_;
   std::optional<directory::Account> account_;    // who logged in
+  policy::Screening screening_;
   std::optional<Transaction> transaction_;
   std::string tls_clause_;                       // for the Received field
 };

@@ -8,16 +8,46 @@
 
 namespace keystonemail::reception {
 
-void HeaderCollector::feed(std::string_view piece) {
-  if (complete_ || too_large_) return;
+std::size_t HeaderCollector::feed(std::string_view piece) {
+  if (complete_ || too_large_) return 0;
   const auto end = end_.find(piece);
   const std::string_view taken = piece.substr(0, end.value_or(piece.size()));
   if (header_.size() + taken.size() > octets_max_) {
     too_large_ = true;
-    return;
+    return 0;
   }
   header_.append(taken);
   complete_ = end.has_value();
+  return taken.size();
+}
+
+void Transaction::remove_recipient(std::string_view address) {
+  std::erase_if(remote, [&](const auto& recipient) { return iequals(recipient.address, address); });
+  std::erase_if(judged, [&](const auto& recipient) { return iequals(recipient.address, address); });
+  for (std::size_t i = local.size(); i > 0; --i) {
+    if (!iequals(local_addresses[i - 1], address)) continue;
+    local.erase(local.begin() + static_cast<std::ptrdiff_t>(i - 1));
+    local_addresses.erase(local_addresses.begin() + static_cast<std::ptrdiff_t>(i - 1));
+    for (auto& places : accepted) {
+      std::erase(places, i - 1);
+      for (std::size_t& place : places) place -= place > i - 1 ? 1 : 0;
+    }
+  }
+}
+
+void Transaction::roll_back(const Mark& mark) {
+  local.resize(mark.local);
+  local_addresses.resize(mark.local);
+  remote.resize(mark.remote);
+  accepted.resize(mark.accepted);
+}
+
+void Transaction::describe(policy::Facts& facts) const noexcept {
+  facts.sender = sender_address;
+  facts.recipients = judged;
+  facts.octets = octets != 0 ? octets : parameters.size.value_or(0);
+  facts.smtputf8 = parameters.smtputf8;
+  if (header) facts.header = header->header();
 }
 
 HeaderFindings inspect_header(std::string_view header) {

@@ -13,6 +13,7 @@
 
 #include "keystonemail/delivery/delivery.hpp"
 #include "keystonemail/mime/header.hpp"
+#include "keystonemail/policy/decision.hpp"
 #include "keystonemail/smtp/server_event.hpp"
 
 namespace keystonemail::reception {
@@ -21,8 +22,11 @@ namespace keystonemail::reception {
 class HeaderCollector {
  public:
   explicit HeaderCollector(std::size_t octets_max) : octets_max_(octets_max) {}
-  void feed(std::string_view piece);
+  // How many octets at the front of `piece` belong to the header.
+  [[nodiscard]] std::size_t feed(std::string_view piece);
   [[nodiscard]] bool too_large() const noexcept { return too_large_; }
+  // Whether its empty line was seen.
+  [[nodiscard]] bool complete() const noexcept { return complete_; }
   [[nodiscard]] const std::string& header() const noexcept { return header_; }
 
  private:
@@ -35,6 +39,7 @@ class HeaderCollector {
 
 struct Transaction {
   smtp::Path sender;
+  std::string sender_address;                       // as text; empty: the null reverse-path
   smtp::MailParameters parameters;
   std::vector<delivery::LocalRecipient> local;      // one an account
   std::vector<std::string> local_addresses;         // beside it: for Delivered-To
@@ -44,6 +49,23 @@ struct Transaction {
   std::string first_recipient;                      // as given
   std::unique_ptr<mailstore::MessageWriter> writer;
   std::optional<HeaderCollector> header;
+  std::uint64_t octets = 0;                         // received so far
+  // What policies said.
+  std::vector<policy::Recipient> judged;            // the recipients as they know them
+  std::vector<policy::Edit> edits;
+  policy::Verdict verdict = policy::Verdict::proceed;  // proceed, quarantine or discard
+
+  [[nodiscard]] bool has_recipients() const noexcept { return !local.empty() || !remote.empty(); }
+  // Takes a recipient out again, here and elsewhere.
+  void remove_recipient(std::string_view address);
+  // As many recipients as there were: the last RCPT was refused after all.
+  struct Mark {
+    std::size_t local = 0, remote = 0, accepted = 0;
+  };
+  [[nodiscard]] Mark mark() const noexcept { return {local.size(), remote.size(), accepted.size()}; }
+  void roll_back(const Mark& mark);
+  // Adds what is known of the message to what the policies are told.
+  void describe(policy::Facts& facts) const noexcept;
 };
 
 // What the header of a submitted message lacks (RFC 6409 §8): fields to put on top.

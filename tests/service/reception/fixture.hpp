@@ -32,7 +32,9 @@ class MemoryLog final : public Log {
 
 class ReceptionFixture {
  public:
-  explicit ReceptionFixture(smtp::Protocol protocol = smtp::Protocol::smtp, smtp::ServerOptions engine = {}) {
+  explicit ReceptionFixture(smtp::Protocol protocol = smtp::Protocol::smtp, smtp::ServerOptions engine = {},
+                            std::vector<std::shared_ptr<policy::Policy>> policies = {})
+      : chain(std::make_shared<policy::Chain>(std::move(policies))) {
     directory.add(1, "alice@example.test", "secret of alice");
     directory.add(2, "bob@example.test", "secret of bob");
     engine.protocol = protocol;
@@ -40,7 +42,7 @@ class ReceptionFixture {
     const bool submission = protocol == smtp::Protocol::submission;
     engine.allow_plaintext_auth = submission;
     reception.emplace(reception::Options{.engine = engine, .offer_auth = submission, .primary_domain = "example.test"},
-                      reception::Services{directory, delivery, logins, limits, random, log, {}});
+                      reception::Services{directory, delivery, logins, limits, random, log, {}, [this] { return chain; }});
     connect();
   }
   ~ReceptionFixture() { finish(); }
@@ -102,6 +104,7 @@ class ReceptionFixture {
   access::LoginServices logins{directory, gate, random, "0123456789abcdef"};
   access::ConnectionLimits limits{{}};
   MemoryLog log;
+  std::shared_ptr<const policy::Chain> chain;
   std::optional<reception::Reception> reception;
   std::unique_ptr<transport::ByteStream> client;
   std::optional<Task<void>> session;

@@ -17,6 +17,7 @@
 #include "keystonemail/base/task.hpp"
 #include "keystonemail/delivery/delivery.hpp"
 #include "keystonemail/directory/directory.hpp"
+#include "keystonemail/policy/chain.hpp"
 #include "keystonemail/service/access/authenticator.hpp"
 #include "keystonemail/service/access/connection_limits.hpp"
 #include "keystonemail/smtp/server_options.hpp"
@@ -39,6 +40,9 @@ struct Options {
 // The certificate in use now; asked for each connection, so that a reload takes effect without dropping any.
 using TlsProvider = std::function<std::shared_ptr<const tls::ServerContext>()>;
 
+// The policies in use now; asked for each connection. Null: none.
+using PolicyProvider = std::function<std::shared_ptr<const policy::Chain>()>;
+
 // What a listener works with. Ownership: borrowed; outlives every session.
 struct Services {
   directory::Directory& directory;
@@ -48,6 +52,7 @@ struct Services {
   Random& random;
   Log& log;
   TlsProvider tls;                            // may be empty where tls is none
+  PolicyProvider policies = {};               // may be empty: no policies
 };
 
 // Reception is one listener's service. serve() is called for each connection.

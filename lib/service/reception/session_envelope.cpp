@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Session: the envelope (RFC 5321 §4.1.1.2, §4.1.1.3).
+#include "service/reception/session.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "keystonemail/mime/address.hpp"
+#include "service/reception/replies.hpp"
+
+namespace keystonemail::reception {
+
+Task<void> Session::on(const smtp::MailFrom& event) {
+  std::optional<smtp::Reply> refusal;
+  if (is_submission() && !event.sender.is_null()) {
+    assert(account_);  // the engine demands AUTH before MAIL
+    const auto owned = co_await services_.directory.may_send_as(account_->id, event.sender.to_string(), working());
+    if (!owned) {
+      refusal = reply_for(owned.error());
+    } else if (!*owned) {
+      refusal = smtp::Reply{550, {5, 7, 1}, "Sender address does not belong to " + account_->login};
+    }
+  }
+  if (refusal) {
+    log_refused("mail", event.sender.to_string(), *refusal);
+    engine_.decide(*refusal, now());
+    co_return;
+  }
+  transaction_.emplace();
+  transaction_->sender = event.sender;
+  transaction_->sender_address = event.sender.to_string();
+  transaction_->parameters = event.parameters;
+  refusal = co_await screen(policy::Stage::mail);
+  if (refusal) {
+    log_refused("mail", transaction_->sender_address, *refusal);
+    end_transaction();
+    engine_.decide(*refusal, now());
+    co_return;
+  }
+  engine_.decide(smtp::Accept{}, now());
+}
+
+Task<void> Session::on(const smtp::RcptTo& event) {
+  assert(transaction_);
+  const auto mark = transaction_->mark();
+  auto refusal = co_await accept_recipient(event);
+  if (!refusal) {
+    const bool local = transaction_->local.size() > mark.local || !transaction_->accepted.back().empty();
+    transaction_->judged.push_back({event.recipient.to_string(), local});
+    refusal = co_await screen(policy::Stage::rcpt);
+    if (refusal) {
+      transaction_->judged.pop_back();
+      transaction_->roll_back(mark);
+    }
+  }
+  if (refusal) {
+    log_refused("rcpt", event.recipient.to_string(), *refusal);
+    engine_.decide(*refusal, now());
+    co_return;
+  }
+  if (transaction_->first_recipient.empty()) transaction_->first_recipient = event.recipient.to_string();
+  engine_.decide(smtp::Accept{}, now());
+}
+
+// Adds the recipient to the transaction, or says why not.
+Task<std::optional<smtp::Reply>> Session::accept_recipient(const smtp::RcptTo& event) {
+  std::string address = event.recipient.to_string();
+  if (event.recipient.domain.empty()) address += "@" + options_.primary_domain;  // RFC 5321 §4.1.1.3: <Postmaster>
+  auto resolved = co_await services_.directory.resolve(address, working());
+  if (!resolved) co_return reply_for(resolved.error());
+  if (auto* found = std::get_if<directory::Mailboxes>(&*resolved)) {
+    co_return co_await add_mailboxes(std::move(*found), event, address);
+  }
+  if (std::holds_alternative<directory::NotLocal>(*resolved)) {
+    // RFC 5321 §3.6.2; LMTP has no relaying (RFC 2033 §5).
+    if (!account_ || is_lmtp()) co_return smtp::Reply{550, {5, 7, 1}, "Relaying denied: not a domain of this server"};
+    const auto canonical = mime::Address::parse(address);
+    if (!canonical) co_return smtp::Reply{553, {5, 1, 3}, "Bad recipient address"};
+    add_remote(event, canonical->to_string());
+    transaction_->accepted.emplace_back();
+    co_return std::nullopt;
+  }
+  // Unknown and disabled read the same from outside.
+  co_return smtp::Reply{550, {5, 1, 1}, "No such user here"};
+}
+
+Task<std::optional<smtp::Reply>> Session::add_mailboxes(directory::Mailboxes found, const smtp::RcptTo& event,
+                                                        std::string_view address) {
+  for (const auto& local : found.local) {
+    const auto room = co_await services_.delivery.has_room(local.account, transaction_->parameters.size.value_or(0), working());
+    if (!room) co_return reply_for(room.error());
+    if (!*room) co_return smtp::Reply{452, {4, 2, 2}, "Mailbox full"};
+  }
+  std::vector<std::size_t> places;
+  for (auto& local : found.local) {
+    const auto same = std::ranges::find(transaction_->local, local.account, &delivery::LocalRecipient::account);
+    places.push_back(static_cast<std::size_t>(same - transaction_->local.begin()));
+    if (same != transaction_->local.end()) continue;  // one copy an account, however many addresses lead there
+    transaction_->local.push_back({.account = local.account});
+    transaction_->local_addresses.push_back(local.address.empty() ? std::string(address) : std::move(local.address));
+  }
+  for (auto& remote : found.remote) add_remote(event, std::move(remote));
+  transaction_->accepted.push_back(std::move(places));
+  co_return std::nullopt;
+}
+
+void Session::add_remote(const smtp::RcptTo& event, std::string address) {
+  const auto& parameters = event.parameters;
+  queue::Recipient recipient;
+  recipient.address = std::move(address);
+  if (!parameters.original_recipient_type.empty()) {
+    recipient.original_recipient = parameters.original_recipient_type + ";" + parameters.original_recipient;
+  }
+  recipient.notify = {.specified = parameters.notify.given(), .never = parameters.notify.never,
+                      .success = parameters.notify.success, .failure = parameters.notify.failure,
+                      .delay = parameters.notify.delay};
+  recipient.next_attempt = context_.executor->wall_now();
+  const bool known = std::ranges::any_of(transaction_->remote, [&](const auto& other) { return other.address == recipient.address; });
+  if (!known) transaction_->remote.push_back(std::move(recipient));
+}
+
+// Makes the changes of sender and recipients that policies asked for.
+Task<std::optional<smtp::Reply>> Session::edit_envelope() {
+  const std::vector<policy::Edit> edits = transaction_->edits;
+  for (const policy::Edit& edit : edits) {
+    if (const auto* sender = std::get_if<policy::ReplaceSender>(&edit)) {
+      const auto parsed = smtp::parse_mailbox(sender->address);
+      if (!sender->address.empty() && !parsed) continue;
+      transaction_->sender = parsed.value_or(smtp::Path{});
+      transaction_->sender_address = transaction_->sender.to_string();
+    } else if (const auto* removed = std::get_if<policy::RemoveRecipient>(&edit)) {
+      transaction_->remove_recipient(removed->address);
+    } else if (const auto* added = std::get_if<policy::AddRecipient>(&edit)) {
+      if (auto refusal = co_await add_recipient(added->address)) co_return refusal;
+    }
+  }
+  co_return std::nullopt;
+}
+
+// A recipient that a policy wants, here or elsewhere. Its word is enough for relaying.
+Task<std::optional<smtp::Reply>> Session::add_recipient(const std::string& address) {
+  auto path = smtp::parse_mailbox(address);
+  if (!path) co_return std::nullopt;
+  const smtp::RcptTo event{.recipient = *std::move(path), .parameters = {}};
+  auto resolved = co_await services_.directory.resolve(address, working());
+  if (!resolved) co_return reply_for(resolved.error());
+  if (auto* found = std::get_if<directory::Mailboxes>(&*resolved)) {
+    auto refusal = co_await add_mailboxes(std::move(*found), event, address);
+    if (!refusal) transaction_->accepted.pop_back();  // no RCPT of the peer's
+    co_return refusal;
+  }
+  if (std::holds_alternative<directory::NotLocal>(*resolved)) add_remote(event, address);
+  co_return std::nullopt;
+}
+
+}  // namespace keystonemail::reception

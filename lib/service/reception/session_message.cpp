@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Session: the message, from its first octet to its place in mailboxes and queue.
+#include "service/reception/session.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "base/format.hpp"
+#include "keystonemail/mime/date.hpp"
+#include "service/reception/header_edits.hpp"
+#include "service/reception/replies.hpp"
+#include "service/reception/trace_fields.hpp"
+
+namespace keystonemail::reception {
+
+namespace {
+
+constexpr const char* junk_mailbox = "Junk";
+
+}  // namespace
+
+Task<void> Session::on(smtp::MessageBegin) {
+  assert(transaction_);
+  auto writer = services_.delivery.create_message();
+  if (!writer) {
+    engine_.decide(reply_for(writer.error()), now());
+    co_return;
+  }
+  transaction_->writer = *std::move(writer);
+  transaction_->header.emplace(options_.header_octets_max);
+  engine_.decide(smtp::Accept{}, now());
+}
+
+// The header is held back until policies have seen it: what they want taken out of it never gets into the store.
+Task<void> Session::on(smtp::MessageChunk event) {
+  assert(transaction_ && transaction_->writer);
+  transaction_->octets += event.octets.size();
+  const bool was_complete = transaction_->header->complete();
+  const std::size_t of_header = transaction_->header->feed(event.octets);
+  if (transaction_->header->too_large()) {
+    refuse_message({552, {5, 3, 4}, "Message header too large"});
+    co_return;
+  }
+  // A policy that fails on a piece is heard at the end of the message.
+  if (!screening_.empty()) (void)co_await screening_.receive(event.octets, working());
+  if (!was_complete) {
+    if (!transaction_->header->complete()) co_return;
+    if (const auto refusal = co_await take_header()) {
+      refuse_message(*refusal);
+      co_return;
+    }
+  }
+  const auto written = co_await transaction_->writer->write(event.octets.substr(of_header), working());
+  if (!written) refuse_message(reply_for(written.error()));
+}
+
+// Writes the header as policies want it.
+Task<std::optional<smtp::Reply>> Session::take_header() {
+  if (auto refusal = co_await screen(policy::Stage::headers)) co_return refusal;
+  const std::string& header = transaction_->header->header();
+  const bool rewritten = rewrites_header(transaction_->edits);
+  const std::string changed = rewritten ? rewritten_header(header, transaction_->edits) : std::string();
+  const auto written = co_await transaction_->writer->write(rewritten ? changed : header, working());
+  if (!written) co_return reply_for(written.error());
+  co_return std::nullopt;
+}
+
+void Session::refuse_message(const smtp::Reply& reply) {
+  log_refused("data", transaction_->first_recipient, reply);
+  engine_.refuse_message(reply);
+  end_transaction();
+}
+
+Task<void> Session::on(smtp::MessageEnd) {
+  assert(transaction_ && transaction_->writer);
+  ++message_number_;
+  const HeaderFindings findings = inspect_header(transaction_->header->header());
+  const auto refusal = co_await judge_message(findings);
+  if (refusal) {
+    log_refused("data", transaction_->first_recipient, *refusal);
+    end_transaction();
+    engine_.decide(*refusal, now());
+    co_return;
+  }
+  if (transaction_->verdict == policy::Verdict::discard || !transaction_->has_recipients()) {
+    services_.log.event(LogLevel::info, "smtp.discarded",
+                        {{"session", id_}, {"message", message_number_}, {"from", transaction_->sender_address},
+                         {"to", transaction_->first_recipient}, {"message_id", findings.message_id}});
+    end_transaction();
+    engine_.decide(smtp::Accept{}, now());
+    co_return;
+  }
+  auto staged = co_await transaction_->writer->finish(working());
+  if (!staged) {
+    end_transaction();
+    engine_.decide(reply_for(staged.error()), now());
+    co_return;
+  }
+  const std::shared_ptr<mailstore::StagedMessage> message = *std::move(staged);
+  if (is_lmtp()) {
+    const auto replies = co_await deliver_each(message, findings);
+    end_transaction();
+    engine_.decide(replies, now());
+    co_return;
+  }
+  const auto reply = co_await deliver(message, findings);
+  if (!reply.positive()) log_refused("data", transaction_->first_recipient, reply);
+  end_transaction();
+  engine_.decide(reply, now());
+}
+
+// All that can be said against the message before it is stored.
+Task<std::optional<smtp::Reply>> Session::judge_message(const HeaderFindings& findings) {
+  if (findings.received > options_.hops_max) {  // RFC 5321 §6.3
+    co_return smtp::Reply{554, {5, 4, 6}, "Too many hops, this message is going round in circles"};
+  }
+  if (!transaction_->header->complete()) {
+    if (auto refusal = co_await take_header()) co_return refusal;
+  }
+  if (auto refusal = co_await screen(policy::Stage::body)) co_return refusal;
+  const policy::Stage last = account_ ? policy::Stage::submit : policy::Stage::deliver;
+  if (auto refusal = co_await screen(last)) co_return refusal;
+  co_return co_await edit_envelope();
+}
+
+Task<void> Session::on(smtp::MessageAborted event) {
+  log_refused("data", transaction_ ? transaction_->first_recipient : std::string(),
+              {smtp::reply_for(event.fault).code, smtp::reply_for(event.fault).status, std::string(smtp::reply_for(event.fault).text)});
+  end_transaction();
+  co_return;
+}
+
+Task<void> Session::on(smtp::Reset) {
+  end_transaction();
+  co_return;
+}
+
+// RFC 6409 §8.2, §8.3: a submitted message without Date or Message-ID gets one; others are left as they are.
+std::string Session::common_prefix(const HeaderFindings& findings, std::string& message_id) {
+  const bool alone = transaction_->accepted.size() == 1;
+  const std::string literal = stream_->peer().address.literal();
+  std::string prefix = received_field({.hello_name = engine_.hello_name(),
+                                       .peer_literal = literal,
+                                       .hostname = options_.engine.hostname,
+                                       .protocol = engine_.with_protocol(),
+                                       .tls = tls_clause_,
+                                       .id = id_,
+                                       .recipient = alone ? std::string_view(transaction_->first_recipient) : std::string_view(),
+                                       .time = context_.executor->wall_now()});
+  prefix.insert(0, added_on_top(transaction_->edits));
+  message_id = findings.message_id;
+  if (!is_submission()) return prefix;
+  if (!findings.has_date) {
+    prefix += "Date: " + mime::format_date({context_.executor->wall_now(), std::chrono::minutes(0)}) + "\r\n";
+  }
+  if (!findings.has_message_id) {
+    message_id = "<" + services_.random.hex(16) + "@" + options_.engine.hostname + ">";
+    prefix += "Message-ID: " + message_id + "\r\n";
+  }
+  return prefix;
+}
+
+Task<Result<delivery::Accepted>> Session::submit(std::shared_ptr<mailstore::StagedMessage> message,
+                                                 std::vector<delivery::LocalRecipient> local, bool with_remote,
+                                                 std::string prefix, const std::string& message_id) {
+  delivery::Submission submission{.message = std::move(message), .local = std::move(local)};
+  if (with_remote && !transaction_->remote.empty()) {
+    const auto& parameters = transaction_->parameters;
+    queue::NewEntry entry;
+    entry.envelope = {.sender = transaction_->sender_address,
+                      .envelope_id = parameters.envelope_id,
+                      .dsn_return = static_cast<queue::DsnReturn>(parameters.dsn_return),
+                      .smtputf8 = parameters.smtputf8,
+                      .eight_bit = parameters.body != smtp::BodyType::seven_bit,
+                      .binary = parameters.body == smtp::BodyType::binary_mime,
+                      .require_tls = parameters.require_tls};
+    entry.recipients = transaction_->remote;
+    entry.prefix = std::move(prefix);
+    entry.message_id = message_id;
+    entry.login = account_ ? account_->login : std::string();
+    entry.held = transaction_->verdict == policy::Verdict::quarantine;
+    submission.remote = std::move(entry);
+  }
+  co_return co_await services_.delivery.deliver(std::move(submission), working());
+}
+
+Task<smtp::Reply> Session::deliver(std::shared_ptr<mailstore::StagedMessage> message, const HeaderFindings& findings) {
+  std::string message_id;
+  const std::string common = common_prefix(findings, message_id);
+  const std::string return_path = return_path_field(transaction_->sender_address);
+  for (std::size_t i = 0; i < transaction_->local.size(); ++i) {
+    if (transaction_->verdict == policy::Verdict::quarantine) transaction_->local[i].mailbox = junk_mailbox;
+    transaction_->local[i].prefix = return_path + delivered_to_field(transaction_->local_addresses[i]) + common;
+  }
+  const std::uint64_t octets = message->octets();
+  const auto accepted = co_await submit(std::move(message), std::move(transaction_->local), true, common, message_id);
+  if (!accepted) co_return reply_for(accepted.error());
+  log_accepted(octets, *accepted, message_id);
+  co_return smtp::Reply{250, {2, 0, 0}, format("Ok: {}.{}", id_, message_number_)};
+}
+
+// RFC 2033 §4.2: a reply for each recipient. All go in one commit if they can; if not, each on its own.
+Task<std::vector<smtp::Reply>> Session::deliver_each(std::shared_ptr<mailstore::StagedMessage> message,
+                                                     const HeaderFindings& findings) {
+  const auto places = transaction_->accepted;
+  const auto local = transaction_->local;
+  const auto addresses = transaction_->local_addresses;
+  const smtp::Reply together = co_await deliver(message, findings);
+  if (together.positive()) co_return std::vector(places.size(), together);
+
+  std::string message_id;
+  const std::string common = common_prefix(findings, message_id);
+  std::vector<smtp::Reply> by_account;
+  bool forwarded = false;  // what goes elsewhere rides with the first that works
+  for (std::size_t i = 0; i < local.size(); ++i) {
+    auto recipient = local[i];
+    if (transaction_->verdict == policy::Verdict::quarantine) recipient.mailbox = junk_mailbox;
+    recipient.prefix = return_path_field(transaction_->sender_address) + delivered_to_field(addresses[i]) + common;
+    std::vector<delivery::LocalRecipient> alone;
+    alone.push_back(std::move(recipient));
+    const auto accepted = co_await submit(message, std::move(alone), !forwarded, common, message_id);
+    forwarded = forwarded || accepted.has_value();
+    by_account.push_back(accepted ? smtp::Reply{250, {2, 0, 0}, "Ok"} : reply_for(accepted.error()));
+    if (accepted) log_accepted(message->octets(), *accepted, message_id);
+  }
+  std::vector<smtp::Reply> replies;
+  for (const auto& indices : places) {
+    smtp::Reply worst{250, {2, 0, 0}, "Ok"};
+    for (const std::size_t index : indices) {
+      if (!by_account[index].positive()) worst = by_account[index];
+    }
+    replies.push_back(indices.empty() ? together : worst);
+  }
+  co_return replies;
+}
+
+void Session::log_accepted(std::uint64_t octets, const delivery::Accepted& accepted, const std::string& message_id) const {
+  services_.log.event(LogLevel::info, "smtp.accepted",
+                      {{"session", id_},
+                       {"message", message_number_},
+                       {"peer", peer_},
+                       {"from", transaction_->sender_address},
+                       {"to", transaction_->first_recipient},
+                       {"recipients", transaction_->accepted.size()},
+                       {"octets", octets},
+                       {"message_id", message_id},
+                       {"login", account_ ? account_->login : std::string()},
+                       {"delivered", accepted.local.size()},
+                       {"queued", accepted.queued ? static_cast<std::uint64_t>(*accepted.queued) : 0}});
+}
+
+}  // namespace keystonemail::reception

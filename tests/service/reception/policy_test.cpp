@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// What policies say, done by a whole reception.
+#include "fixture.hpp"
+
+#include <functional>
+
+#include "keystonemail/codec/base64.hpp"
+#include "keystonemail/policy/policy.hpp"
+#include "service/reception/header_edits.hpp"
+
+using namespace keystonemail;
+using namespace keystonemail::test;
+using namespace std::chrono_literals;
+using policy::Decision;
+using policy::Facts;
+using policy::Stage;
+
+namespace {
+
+const std::string message = "X-Secret: 1\r\nFrom: carol@elsewhere.test\r\nx-secret: 2\r\n\r\nHello Bob\r\n";
+
+class Scripted final : public policy::Rule {
+ public:
+  using Answer = std::function<Decision(Stage, const Facts&)>;
+  explicit Scripted(Answer answer) : answer_(std::move(answer)) {}
+  std::string_view name() const noexcept override { return "scripted"; }
+  Task<Result<Decision>> judge(Stage stage, const Facts& facts, Context) override {
+    asked += std::string(asked.empty() ? "" : " ") + std::string(policy::to_string(stage));
+    co_return answer_(stage, facts);
+  }
+  std::string asked;
+
+ private:
+  Answer answer_;
+};
+
+// A reception with one policy.
+struct Judged : ReceptionFixture {
+  explicit Judged(Scripted::Answer answer, smtp::Protocol protocol = smtp::Protocol::smtp)
+      : Judged(std::make_shared<Scripted>(std::move(answer)), protocol) {}
+  Judged(std::shared_ptr<Scripted> rule, smtp::Protocol protocol) : ReceptionFixture(protocol, {}, {rule}), scripted(std::move(rule)) {}
+
+  std::string deliver_message() {
+    if (const auto reply = say("DATA\r\n"); !reply.starts_with("354")) return reply;
+    return say(message + ".\r\n");
+  }
+  std::shared_ptr<Scripted> scripted;
+};
+
+Scripted::Answer at(Stage wanted, Decision decision) {
+  return [wanted, decision](Stage stage, const Facts&) { return stage == wanted ? decision : Decision::proceed(); };
+}
+
+}  // namespace
+
+TEST_CASE("reception policy: the stages come in their order") {
+  Judged server([](Stage, const Facts&) { return Decision::proceed(); });
+  server.begin();
+  CHECK(server.deliver_message().starts_with("250"));
+  CHECK(server.scripted->asked == "connect helo mail rcpt headers body deliver");
+}
+
+TEST_CASE("reception policy: somebody who logs in is asked about at auth and at submit") {
+  Judged server([](Stage, const Facts&) { return Decision::proceed(); }, smtp::Protocol::submission);
+  server.hello();
+  const std::string plain = std::string(1, '\0') + "alice@example.test" + std::string(1, '\0') + "secret of alice";
+  REQUIRE(server.say("AUTH PLAIN " + codec::encode_base64(plain) + "\r\n").starts_with("235"));
+  server.say("MAIL FROM:<alice@example.test>\r\n");
+  server.say("RCPT TO:<someone@elsewhere.test>\r\n");
+  CHECK(server.deliver_message().starts_with("250"));
+  CHECK(server.scripted->asked == "connect helo auth mail rcpt headers body submit");
+}
+
+TEST_CASE("reception policy: a refusal at each stage is the reply there, and nothing is delivered") {
+  const Decision no = Decision::reject("Not here", "5.7.26");
+  for (const Stage stage : {Stage::connect, Stage::helo, Stage::mail, Stage::rcpt, Stage::headers, Stage::body, Stage::deliver}) {
+    CAPTURE(policy::to_string(stage));
+    Judged server(at(stage, no));
+    std::string said = server.heard();
+    said += server.say("EHLO client.elsewhere.test\r\n");
+    for (const char* line : {"MAIL FROM:<carol@elsewhere.test>\r\n", "RCPT TO:<bob@example.test>\r\n"}) said += server.say(line);
+    said += server.deliver_message();
+    CHECK(said.find("550 5.7.26 Not here") != std::string::npos);
+    CHECK(server.delivery.delivered.empty());
+  }
+}
+
+TEST_CASE("reception policy: a recipient that is refused leaves the others as they are") {
+  Judged server([](Stage stage, const Facts& facts) {
+    const bool bob = stage == Stage::rcpt && facts.recipients.back().address == "bob@example.test";
+    return bob ? Decision::defer("Greylisted", "4.7.1") : Decision::proceed();
+  });
+  server.begin("carol@elsewhere.test", "alice@example.test");
+  CHECK(server.say("RCPT TO:<bob@example.test>\r\n").starts_with("451 4.7.1 Greylisted"));
+  CHECK(server.deliver_message().starts_with("250"));
+  REQUIRE(server.delivery.delivered.size() == 1);
+  REQUIRE(server.delivery.delivered[0].local.size() == 1);
+  CHECK(server.delivery.delivered[0].local[0].account == mailstore::AccountId{1});
+}
+
+TEST_CASE("reception policy: disconnect closes the connection with 421") {
+  Decision leave;
+  leave.verdict = policy::Verdict::disconnect;
+  Judged server(at(Stage::mail, leave));
+  server.hello();
+  CHECK(server.say("MAIL FROM:<carol@elsewhere.test>\r\n").starts_with("421"));
+  CHECK(server.over());
+}
+
+TEST_CASE("reception policy: quarantine goes to Junk, and waits when it is for elsewhere") {
+  Judged server(at(Stage::headers, Decision::quarantine("odd")), smtp::Protocol::submission);
+  server.hello();
+  const std::string plain = std::string(1, '\0') + "alice@example.test" + std::string(1, '\0') + "secret of alice";
+  server.say("AUTH PLAIN " + codec::encode_base64(plain) + "\r\n");
+  server.say("MAIL FROM:<alice@example.test>\r\n");
+  server.say("RCPT TO:<someone@elsewhere.test>\r\n");
+  server.say("RCPT TO:<bob@example.test>\r\n");
+  CHECK(server.deliver_message().starts_with("250"));
+  REQUIRE(server.delivery.delivered.size() == 1);
+  CHECK(server.delivery.delivered[0].local.at(0).mailbox == "Junk");
+  CHECK(server.delivery.delivered[0].remote.value().held);
+}
+
+TEST_CASE("reception policy: what is discarded gets its 250 and is in no mailbox") {
+  Decision away;
+  away.verdict = policy::Verdict::discard;
+  Judged server(at(Stage::rcpt, away));
+  server.begin();
+  CHECK(server.deliver_message().starts_with("250"));
+  CHECK(server.delivery.delivered.empty());
+  CHECK(server.log.text.find("smtp.discarded") != std::string::npos);
+}
+
+TEST_CASE("reception policy: fields are added on top and at the bottom, and taken out wherever they stand") {
+  Judged server(at(Stage::headers, Decision::proceed()
+                                       .with(policy::AddHeader{"X-Top", "a"})
+                                       .with(policy::AddHeader{"X-Bottom", "b", policy::Place::bottom})
+                                       .with(policy::RemoveHeader{"X-SECRET", 2})));
+  server.begin();
+  CHECK(server.deliver_message().starts_with("250"));
+  REQUIRE(server.delivery.delivered.size() == 1);
+  const auto& delivered = server.delivery.delivered[0];
+  CHECK(delivered.message == "X-Secret: 1\r\nFrom: carol@elsewhere.test\r\nX-Bottom: b\r\n\r\nHello Bob\r\n");
+  CHECK(delivered.local[0].prefix.find("\r\nX-Top: a\r\nReceived: ") != std::string::npos);
+}
+
+TEST_CASE("reception policy: a header that comes octet by octet is rewritten all the same") {
+  Judged server(at(Stage::headers, Decision::proceed().with(policy::RemoveHeader{"X-Secret"})));
+  server.begin();
+  server.say("DATA\r\n");
+  for (const char c : message) server.say({&c, 1});
+  CHECK(server.say(".\r\n").starts_with("250"));
+  CHECK(server.delivery.delivered.at(0).message == "From: carol@elsewhere.test\r\n\r\nHello Bob\r\n");
+}
+
+TEST_CASE("reception policy: a message without an empty line is judged at its end") {
+  Judged server([](Stage, const Facts&) { return Decision::proceed(); });
+  server.begin();
+  server.say("DATA\r\n");
+  CHECK(server.say("Subject: no body\r\n.\r\n").starts_with("250"));
+  CHECK(server.scripted->asked == "connect helo mail rcpt headers body deliver");
+  CHECK(server.delivery.delivered.at(0).message == "Subject: no body\r\n");
+}
+
+TEST_CASE("reception policy: sender and recipients are changed") {
+  Judged server(at(Stage::body, Decision::proceed()
+                                    .with(policy::ReplaceSender{"bounces@example.test"})
+                                    .with(policy::RemoveRecipient{"bob@example.test"})
+                                    .with(policy::AddRecipient{"alice@example.test"})
+                                    .with(policy::AddRecipient{"archive@elsewhere.test"})));
+  server.begin();
+  CHECK(server.deliver_message().starts_with("250"));
+  REQUIRE(server.delivery.delivered.size() == 1);
+  const auto& delivered = server.delivery.delivered[0];
+  REQUIRE(delivered.local.size() == 1);
+  CHECK(delivered.local[0].account == mailstore::AccountId{1});
+  CHECK(delivered.local[0].prefix.starts_with("Return-Path: <bounces@example.test>\r\n"));
+  REQUIRE(delivered.remote);
+  CHECK(delivered.remote->recipients.at(0).address == "archive@elsewhere.test");
+  CHECK(delivered.remote->envelope.sender == "bounces@example.test");
+}
+
+TEST_CASE("reception policy: an answer may be slow on purpose") {
+  Decision slow;
+  slow.delay = 5s;
+  Judged server(at(Stage::helo, slow));
+  (void)server.heard();
+  const Instant before = server.executor.now();
+  CHECK(server.say("EHLO client.elsewhere.test\r\n").empty());
+  server.executor.advance(5s);
+  CHECK(server.heard().starts_with("250"));
+  CHECK(server.executor.now() - before >= 5s);
+}
+
+TEST_CASE("H11: a field that would be more than one field is not added") {
+  using reception::added_on_top;
+  const auto added = [](std::string name, std::string value) {
+    const policy::Edit edit = policy::AddHeader{std::move(name), std::move(value)};
+    return added_on_top({&edit, 1});
+  };
+  CHECK(added("X-A", "one\r\n two") == "X-A: one\r\n two\r\n");
+  for (const std::string value : {"x\r\nBcc: y", "x\nBcc: y", "x\r\n\r\nbody", "x\r\n \r\n y", "x\r", "x\r\n"}) {
+    CAPTURE(value);
+    CHECK(added("X-A", value).empty());
+  }
+  CHECK(added("X-A", std::string("x\0y", 3)).empty());
+  for (const std::string name : {"", "X A", "X:A", "X\r\nBcc"}) CHECK(added(name, "x").empty());
+}
