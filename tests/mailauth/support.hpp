@@ -45,7 +45,7 @@ void run(Engine& engine, const Zone& zone, std::string_view message, std::size_t
   while (true) {
     const auto event = engine.next_event();
     if (is_over(event)) return;
-    if (const auto* need = std::get_if<dkim::NeedKey>(&event)) {
+    if (const auto* need = std::get_if<NeedKey>(&event)) {
       engine.decide(need->id, zone.answer(need->question));
     } else if (!message.empty()) {
       engine.receive(message.substr(0, piece));
@@ -62,7 +62,7 @@ inline std::vector<dkim::SignatureResult> verify_dkim(const Zone& zone, std::str
                                                       const dkim::VerifierOptions& options = {},
                                                       std::size_t piece = std::string_view::npos) {
   dkim::Verifier verifier(options, now);
-  run(verifier, zone, message, piece, [](const dkim::Event& event) { return std::holds_alternative<dkim::Verified>(event); });
+  run(verifier, zone, message, piece, [](const Event& event) { return std::holds_alternative<Verified>(event); });
   return verifier.results();
 }
 

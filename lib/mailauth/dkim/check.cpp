@@ -3,6 +3,7 @@
 #include "mailauth/dkim/check.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 
 #include "base/format.hpp"
@@ -12,6 +13,11 @@ namespace keystonemail::mailauth::dkim {
 namespace {
 
 constexpr std::size_t records_tried_max = 4;   // RFC 6376 §3.6.2.2 knows one; several are tried in turn
+
+// RFC 5322 §3.6 and, for MIME, RFC 2045 §3: more than one of these makes readers disagree on what the message says.
+constexpr std::array<std::string_view, 16> single_fields = {
+    "from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references", "subject", "date",
+    "mime-version", "content-type", "content-transfer-encoding", "content-id", "content-disposition"};
 
 std::optional<Problem> check_answer(const dns::Answer& answer) {
   if (dns::is_temporary(answer.status)) return Problem{Outcome::temperror, "key unavailable"};
@@ -95,6 +101,17 @@ const KeyRecord* matching_key(std::span<const KeyRecord> keys, const crypto::Sha
   const auto found = std::ranges::find_if(
       keys, [&](const KeyRecord& record) { return record.key->verify_digest(digest, signature.signature); });
   return found == keys.end() ? nullptr : &*found;
+}
+
+std::optional<Problem> check_duplicates(const HeaderFields& fields, const Signature& signature) {
+  for (const std::string_view name : single_fields) {
+    const auto times_signed = static_cast<std::size_t>(std::ranges::count(signature.fields, name));
+    const std::size_t times = fields.named(name).size();
+    if (times > 1 && times_signed != 0 && times_signed < times) {
+      return Problem{Outcome::policy, format("{} stands {} times, signed {}", name, times, times_signed)};
+    }
+  }
+  return std::nullopt;
 }
 
 std::optional<Problem> check_times(const Signature& signature, std::uint64_t now, std::uint64_t skew) {

@@ -37,6 +37,9 @@ struct KeyPolicy {
 [[nodiscard]] const KeyRecord* matching_key(std::span<const KeyRecord> keys, const crypto::Sha256Value& digest,
                                             const Signature& signature);
 
+// A field that may stand once stands more often than it was signed (attack D5).
+[[nodiscard]] std::optional<Problem> check_duplicates(const HeaderFields& fields, const Signature& signature);
+
 // Of t= and x= at the time of receipt, seconds since 1970 (RFC 6376 §3.5).
 [[nodiscard]] std::optional<Problem> check_times(const Signature& signature, std::uint64_t now, std::uint64_t skew);
 

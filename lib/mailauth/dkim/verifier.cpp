@@ -3,13 +3,13 @@
 #include "keystonemail/mailauth/dkim/verifier.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 
 #include "base/format.hpp"
 #include "keystonemail/codec/idna.hpp"
 #include "keystonemail/mime/address_list.hpp"
 #include "mailauth/dkim/check.hpp"
+#include "mailauth/dkim/key_lookups.hpp"
 #include "mailauth/dkim/signature_reader.hpp"
 #include "mailauth/message_intake.hpp"
 
@@ -19,11 +19,6 @@ namespace {
 constexpr std::size_t signature_prefix_octets_min = 8;   // RFC 6008 §4
 constexpr unsigned rsa_bits_recommended = 2'048;         // RFC 8301 §3.2
 
-// RFC 5322 §3.6 and, for MIME, RFC 2045 §3: more than one of these makes readers disagree on what the message says.
-constexpr std::array<std::string_view, 16> single_fields = {
-    "from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references", "subject", "date",
-    "mime-version", "content-type", "content-transfer-encoding", "content-id", "content-disposition"};
-
 // A signature on its way to a result.
 struct Candidate {
   const mime::Field* field;
@@ -31,12 +26,6 @@ struct Candidate {
   std::optional<Problem> problem;     // settled: it cannot pass
   std::size_t question = 0;           // which key it needs
   SignatureResult result;
-};
-
-struct Lookup {
-  dns::Name name;
-  bool asked = false;
-  std::optional<dns::Answer> answer;
 };
 
 std::string author_domain(const HeaderFields& fields) {
@@ -63,7 +52,7 @@ struct Verifier::State {
   MessageIntake intake;
   std::optional<HeaderFields> fields;
   std::vector<Candidate> candidates;
-  std::vector<Lookup> lookups;
+  KeyLookups lookups;
   BodyHashes body;
   std::size_t live = 0;               // candidates that may still pass
   std::size_t ignored = 0;
@@ -75,7 +64,6 @@ struct Verifier::State {
   void read_candidates();
   void choose_candidates();
   void prepare(Candidate& candidate);
-  std::size_t lookup(const dns::Name& name);
   std::optional<Problem> check_fields(const Candidate& candidate) const;
   std::optional<Problem> verify(Candidate& candidate);
   std::optional<Problem> check_appended(Candidate& candidate) const;
@@ -134,35 +122,19 @@ void Verifier::State::prepare(Candidate& candidate) {
   if (!candidate.problem) candidate.problem = check_fields(candidate);
   if (candidate.problem) return;
   ++live;
-  candidate.question = lookup(signature.key_name);
+  candidate.question = lookups.want(signature.key_name);
   body.want(signature.body, signature.body_octets);
-}
-
-std::size_t Verifier::State::lookup(const dns::Name& name) {
-  const auto known = std::ranges::find(lookups, name, &Lookup::name);
-  if (known != lookups.end()) return static_cast<std::size_t>(known - lookups.begin());
-  lookups.push_back({.name = name, .asked = false, .answer = {}});
-  return lookups.size() - 1;
 }
 
 std::optional<Problem> Verifier::State::check_fields(const Candidate& candidate) const {
   if (fields->named("from").empty()) return permanent("no From field");
   if (options.duplicate_fields == Unsigned::allow) return std::nullopt;
-  for (const std::string_view name : single_fields) {
-    const auto times_signed = static_cast<std::size_t>(std::ranges::count(candidate.signature.fields, name));
-    const std::size_t times = fields->named(name).size();
-    if (times > 1 && times_signed != 0 && times_signed < times) {
-      return Problem{Outcome::policy, format("{} stands {} times, signed {}", name, times, times_signed)};
-    }
-  }
-  return std::nullopt;
+  return check_duplicates(*fields, candidate.signature);
 }
 
 std::optional<Problem> Verifier::State::verify(Candidate& candidate) {
   const Signature& signature = candidate.signature;
-  const auto& answer = lookups[candidate.question].answer;
-  assert(answer);
-  const auto keys = usable_keys(*answer, signature, {options.rsa_bits_min, options.rsa_bits_max});
+  const auto keys = usable_keys(lookups.answer(candidate.question), signature, {options.rsa_bits_min, options.rsa_bits_max});
   if (!keys) return keys.error();
   candidate.result.key_bits = keys->front().key->bits();
   candidate.result.testing = keys->front().testing;
@@ -236,24 +208,14 @@ void Verifier::receive_end() {
 }
 
 Event Verifier::next_event() {
-  for (std::size_t id = 0; id < state_->lookups.size(); ++id) {
-    Lookup& lookup = state_->lookups[id];
-    if (lookup.asked) continue;
-    lookup.asked = true;
-    return NeedKey{id, {lookup.name, dns::RecordType::txt}};
-  }
+  if (auto need = state_->lookups.next()) return *std::move(need);
   if (!state_->ended) return NeedInput{};
-  if (std::ranges::any_of(state_->lookups, [](const Lookup& lookup) { return !lookup.answer; })) return NeedAnswer{};
+  if (!state_->lookups.all_answered()) return NeedAnswer{};
   state_->settle();
   return Verified{};
 }
 
-void Verifier::decide(std::size_t id, const dns::Answer& answer) {
-  assert(id < state_->lookups.size());
-  Lookup& lookup = state_->lookups[id];
-  assert(lookup.asked && !lookup.answer);
-  lookup.answer = answer;
-}
+void Verifier::decide(std::size_t id, const dns::Answer& answer) { state_->lookups.decide(id, answer); }
 
 bool Verifier::wants_input() const noexcept { return !state_->ended && (!state_->fields || state_->live != 0); }
 

@@ -11,13 +11,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "keystonemail/base/time.hpp"
 #include "keystonemail/crypto/key.hpp"
-#include "keystonemail/dns/answer.hpp"
 #include "keystonemail/mailauth/dkim/signature.hpp"
+#include "keystonemail/mailauth/event.hpp"
 
 namespace keystonemail::mailauth::dkim {
 
@@ -58,15 +57,6 @@ struct SignatureResult {
   // Whether DMARC and other policies may build on `domain`: it passed, and nothing shown was left unsigned.
   [[nodiscard]] bool usable() const noexcept { return outcome == Outcome::pass && unsigned_body_octets == 0; }
 };
-
-struct NeedInput {};                         // receive() more, or receive_end()
-struct NeedKey {                             // ask the DNS, then decide(id, answer); go on meanwhile
-  std::size_t id;
-  dns::Question question;
-};
-struct NeedAnswer {};                        // nothing to do until an answer is there
-struct Verified {};                          // results() are final
-using Event = std::variant<NeedInput, NeedKey, NeedAnswer, Verified>;
 
 // One message: receive() its octets, header first, as they come; pull events at any time; decide() in any order.
 //
