@@ -29,8 +29,8 @@ class Inspector {
   virtual ~Inspector() = default;
   // Asked at each stage. `facts` lives until the task is done.
   [[nodiscard]] virtual Task<Result<Decision>> judge(Stage stage, const Facts& facts, Context context) = 0;
-  // A piece of the message passes by, header and body, without dot-stuffing, between Stage::rcpt and Stage::body. What is kept of it
-  // must be bounded.
+  // A piece of the message passes by, without dot-stuffing: the whole header, its empty line included, right before
+  // Stage::headers; then the body in pieces of any size, until Stage::body. What is kept of it must be bounded.
   [[nodiscard]] virtual Task<Result<void>> receive(std::string_view octets, Context context);
   // The transaction is over or was given up: forget it.
   virtual void reset() noexcept {}

@@ -85,9 +85,10 @@ Task<Session::Next> Session::take_events() {
     auto event = engine_.next_event();
     if (std::holds_alternative<smtp::NeedInput>(event)) co_return Next::proceed;
     if (const auto* closed = std::get_if<smtp::Closed>(&event)) {
-      services_.log.event(LogLevel::debug, "smtp.closed",
+      services_.log.event(LogLevel::info, "smtp.closed",
                           {{"session", id_},
                            {"peer", peer_},
+                           {"messages", message_number_},
                            {"fault", closed->fault ? smtp::reply_for(*closed->fault).text : std::string_view()}});
       co_return Next::finish;
     }
@@ -137,6 +138,7 @@ Task<bool> Session::start_tls() {
   tls_clause_ = channel.info().received_clause();
   access::ConnectionFacts facts{.peer = (*upgraded)->peer().address, .service = std::string(service_name()), .confidential = true};
   facts.bindings = {.exporter = channel.exporter_binding(), .end_point = channel.end_point_binding()};
+  facts.external_identity = access::external_identity(channel);
   stream_ = *std::move(upgraded);
   account_.reset();
   end_transaction();

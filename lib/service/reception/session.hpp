@@ -54,6 +54,8 @@ class Session {
                                                                std::string_view address);
   void add_remote(const smtp::RcptTo& event, std::string address);
   [[nodiscard]] Task<std::optional<smtp::Reply>> take_header();
+  [[nodiscard]] Task<std::optional<smtp::Reply>> take_body(std::string_view octets);
+  void complete_header();
   [[nodiscard]] Task<std::optional<smtp::Reply>> judge_message(const HeaderFindings& findings);
   [[nodiscard]] Task<std::optional<smtp::Reply>> edit_envelope();
   [[nodiscard]] Task<std::optional<smtp::Reply>> add_recipient(const std::string& address);
@@ -64,7 +66,7 @@ class Session {
   [[nodiscard]] Task<Result<delivery::Accepted>> submit(std::shared_ptr<mailstore::StagedMessage> message,
                                                         std::vector<delivery::LocalRecipient> local, bool with_remote,
                                                         std::string common_prefix, const std::string& message_id);
-  [[nodiscard]] std::string common_prefix(const HeaderFindings& findings, std::string& message_id);
+  [[nodiscard]] std::string common_prefix();
   void log_accepted(std::uint64_t octets, const delivery::Accepted& accepted, const std::string& message_id) const;
   void log_refused(std::string_view stage, std::string_view address, const smtp::Reply& reply) const;
 

@@ -39,33 +39,50 @@ Task<void> Session::on(smtp::MessageChunk event) {
   assert(transaction_ && transaction_->writer);
   transaction_->octets += event.octets.size();
   const bool was_complete = transaction_->header->complete();
-  const std::size_t of_header = transaction_->header->feed(event.octets);
+  const std::string_view body = event.octets.substr(transaction_->header->feed(event.octets));
   if (transaction_->header->too_large()) {
     refuse_message({552, {5, 3, 4}, "Message header too large"});
     co_return;
   }
-  // A policy that fails on a piece is heard at the end of the message.
-  if (!screening_.empty()) (void)co_await screening_.receive(event.octets, working());
-  if (!was_complete) {
-    if (!transaction_->header->complete()) co_return;
-    if (const auto refusal = co_await take_header()) {
-      refuse_message(*refusal);
-      co_return;
-    }
-  }
-  const auto written = co_await transaction_->writer->write(event.octets.substr(of_header), working());
-  if (!written) refuse_message(reply_for(written.error()));
+  if (!transaction_->header->complete()) co_return;
+  std::optional<smtp::Reply> refusal;
+  if (!was_complete) refusal = co_await take_header();
+  if (!refusal && !body.empty()) refusal = co_await take_body(body);
+  if (refusal) refuse_message(*refusal);
 }
 
-// Writes the header as policies want it.
+// Completes the header, asks about it, and writes it as policies want it.
 Task<std::optional<smtp::Reply>> Session::take_header() {
-  if (auto refusal = co_await screen(policy::Stage::headers)) co_return refusal;
+  if (is_submission()) complete_header();
   const std::string& header = transaction_->header->header();
+  if (!screening_.empty()) (void)co_await screening_.receive(header, working());
+  if (auto refusal = co_await screen(policy::Stage::headers)) co_return refusal;
   const bool rewritten = rewrites_header(transaction_->edits);
   const std::string changed = rewritten ? rewritten_header(header, transaction_->edits) : std::string();
   const auto written = co_await transaction_->writer->write(rewritten ? changed : header, working());
   if (!written) co_return reply_for(written.error());
   co_return std::nullopt;
+}
+
+Task<std::optional<smtp::Reply>> Session::take_body(std::string_view octets) {
+  // A policy that fails on a piece is heard at the end of the message.
+  if (!screening_.empty()) (void)co_await screening_.receive(octets, working());
+  const auto written = co_await transaction_->writer->write(octets, working());
+  if (!written) co_return reply_for(written.error());
+  co_return std::nullopt;
+}
+
+// RFC 6409 §8.2, §8.3: a submitted message without Date or Message-ID gets one; others are left as they are.
+void Session::complete_header() {
+  const HeaderFindings findings = inspect_header(transaction_->header->header());
+  std::string missing;
+  if (!findings.has_date) {
+    missing += "Date: " + mime::format_date({context_.executor->wall_now(), std::chrono::minutes(0)}) + "\r\n";
+  }
+  if (!findings.has_message_id) {
+    missing += "Message-ID: <" + services_.random.hex(16) + "@" + options_.engine.hostname + ">\r\n";
+  }
+  transaction_->header->append_fields(missing);
 }
 
 void Session::refuse_message(const smtp::Reply& reply) {
@@ -138,29 +155,19 @@ Task<void> Session::on(smtp::Reset) {
   co_return;
 }
 
-// RFC 6409 §8.2, §8.3: a submitted message without Date or Message-ID gets one; others are left as they are.
-std::string Session::common_prefix(const HeaderFindings& findings, std::string& message_id) {
+// What stands on top of every recipient's copy: what policies add, and our trace.
+std::string Session::common_prefix() {
   const bool alone = transaction_->accepted.size() == 1;
   const std::string literal = stream_->peer().address.literal();
-  std::string prefix = received_field({.hello_name = engine_.hello_name(),
-                                       .peer_literal = literal,
-                                       .hostname = options_.engine.hostname,
-                                       .protocol = engine_.with_protocol(),
-                                       .tls = tls_clause_,
-                                       .id = id_,
-                                       .recipient = alone ? std::string_view(transaction_->first_recipient) : std::string_view(),
-                                       .time = context_.executor->wall_now()});
-  prefix.insert(0, added_on_top(transaction_->edits));
-  message_id = findings.message_id;
-  if (!is_submission()) return prefix;
-  if (!findings.has_date) {
-    prefix += "Date: " + mime::format_date({context_.executor->wall_now(), std::chrono::minutes(0)}) + "\r\n";
-  }
-  if (!findings.has_message_id) {
-    message_id = "<" + services_.random.hex(16) + "@" + options_.engine.hostname + ">";
-    prefix += "Message-ID: " + message_id + "\r\n";
-  }
-  return prefix;
+  return added_on_top(transaction_->edits) +
+         received_field({.hello_name = engine_.hello_name(),
+                         .peer_literal = literal,
+                         .hostname = options_.engine.hostname,
+                         .protocol = engine_.with_protocol(),
+                         .tls = tls_clause_,
+                         .id = id_,
+                         .recipient = alone ? std::string_view(transaction_->first_recipient) : std::string_view(),
+                         .time = context_.executor->wall_now()});
 }
 
 Task<Result<delivery::Accepted>> Session::submit(std::shared_ptr<mailstore::StagedMessage> message,
@@ -188,8 +195,8 @@ Task<Result<delivery::Accepted>> Session::submit(std::shared_ptr<mailstore::Stag
 }
 
 Task<smtp::Reply> Session::deliver(std::shared_ptr<mailstore::StagedMessage> message, const HeaderFindings& findings) {
-  std::string message_id;
-  const std::string common = common_prefix(findings, message_id);
+  const std::string& message_id = findings.message_id;
+  const std::string common = common_prefix();
   const std::string return_path = return_path_field(transaction_->sender_address);
   for (std::size_t i = 0; i < transaction_->local.size(); ++i) {
     if (transaction_->verdict == policy::Verdict::quarantine) transaction_->local[i].mailbox = junk_mailbox;
@@ -211,8 +218,8 @@ Task<std::vector<smtp::Reply>> Session::deliver_each(std::shared_ptr<mailstore::
   const smtp::Reply together = co_await deliver(message, findings);
   if (together.positive()) co_return std::vector(places.size(), together);
 
-  std::string message_id;
-  const std::string common = common_prefix(findings, message_id);
+  const std::string& message_id = findings.message_id;
+  const std::string common = common_prefix();
   std::vector<smtp::Reply> by_account;
   bool forwarded = false;  // what goes elsewhere rides with the first that works
   for (std::size_t i = 0; i < local.size(); ++i) {

@@ -21,6 +21,12 @@ std::size_t HeaderCollector::feed(std::string_view piece) {
   return taken.size();
 }
 
+void HeaderCollector::append_fields(std::string_view fields) {
+  if (!complete_ && !header_.empty() && !header_.ends_with('\n')) header_.append("\r\n");
+  const std::size_t empty_line_octets = !complete_ ? 0 : header_.ends_with("\r\n") ? 2 : 1;
+  header_.insert(header_.size() - empty_line_octets, fields);
+}
+
 void Transaction::remove_recipient(std::string_view address) {
   std::erase_if(remote, [&](const auto& recipient) { return iequals(recipient.address, address); });
   std::erase_if(judged, [&](const auto& recipient) { return iequals(recipient.address, address); });

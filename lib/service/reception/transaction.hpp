@@ -28,6 +28,8 @@ class HeaderCollector {
   // Whether its empty line was seen.
   [[nodiscard]] bool complete() const noexcept { return complete_; }
   [[nodiscard]] const std::string& header() const noexcept { return header_; }
+  // Puts whole lines at its bottom.
+  void append_fields(std::string_view fields);
 
  private:
   std::size_t octets_max_;

@@ -174,8 +174,10 @@ TEST_CASE("submission: login is demanded, the sender must be the login's own, an
   const auto& remote = server.delivery.delivered[0].remote;
   REQUIRE(remote);
   CHECK(remote->login == "alice@example.test");
-  CHECK(remote->prefix.find("\r\nDate: ") != std::string::npos);
-  CHECK(remote->prefix.find("\r\nMessage-ID: <") != std::string::npos);
+  const std::string& sent = server.delivery.delivered[0].message;
+  CHECK(sent.starts_with("Subject: no date\r\nDate: "));
+  CHECK(sent.find("\r\nMessage-ID: <") != std::string::npos);
+  CHECK(sent.ends_with("@mail.example.test>\r\n\r\nx\r\n"));
   CHECK(remote->message_id.ends_with("@mail.example.test>"));
   CHECK(remote->prefix.find("Return-Path") == std::string::npos);
   CHECK(remote->prefix.find("with ESMTPA ") != std::string::npos);
