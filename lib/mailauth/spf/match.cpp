@@ -152,10 +152,14 @@ Task<Evaluation::State::Match> Evaluation::State::match_ptr(dns::Name target) {
 
 // §5.5: the client's names that lead back to it, found once for an evaluation. Errors leave names out.
 Task<void> Evaluation::State::find_validated_names() {
-  if (validated_names_) co_return;
+  if (validated_names_) {
+    verdict_.void_lookups += pointers_are_void_ ? 1 : 0;  // §4.6.4 counts terms, not questions
+    co_return;
+  }
   validated_names_.emplace();
   dns::Name reversed = dns::reverse_name(input_.client);
   const dns::Answer pointers = co_await ask(std::move(reversed), dns::RecordType::ptr, Purpose::term);
+  pointers_are_void_ = pointers.records.empty() && !dns::is_temporary(pointers.status);
   const std::size_t count = std::min(pointers.records.size(), limits::pointers_max);
   const Directive exact;  // all bits of the address
   for (std::size_t i = 0; i < count; ++i) {

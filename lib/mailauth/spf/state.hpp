@@ -75,6 +75,7 @@ class Evaluation::State {
   unsigned depth_ = 0;
   MacroValues values_;
   std::optional<std::vector<dns::Name>> validated_names_;   // §5.5; none before the first use
+  bool pointers_are_void_ = false;
   std::optional<MacroString> explanation_;                  // of the record that failed, and whose it was
   dns::Name explained_domain_;
   dns::Question question_;

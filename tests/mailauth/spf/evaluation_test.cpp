@@ -210,6 +210,14 @@ TEST_CASE("D8: two lookups may come back empty, the third is a permerror") {
   CHECK(with("a:a.example.com mx:b.example.com exists:c.example.com") == "permerror");
 }
 
+TEST_CASE("D8: a client without a name makes each ptr term an empty one, though it is asked once") {
+  Dns dns("example.com. TXT \"v=spf1 ptr ptr:a.example ptr:b.example -all\"");
+  const auto verdict = check(dns, {});
+  CHECK(verdict.outcome == Outcome::permerror);
+  CHECK(verdict.void_lookups == 3);
+  CHECK(dns.asked.size() == 2);
+}
+
 TEST_CASE("D8: eleven mail exchangers are a permerror, of eleven pointers ten are looked at") {
   std::string zone = "example.com. TXT \"v=spf1 mx -all\"\nptr.example.com. TXT \"v=spf1 ptr:last.example -all\"\n";
   for (int i = 0; i < 11; ++i) {
