@@ -84,6 +84,12 @@ class Fields {
     if (!value || value->size() > octets_max) failed_ = true;
     return value.value_or("");
   }
+  // RFC 8659 §4.1: letters and digits, in lower case.
+  std::string word() {
+    const auto text = take();
+    if (text.empty() || text.size() > 255 || !std::ranges::all_of(text, [](char c) { return is_alpha(c) || is_digit(c); })) failed_ = true;
+    return to_lower(text);
+  }
   // All that is left.
   std::string hex() {
     std::string digits;
@@ -127,7 +133,7 @@ RecordData read_txt(Fields& fields) {
 
 RecordData read_caa(Fields& fields) {
   const auto flags = fields.number<std::uint8_t>();
-  std::string tag = to_lower(fields.string(255));
+  std::string tag = fields.word();
   return Caa{flags, std::move(tag), fields.string(limits::message_octets_max)};
 }
 

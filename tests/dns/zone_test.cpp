@@ -100,7 +100,7 @@ TEST_CASE("dns zone: what is wrong is named with its line") {
   CHECK(failure("@ A 2001:db8::1").starts_with("line 1: "));
   for (const auto text : {"@ IN", "@ 5x A 192.0.2.1", "@ CH A 192.0.2.1", "@ MX 65536 a", "@ MX 10", "@ MX 10 a b", "@ TXT",
                           "@ TXT \"open", "@ A ( 192.0.2.1", "@ A 192.0.2.1 )", " A 192.0.2.1", "$INCLUDE file", "$TTL x",
-                          "$ORIGIN a..b", "a..b A 192.0.2.1", "@ TYPE99 word", "@ A \\# 3 c00002", "@ TLSA 3 1 1 0", "@ TXT \\25"}) {
+                          "$ORIGIN a..b", "a..b A 192.0.2.1", "@ TYPE99 word", "@ A \\# 3 c00002", "@ TLSA 3 1 1 0", "@ TXT \\25", "@ CAA 0 \\032 x", "@ CAA 0 \"\" x"}) {
     CAPTURE(text);
     CHECK_FALSE(failure(text).empty());
   }
