@@ -52,10 +52,17 @@ std::string mail_line(const ClientEnvelope& envelope, const Capabilities& offere
   if (offered.size && envelope.octets != 0) line += " SIZE=" + std::to_string(envelope.octets);
   if (offered.eight_bit_mime && envelope.eight_bit) line += " BODY=8BITMIME";
   if (envelope.smtputf8) line += " SMTPUTF8";
+  if (envelope.require_tls) line += " REQUIRETLS";
   if (offered.dsn && envelope.dsn_return == DsnReturn::full) line += " RET=FULL";
   if (offered.dsn && envelope.dsn_return == DsnReturn::headers) line += " RET=HDRS";
   if (offered.dsn && !envelope.envelope_id.empty()) line += " ENVID=" + encode_xtext(envelope.envelope_id);
   return line;
+}
+
+// RFC 6533 §3: the xtext of an address of type utf-8 has code points where others have octets.
+std::string encode_original(const RcptParameters& parameters) {
+  if (!iequals(parameters.original_recipient_type, "utf-8")) return encode_xtext(parameters.original_recipient);
+  return encode_utf8_address(parameters.original_recipient);
 }
 
 std::string rcpt_line(const ClientRecipient& recipient, const Capabilities& offered) {
@@ -63,8 +70,7 @@ std::string rcpt_line(const ClientRecipient& recipient, const Capabilities& offe
   if (!offered.dsn) return line;
   if (recipient.parameters.notify.given()) line += " NOTIFY=" + notify_words(recipient.parameters.notify);
   if (!recipient.parameters.original_recipient.empty()) {
-    line += " ORCPT=" + recipient.parameters.original_recipient_type + ';' +
-            encode_xtext(recipient.parameters.original_recipient);
+    line += " ORCPT=" + recipient.parameters.original_recipient_type + ';' + encode_original(recipient.parameters);
   }
   return line;
 }
@@ -74,9 +80,12 @@ bool needs_utf8(const ClientEnvelope& envelope) {
          std::ranges::any_of(envelope.recipients, [](const ClientRecipient& r) { return !r.path.is_ascii(); });
 }
 
-const Reply connection_lost{451, {4, 4, 2}, "Connection lost"};
-
 }  // namespace
+
+const Reply& connection_lost_reply() noexcept {
+  static const Reply reply{451, {4, 4, 2}, "Connection lost"};
+  return reply;
+}
 
 std::string_view to_string(ServerFault fault) noexcept {
   switch (fault) {
@@ -317,6 +326,9 @@ void ClientSession::send(ClientEnvelope envelope, Instant now) {
   results_.assign(envelope_.recipients.size(), std::nullopt);
   mail_refused_.reset();
   rcpt_sent_ = 0;
+  if (envelope_.require_tls && (!secure_ || !capabilities_.require_tls)) {
+    return refuse_locally({550, {5, 7, 30}, "REQUIRETLS is asked for and not offered"});  // RFC 8689 §4.2.1
+  }
   if (envelope_.smtputf8 && !capabilities_.smtputf8) return refuse_locally({550, {5, 6, 7}, "SMTPUTF8 is not offered"});
   if (envelope_.eight_bit && !capabilities_.eight_bit_mime) {
     return refuse_locally({554, {5, 6, 3}, "8BITMIME is not offered"});
@@ -431,7 +443,7 @@ void ClientSession::on_end_of_message(const Expected& expected, const Reply& rep
 
 void ClientSession::finish_message() {
   ClientMessageDone done;
-  for (auto& result : results_) done.replies.push_back(result ? std::move(*result) : mail_refused_.value_or(connection_lost));
+  for (auto& result : results_) done.replies.push_back(result ? std::move(*result) : mail_refused_.value_or(connection_lost_reply()));
   results_.clear();
   cleaner_.reset();
   message_open_ = false;

@@ -85,6 +85,24 @@ std::optional<std::string> decode_utf8_address(std::string_view text) {
   return out;
 }
 
+std::string encode_utf8_address(std::string_view text) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  std::string out;
+  while (!text.empty()) {
+    const auto point = decode_utf8(text);
+    if (!point) return encode_xtext(text);  // not UTF-8, so not of this type
+    if (point->octets == 1 && is_xchar(text.front()) && text.front() != '\\') {
+      out += text.front();
+    } else {
+      std::string hex;
+      for (char32_t rest = point->value; rest != 0 || hex.size() < 2; rest /= 16) hex.insert(hex.begin(), digits[rest % 16]);
+      out.append("\\x{").append(hex).append("}");
+    }
+    text.remove_prefix(point->octets);
+  }
+  return out;
+}
+
 bool is_printable_text(std::string_view text) noexcept {
   const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   return std::ranges::none_of(text, control) && is_utf8(text);

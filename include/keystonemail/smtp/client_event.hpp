@@ -55,10 +55,15 @@ struct ClientEnvelope {
   std::vector<ClientRecipient> recipients;  // at least one
   std::uint64_t octets = 0;                 // SIZE=; zero: not known
   bool eight_bit = false;                   // the message has octets above 127
+  bool binary = false;                      // kept for the caller: the message is not in lines; never sent so
+  bool require_tls = false;                 // RFC 8689: refused unless the session is secure and the server offers it
   bool smtputf8 = false;                    // the message needs SMTPUTF8 (RFC 6531); addresses are looked at as well
   DsnReturn dsn_return = DsnReturn::unspecified;
   std::string envelope_id;
 };
+
+// What recipients get who were not answered when a session ended.
+[[nodiscard]] const Reply& connection_lost_reply() noexcept;
 
 // Nothing to do: write pending output, then read.
 struct ClientNeedInput {};
