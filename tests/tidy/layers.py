@@ -12,7 +12,7 @@ import sys
 
 LAYERS = [
     ['base'],
-    ['codec', 'json', 'crypto', 'tls', 'dns', 'mime'],
+    ['codec', 'json', 'crypto', 'tls', 'dns', 'mime', 'dsn'],
     ['sasl', 'smtp', 'imap', 'pop3', 'managesieve', 'sieve', 'http', 'jmap', 'acme', 'mailauth'],
     ['kv', 'blob', 'resolver', 'transport', 'policy', 'mailstore', 'queue', 'delivery', 'directory', 'search'],
     ['service/access', 'service/mailstore', 'service/queue', 'service/delivery', 'service/accounts', 'service/reception',

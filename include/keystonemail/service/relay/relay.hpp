@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Relay: takes what waits in the queue to where it belongs (RFC 5321 §4.5.4), tells senders what became of it
+// (RFC 3461, RFC 3464), and notes everything in the queue before it goes on. A message leaves the queue in the commit that
+// notes its last recipient; the only copy too many is the one whose "250" was lost on the way (RFC 1047).
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "keystonemail/base/ip_address.hpp"
+#include "keystonemail/base/log.hpp"
+#include "keystonemail/base/random.hpp"
+#include "keystonemail/base/task.hpp"
+#include "keystonemail/delivery/delivery.hpp"
+#include "keystonemail/directory/directory.hpp"
+#include "keystonemail/queue/queue.hpp"
+#include "keystonemail/resolver/resolver.hpp"
+#include "keystonemail/service/relay/retry_schedule.hpp"
+#include "keystonemail/service/relay/route.hpp"
+#include "keystonemail/smtp/client_session.hpp"
+#include "keystonemail/tls/context.hpp"
+#include "keystonemail/transport/listener.hpp"
+
+namespace keystonemail::relay {
+
+struct Options {
+  std::string hostname = "localhost";       // our name in EHLO, in reports, and among MX records
+  RouteTable routes;
+  RetrySchedule retry;
+  smtp::ClientOptions engine;               // timeouts (RFC 5321 §4.5.3.2); its name, protocol and TLS are set by the relay
+  std::chrono::seconds connect_timeout{30};
+  std::chrono::seconds handshake_timeout{60};
+  std::chrono::seconds lookup_timeout{30};  // of one question to the DNS
+  std::vector<Endpoint> own_endpoints;      // where we listen: mail that leads there goes in circles
+
+  // Ceilings.
+  std::size_t active_max = 1'000;                   // entries in memory; the others stay in the queue
+  std::size_t waiting_per_destination_max = 100;    // of them, so that one destination cannot take all places
+  std::size_t connections_max = 100;
+  std::size_t connections_per_destination_max = 10;
+  std::size_t active_per_account_max = 200;         // entries of one login at once
+  std::size_t messages_per_connection_max = 100;
+  std::size_t recipients_per_message_max = 100;     // in one transaction (RFC 5321 §4.5.3.1.8)
+  std::size_t addresses_per_attempt_max = 10;       // RFC 5321 §5.1: at least two
+  std::chrono::seconds idle_connection_max{2};      // kept for the next message
+  std::chrono::seconds destination_wait_max{3'600};  // a domain that failed is tried again at least so often
+  std::size_t returned_octets_max = 256 * 1024;     // of a message sent back whole; larger ones as their header
+};
+
+// What a relay works with. Ownership: borrowed; outlives run().
+struct Services {
+  queue::Queue& queue;
+  delivery::Delivery& delivery;             // through which reports go
+  directory::Directory& directory;          // who of their readers is here
+  resolver::Resolver& resolver;
+  transport::Connector& connector;
+  Random& random;
+  Log& log;
+  std::shared_ptr<const tls::ClientContext> tls;  // null: no TLS
+};
+
+// Threads: that of the executor of run()'s context. Ownership: outlives run().
+// Limits: memory for active_max entries, and a few hundred octets for each domain that failed lately.
+class Relay {
+ public:
+  Relay(Options options, Services services);
+  ~Relay();
+
+  // Works until the context is stopped; what is in hand is then finished first, connections say good-bye.
+  // REQUIRES: called once.
+  [[nodiscard]] Task<void> run(Context context);
+
+  // What is in memory now, for tests and metrics.
+  struct Load {
+    std::size_t active = 0, connections = 0, destinations = 0;
+  };
+  [[nodiscard]] Load load() const noexcept;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace keystonemail::relay

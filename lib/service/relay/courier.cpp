@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "service/relay/courier.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "base/try.hpp"
+#include "keystonemail/base/text.hpp"
+#include "keystonemail/sasl/client.hpp"
+
+namespace keystonemail::relay {
+
+namespace {
+
+constexpr auto quit_time_max = std::chrono::seconds(10);
+
+smtp::TlsPolicy policy_for(RouteTls tls, bool have_context) {
+  switch (tls) {
+    case RouteTls::none:
+    case RouteTls::implicit: return smtp::TlsPolicy::never;  // STARTTLS, that is
+    case RouteTls::opportunistic: return have_context ? smtp::TlsPolicy::opportunistic : smtp::TlsPolicy::never;
+    case RouteTls::required:
+    case RouteTls::verified: return smtp::TlsPolicy::required;
+  }
+  __builtin_unreachable();
+}
+
+smtp::ClientOptions engine_options(const CourierServices& services, const CourierTarget& target) {
+  smtp::ClientOptions options = services.options.engine;
+  options.hostname = services.options.hostname;
+  options.protocol = target.protocol;
+  const bool needs_tls = target.login && !target.host.endpoint.address.is_loopback() && target.tls == RouteTls::opportunistic;
+  options.starttls = policy_for(needs_tls ? RouteTls::required : target.tls, services.tls != nullptr);
+  return options;
+}
+
+smtp::Reply unreachable(const MailHost& host, const Error& error) {
+  const std::string& why = error.detail().empty() ? error.text() : error.detail();
+  return {451, {4, 4, 1}, "Cannot connect to " + host.to_string() + ": " + (why.empty() ? std::string(to_string(error.kind())) : why)};
+}
+
+}  // namespace
+
+Courier::Courier(const CourierServices& services, CourierTarget target, std::unique_ptr<transport::ByteStream> stream,
+                 Context context)
+    : services_(services),
+      target_(std::move(target)),
+      engine_options_(engine_options(services, target_)),
+      stream_(std::move(stream)),
+      context_(std::move(context)),
+      engine_(engine_options_, context_.executor->now()) {}
+
+Task<Courier::Opened> Courier::open(const CourierServices& services, CourierTarget target, Context context) {
+  const Context connecting = context.until(context.executor->now() + services.options.connect_timeout);
+  auto stream = co_await services.connector.connect(target.host.endpoint, connecting);
+  if (!stream) {
+    HostFailure failure{.reply = unreachable(target.host, stream.error()), .host = {}};
+    co_return failure;
+  }
+  std::unique_ptr<Courier> courier(new Courier(services, std::move(target), *std::move(stream), context));
+  auto failure = co_await courier->greet(context);
+  if (failure) co_return *std::move(failure);
+  co_return std::move(courier);
+}
+
+// From the first octet to a session that is ready for messages.
+Task<std::optional<HostFailure>> Courier::greet(Context context) {
+  if (target_.tls == RouteTls::implicit) {
+    const auto secured = co_await start_tls(transport::TlsStart::implicit);
+    if (!secured) {
+      HostFailure failure{.reply = unreachable(target_.host, secured.error()), .host = {}, .handshake = true};
+      co_return failure;
+    }
+  }
+  for (;;) {
+    auto event = co_await next(context);
+    if (const auto* closed = std::get_if<smtp::ClientClosed>(&event)) co_return failure_of(*closed);
+    if (std::holds_alternative<smtp::ClientReady>(event)) break;
+    if (!std::holds_alternative<smtp::ClientStartTls>(event)) continue;
+    const auto secured = co_await start_tls(transport::TlsStart::upgrade);
+    if (!secured) {
+      const std::string why = secured.error().detail().empty() ? secured.error().describe() : secured.error().detail();
+      HostFailure failure{.reply = {454, {4, 7, 5}, "TLS with " + target_.host.to_string() + " failed: " + why}, .host = {}, .handshake = true};
+      co_return failure;
+    }
+  }
+  ready_ = true;
+  if (!target_.login) co_return std::nullopt;
+  co_return co_await log_in(std::move(context));
+}
+
+Task<Result<void>> Courier::start_tls(transport::TlsStart start) {
+  if (!services_.tls) co_return fail(ErrorKind::unavailable, {}, "TLS is not set up here");
+  tls::ClientRequest request;
+  request.server_name = target_.host.name;
+  const bool verified = target_.tls == RouteTls::verified || target_.tls == RouteTls::implicit;
+  request.verification = verified ? tls::Verification::required : tls::Verification::opportunistic;
+  const Context handshake = working().until(now() + services_.options.handshake_timeout);
+  auto secured = co_await transport::TlsStream::connect(std::move(stream_), services_.tls, std::move(request), start, handshake);
+  if (!secured) co_return std::unexpected(std::move(secured).error());
+  tls_clause_ = (*secured)->channel().info().received_clause();
+  if ((*secured)->channel().trust() == tls::Trust::trusted) tls_clause_ += " verified";
+  stream_ = *std::move(secured);
+  engine_.tls_established(now());
+  co_return Result<void>();
+}
+
+// RFC 4954, as the client.
+Task<std::optional<HostFailure>> Courier::log_in(Context context) {
+  std::vector<sasl::Mechanism> offered;
+  for (const std::string& name : engine_.capabilities().auth_mechanisms) {
+    if (const auto mechanism = sasl::parse_mechanism(name)) offered.push_back(*mechanism);
+  }
+  const bool confidential = engine_.secure() || target_.host.endpoint.address.is_loopback();
+  const auto mechanism = sasl::choose_mechanism(offered, {}, confidential);
+  if (!mechanism) {
+    HostFailure failure{.reply = {454, {4, 7, 0}, target_.host.to_string() + " offers no usable way to log in"}, .host = {}};
+    co_return failure;
+  }
+  sasl::Credentials credentials{.login = target_.login->name, .password = crypto::SecretString(target_.login->password.view())};
+  const auto exchange = sasl::make_client(*mechanism, std::move(credentials), {}, services_.random);
+  const auto initial = exchange->initial_response();
+  engine_.authenticate(to_string(*mechanism), initial, now());
+  for (;;) {
+    auto event = co_await next(context);
+    if (const auto* closed = std::get_if<smtp::ClientClosed>(&event)) co_return failure_of(*closed);
+    if (const auto* challenge = std::get_if<smtp::ClientAuthChallenge>(&event)) {
+      auto answer = exchange->receive(challenge->data);
+      if (const auto* response = std::get_if<sasl::Response>(&answer)) engine_.respond(response->text, now());
+      else engine_.cancel_authentication(now());
+    }
+    if (const auto* done = std::get_if<smtp::ClientAuthDone>(&event)) {
+      if (done->reply.positive() && exchange->complete()) continue;
+      // A password that is wrong is the administrator's to mend; the mail waits for it.
+      HostFailure failure{.reply = {454, {4, 7, 0}, target_.host.to_string() + " refused our login: " + done->reply.to_string()}, .host = {}};
+      ready_ = false;
+      co_return failure;
+    }
+    if (std::holds_alternative<smtp::ClientReady>(event)) co_return std::nullopt;
+  }
+}
+
+// What the engine wants next, once all is written and read that comes before it. Octets that are there already are looked
+// at before anything is sent, so that an answer that nobody asked for is never taken for that of the next command.
+Task<smtp::ClientEvent> Courier::next(Context context) {
+  for (;;) {
+    smtp::ClientEvent event = engine_.next_event();
+    if (!std::holds_alternative<smtp::ClientNeedInput>(event)) co_return event;
+    Context wait = context;
+    if (const auto deadline = engine_.deadline()) wait.deadline = std::min(wait.deadline, *deadline);
+    ErrorKind lost = ErrorKind::unavailable;
+    bool alive = true;
+    const std::string_view output = engine_.pending_output();
+    if (stream_->unconsumed() == 0 && !output.empty()) {
+      const auto written = co_await stream_->write({&output, 1}, wait);
+      alive = written.has_value();
+      if (alive) engine_.consume_output(output.size(), now());
+      else lost = written.error().kind();
+    } else {
+      const auto got = co_await stream_->read(wait);
+      alive = got && !got->empty();
+      if (alive) stream_->consume(engine_.receive(*got, now()));
+      else if (!got) lost = got.error().kind();
+    }
+    if (alive) continue;
+    if (lost == ErrorKind::timeout) engine_.expire(now());
+    else engine_.receive_end(now());
+  }
+}
+
+HostFailure Courier::failure_of(const smtp::ClientClosed& closed) const {
+  const std::string host = target_.host.to_string();
+  if (closed.reply) {
+    // RFC 5321 §3.1: it has no service for us; whether for good is for people to find out, so the mail waits.
+    smtp::Reply reply = *closed.reply;
+    if (!reply.temporary()) reply = {450, {4, 4, 0}, host + " said: " + closed.reply->to_string()};
+    return {.reply = std::move(reply), .host = closed.reply->temporary() ? target_.host.name : std::string()};
+  }
+  const std::string why = closed.fault ? std::string(to_string(*closed.fault)) : "closed by the server";
+  const bool tls = closed.fault == smtp::ServerFault::tls_not_offered || closed.fault == smtp::ServerFault::tls_refused;
+  if (tls) return {.reply = {454, {4, 7, 4}, host + ": TLS is required here, and " + why}, .host = {}};
+  return {.reply = {451, {4, 4, 2}, "Connection to " + host + " lost: " + why}, .host = {}};
+}
+
+// Makes the message fit the server, or says why that cannot be.
+Task<std::optional<Outcome>> Courier::prepare(Consignment& consignment) {
+  Letter& letter = *consignment.letter;
+  smtp::ClientEnvelope& envelope = consignment.envelope;
+  const smtp::Capabilities& offered = engine_.capabilities();
+  envelope.smtputf8 = consignment.internationalized && letter.eight_bit_header();
+  const bool needs_downgrade = letter.eight_bit_body() && !offered.eight_bit_mime;
+  if (needs_downgrade || consignment.envelope.binary) {
+    const auto made = co_await letter.make_seven_bit(working());
+    if (!made) {
+      Outcome outcome{.reply = {451, {4, 3, 0}, "The message cannot be read now"}, .host = {}};
+      co_return outcome;
+    }
+  }
+  envelope.eight_bit = offered.eight_bit_mime && (letter.eight_bit_body() || letter.eight_bit_header());
+  envelope.octets = letter.octets();
+  co_return std::nullopt;
+}
+
+Task<std::vector<Outcome>> Courier::deliver(Consignment consignment) {
+  assert(ready_);
+  ready_ = false;
+  stale_ = false;
+  const std::size_t recipients = consignment.envelope.recipients.size();
+  if (const auto problem = co_await prepare(consignment)) {
+    ready_ = true;
+    co_return std::vector<Outcome>(recipients, *problem);
+  }
+  Letter& letter = *consignment.letter;
+  engine_.send(std::move(consignment.envelope), now());
+  std::uint64_t offset = 0;
+  bool wanted = false;
+  for (;;) {
+    auto event = co_await next(working());
+    if (std::holds_alternative<smtp::ClientNeedMessage>(event)) {
+      wanted = true;
+      if (co_await give_message(letter, offset)) continue;
+      stream_.reset();  // half a message must not end: the connection breaks off
+      Outcome outcome{.reply = {451, {4, 3, 0}, "The message cannot be read now"}, .host = {}};
+      co_return std::vector<Outcome>(recipients, outcome);
+    }
+    if (auto* done = std::get_if<smtp::ClientMessageDone>(&event)) {
+      stale_ = messages_ > 0 && !wanted;
+      ++messages_;
+      co_return outcomes_of(std::move(done->replies));
+    }
+  }
+}
+
+Task<bool> Courier::give_message(Letter& letter, std::uint64_t& offset) {
+  const auto piece = co_await letter.read(offset, working());
+  if (!piece) co_return false;
+  offset += piece->size();
+  if (!piece->empty()) engine_.give_message(*piece, now());
+  if (offset >= letter.octets() || piece->empty()) engine_.end_message(now());
+  co_return true;
+}
+
+std::vector<Outcome> Courier::outcomes_of(std::vector<smtp::Reply> replies) {
+  const smtp::ClientEvent after = engine_.next_event();
+  ready_ = std::holds_alternative<smtp::ClientReady>(after);
+  const auto* closed = std::get_if<smtp::ClientClosed>(&after);
+  stale_ = stale_ && closed != nullptr;
+  std::vector<Outcome> outcomes;
+  outcomes.reserve(replies.size());
+  for (smtp::Reply& reply : replies) {
+    Outcome& outcome = outcomes.emplace_back();
+    outcome.host = target_.host.name;
+    outcome.notifies = engine_.capabilities().dsn;
+    outcome.final_host = target_.protocol == smtp::Protocol::lmtp;
+    // Words of the engine, for a recipient the server has not answered.
+    if (closed != nullptr && !closed->reply && reply == smtp::connection_lost_reply()) {
+      const HostFailure failure = failure_of(*closed);
+      outcome.reply = failure.reply;
+      outcome.host = failure.host;
+    } else {
+      outcome.reply = std::move(reply);
+    }
+  }
+  return outcomes;
+}
+
+Task<void> Courier::quit() {
+  if (!std::exchange(ready_, false)) co_return;
+  engine_.quit(now());
+  const Context brief = working().until(now() + quit_time_max);
+  for (;;) {
+    const auto event = co_await next(brief);
+    if (std::holds_alternative<smtp::ClientClosed>(event)) break;
+  }
+  co_await stream_->close(brief);
+}
+
+}  // namespace keystonemail::relay

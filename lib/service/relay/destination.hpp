@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Destination: what all messages for one place share: the line of those that wait, the connections, and whether it answers.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "keystonemail/service/relay/route.hpp"
+#include "service/relay/job.hpp"
+#include "service/relay/outcome.hpp"
+#include "transport/waiter.hpp"
+
+namespace keystonemail::relay {
+
+struct Destination {
+  std::string name;                         // a domain, or the route that several of them have in common
+  const Route* route = nullptr;
+  std::deque<Job> waiting;
+  std::vector<transport::Waiter*> idle;     // of connections that have nothing to do
+  std::size_t connections = 0;
+  std::size_t connections_max = 1;          // grows with success, as nobody knows what the other side bears
+  std::uint32_t failures = 0;               // attempts to reach it that failed, since the last that did not
+  std::uint32_t losses = 0;                 // sessions that broke off, since the last message that went over
+  WallTime not_before{};                    // until then it is left alone
+  Outcome last_failure;
+  std::optional<queue::Due> passed_over;    // the first entry for it that found the line full
+
+  [[nodiscard]] bool is_away(WallTime now) const noexcept { return failures > 0 && now < not_before; }
+  [[nodiscard]] bool is_unused() const noexcept { return connections == 0 && waiting.empty() && !passed_over; }
+
+  void reached() noexcept {
+    failures = 0;
+    losses = 0;
+  }
+};
+
+}  // namespace keystonemail::relay

@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "keystonemail/service/relay/relay.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "keystonemail/mime/address.hpp"
+#include "service/relay/envelope.hpp"
+#include "service/relay/relay_state.hpp"
+
+namespace keystonemail::relay {
+
+namespace {
+
+constexpr std::size_t due_batch = 256;
+constexpr auto sweep_interval = std::chrono::seconds(60);     // all that is due is looked at again, as a clock may step
+constexpr auto store_wait = std::chrono::seconds(5);          // after the store could not be read
+constexpr auto memory_of_failures = std::chrono::hours(1);    // beyond the time a destination is left alone
+constexpr std::uint32_t losses_max = 3;                       // sessions broken off in a row before the destination is left alone
+constexpr auto farewell_poll = std::chrono::milliseconds(20);
+
+// The place right before `due`.
+queue::Due before(queue::Due due) noexcept {
+  const auto id = static_cast<std::uint64_t>(due.id);
+  if (id > 0) return {due.when, queue::EntryId{id - 1}};
+  return {due.when - std::chrono::milliseconds(1), queue::EntryId{UINT64_MAX - 1}};
+}
+
+}  // namespace
+
+Relay::Relay(Options options, Services services)
+    : state_(std::make_unique<State>(std::move(options), std::move(services))) {}
+Relay::~Relay() = default;
+
+Task<void> Relay::run(Context context) { return state_->run(std::move(context)); }
+Relay::Load Relay::load() const noexcept { return state_->load(); }
+
+Task<void> Relay::State::run(Context given) {
+  context.emplace(std::move(given));
+  auto subscription = services.queue.subscribe(*context->executor, [this](WallTime soonest) {
+    const queue::Due from{soonest, queue::EntryId{0}};
+    look_again(from);
+  });
+  while (!stopping()) {
+    co_await read_due(*context);
+    co_await pause(*context);
+  }
+  subscription.reset();
+  const Context working = context->with_stop({});
+  while (connections > 0 || unfinished > 0) {
+    for (auto& [name, destination] : destinations) {
+      for (transport::Waiter* idle : destination->idle) idle->wake_later();
+    }
+    co_await sleep_until(context->executor->now() + farewell_poll, working);
+  }
+}
+
+// --- Reading the queue ---
+
+// Takes entries in until none is due or the ceiling is reached.
+Task<void> Relay::State::read_due(Context with) {
+  again = false;
+  full = false;
+  next_due.reset();
+  if (with.executor->now() >= next_sweep) sweep(wall_now());
+  while (!stopping()) {
+    auto batch = co_await services.queue.due(seen, due_batch, with);
+    if (!batch) {
+      if (batch.error().kind() == ErrorKind::cancelled) co_return;
+      services.log.event(LogLevel::error, "relay.queue.unreadable", {{"error", batch.error().describe()}});
+      next_due = wall_now() + store_wait;
+      co_return;
+    }
+    const std::uint64_t rewinds_before = rewinds;
+    for (const queue::Due& due : *batch) {
+      if (due.when > wall_now()) {
+        next_due = due.when;
+        co_return;
+      }
+      full = active.size() >= options.active_max;
+      if (full) co_return;
+      if (!co_await take(due, with)) co_return;
+      if (rewinds != rewinds_before) break;  // something before it came in meanwhile
+      seen = due;
+    }
+    if (rewinds == rewinds_before && batch->size() < due_batch && !std::exchange(again, false)) co_return;
+  }
+}
+
+// Reads one entry; false when the store cannot be read now.
+Task<bool> Relay::State::take(queue::Due due, Context with) {
+  if (active.contains(static_cast<std::uint64_t>(due.id))) co_return true;
+  auto entry = co_await services.queue.show(due.id, std::move(with));
+  if (entry) {
+    activate(*std::move(entry), due);
+    co_return true;
+  }
+  const ErrorKind kind = entry.error().kind();
+  if (kind == ErrorKind::not_found) co_return true;
+  if (kind == ErrorKind::cancelled) co_return false;
+  services.log.event(LogLevel::error, "relay.entry.unreadable",
+                     {{"queued", static_cast<std::uint64_t>(due.id)}, {"error", entry.error().describe()}});
+  if (kind == ErrorKind::corrupt) co_return true;
+  next_due = wall_now() + store_wait;
+  co_return false;
+}
+
+void Relay::State::activate(queue::Entry entry, queue::Due due) {
+  const WallTime now = wall_now();
+  std::map<Destination*, std::vector<std::size_t>> groups;
+  for (std::size_t i = 0; i < entry.recipients.size(); ++i) {
+    const queue::Recipient& recipient = entry.recipients[i];
+    if (recipient.state != queue::RecipientState::pending || recipient.next_attempt > now) continue;
+    groups[&destination_of(recipient.address)].push_back(i);
+  }
+  if (groups.empty() || entry.held) return;
+  if (!entry.login.empty()) {
+    const auto account = accounts.find(entry.login);
+    if (account != accounts.end() && account->second.active >= options.active_per_account_max) {
+      if (!account->second.passed_over) account->second.passed_over = due;
+      return;
+    }
+  }
+  std::erase_if(groups, [&](const auto& group) {
+    Destination& destination = *group.first;
+    const bool no_room = !destination.is_away(now) && destination.waiting.size() >= options.waiting_per_destination_max;
+    if (no_room && !destination.passed_over) destination.passed_over = due;
+    return no_room;
+  });
+  if (groups.empty()) return;
+  if (!entry.login.empty()) ++accounts[entry.login].active;
+  auto shared = std::make_shared<ActiveEntry>(ActiveEntry{std::move(entry), due, groups.size()});
+  active.emplace(static_cast<std::uint64_t>(due.id), shared);
+  for (auto& [destination, recipients] : groups) {
+    if (destination->is_away(now)) {
+      put_off(*destination, shared, std::move(recipients));
+    } else {
+      add(*destination, shared, std::move(recipients));
+      connect(*destination);
+    }
+  }
+}
+
+void Relay::State::look_again(queue::Due from) {
+  if (from <= seen) {
+    seen = before(from);
+    ++rewinds;
+  }
+  again = true;
+  wake();
+}
+
+void Relay::State::wake() {
+  if (waiter.waiting()) waiter.wake_later();
+}
+
+Task<void> Relay::State::pause(Context with) {
+  if (again || stopping()) co_return;
+  with.deadline = next_sweep;
+  if (next_due && !full) {
+    const auto left = std::max(*next_due - wall_now(), std::chrono::milliseconds(0));
+    with.deadline = std::min<Instant>(with.deadline, with.executor->now() + left);
+  }
+  (void)co_await waiter.wait(std::move(with));
+}
+
+// Everything that is due is looked at anew, and what is known of destinations long gone is dropped.
+void Relay::State::sweep(WallTime now) {
+  next_sweep = context->executor->now() + sweep_interval;
+  seen = {};
+  std::erase_if(destinations, [&](const auto& item) {
+    const Destination& destination = *item.second;
+    return destination.is_unused() && (destination.failures == 0 || now > destination.not_before + memory_of_failures);
+  });
+}
+
+// --- Jobs ---
+
+Destination& Relay::State::destination_of(const std::string& address) {
+  const auto parsed = mime::Address::parse(address);
+  const std::string domain = parsed ? parsed->domain() : address.substr(std::min(address.rfind('@') + 1, address.size()));
+  const Route& route = options.routes.find(domain);
+  std::string name = route.host.empty() ? domain : route.to_string();
+  auto& place = destinations[name];
+  if (!place) {
+    place = std::make_unique<Destination>();
+    place->name = std::move(name);
+    place->route = &route;
+  }
+  return *place;
+}
+
+// The destination is known not to answer: that is noted without asking it again.
+void Relay::State::put_off(Destination& destination, std::shared_ptr<ActiveEntry> entry, std::vector<std::size_t> recipients) {
+  Outcome outcome = destination.last_failure;
+  outcome.attempted = false;
+  outcome.not_before = destination.not_before + std::chrono::milliseconds(services.random.below(60'000));
+  std::vector<Outcome> outcomes(recipients.size(), outcome);
+  Job job{std::move(entry), std::move(recipients)};
+  conclude(std::move(job), std::move(outcomes));
+}
+
+void Relay::State::add(Destination& destination, std::shared_ptr<ActiveEntry> entry, std::vector<std::size_t> recipients) {
+  const std::size_t most = options.recipients_per_message_max;
+  for (std::size_t at = 0; at < recipients.size(); at += most) {
+    const auto begin = recipients.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto end = recipients.begin() + static_cast<std::ptrdiff_t>(std::min(at + most, recipients.size()));
+    if (at > 0) ++entry->open_jobs;  // the first is counted already
+    destination.waiting.push_back(Job{entry, {begin, end}});
+  }
+}
+
+// Sees to it that somebody takes what waits.
+void Relay::State::connect(Destination& destination) {
+  std::size_t left = destination.waiting.size();
+  while (left > 0 && !destination.idle.empty()) {
+    destination.idle.back()->wake_later();
+    destination.idle.pop_back();
+    --left;
+  }
+  while (left > 0 && destination.connections < destination.connections_max && connections < options.connections_max && !stopping()) {
+    ++destination.connections;
+    ++connections;
+    --left;
+    serve(destination).detach();
+  }
+  if (left > 0 && destination.connections == 0 && !stopping()) hungry.push_back(destination.name);
+}
+
+// Those that found all connections taken.
+void Relay::State::connect_hungry() {
+  while (connections < options.connections_max && !hungry.empty()) {
+    const auto found = destinations.find(hungry.front());
+    hungry.pop_front();
+    if (found != destinations.end() && found->second->connections == 0) connect(*found->second);
+  }
+}
+
+// One connection, from the first job to the last; another is opened in its place when it has done its share.
+Task<void> Relay::State::serve(Destination& destination) {
+  co_await yield(*context->executor);  // whoever called goes on first
+  std::unique_ptr<Courier> courier;
+  while (!stopping() && !destination.waiting.empty()) {
+    if (!courier) courier = co_await open(destination);
+    if (!courier) break;
+    if (destination.waiting.empty()) {  // others were quicker
+      co_await wait_for_job(destination);
+      continue;
+    }
+    Job job = std::move(destination.waiting.front());
+    destination.waiting.pop_front();
+    job_taken(destination);
+    const bool good = co_await deliver(destination, *courier, std::move(job));
+    if (!good || courier->messages() >= options.messages_per_connection_max) {
+      co_await courier->quit();
+      courier.reset();
+      if (destination.is_away(wall_now())) break;
+    }
+    if (courier && destination.waiting.empty()) co_await wait_for_job(destination);
+  }
+  if (courier) co_await courier->quit();
+  courier.reset();
+  end_connection(destination);
+}
+
+void Relay::State::end_connection(Destination& destination) {
+  --destination.connections;
+  --connections;
+  if (destination.connections == 0 && !destination.waiting.empty()) connect(destination);
+  connect_hungry();
+  wake();
+}
+
+// A session, or nothing after its failure has been noted for all that wait.
+Task<std::unique_ptr<Courier>> Relay::State::open(Destination& destination) {
+  Route route = *destination.route;
+  std::string name = destination.name;
+  auto opened = co_await finder.open(std::move(name), std::move(route), *context);
+  if (auto* courier = std::get_if<std::unique_ptr<Courier>>(&opened)) {
+    destination.reached();
+    services.log.event(LogLevel::debug, "relay.connected",
+                       {{"destination", destination.name}, {"host", (*courier)->host().to_string()}, {"tls", (*courier)->tls_clause()}});
+    co_return std::move(*courier);
+  }
+  if (!stopping()) note_failure(destination, std::move(std::get<HostFailure>(opened)));
+  co_return nullptr;
+}
+
+void Relay::State::note_failure(Destination& destination, HostFailure failure) {
+  if (destination.connections > 1) {  // it answers, but not to so many at once
+    destination.connections_max = destination.connections - 1;
+    return;
+  }
+  services.log.event(LogLevel::info, "relay.unreachable",
+                     {{"destination", destination.name}, {"reply", failure.reply.to_string()}, {"waiting", destination.waiting.size()}});
+  Outcome outcome{.reply = std::move(failure.reply), .host = std::move(failure.host)};
+  if (outcome.temporary()) {
+    ++destination.failures;
+    destination.connections_max = 1;
+    const auto wait = std::min<std::chrono::milliseconds>(options.retry.wait_after(destination.failures, services.random), options.destination_wait_max);
+    destination.not_before = wall_now() + wait;
+    outcome.not_before = destination.not_before;
+    destination.last_failure = outcome;
+  }
+  auto waiting = std::exchange(destination.waiting, {});
+  for (Job& job : waiting) {
+    std::vector<Outcome> outcomes(job.recipients.size(), outcome);
+    conclude(std::move(job), std::move(outcomes));
+  }
+  job_taken(destination);
+}
+
+Task<void> Relay::State::wait_for_job(Destination& destination) {
+  transport::Waiter idle;
+  destination.idle.push_back(&idle);
+  const Context wait = context->until(context->executor->now() + options.idle_connection_max);
+  (void)co_await idle.wait(wait);
+  std::erase(destination.idle, &idle);
+}
+
+// False when the session is over, or had better be.
+Task<bool> Relay::State::deliver(Destination& destination, Courier& courier, Job job) {
+  const queue::Entry& entry = job.active->entry;
+  const Context working = context->with_stop({});
+  auto letter = co_await Letter::open(services.queue, entry.id, working);
+  if (!letter) {
+    if (letter.error().kind() == ErrorKind::not_found) {  // taken out of the queue meanwhile
+      forget(job.active);
+      co_return true;
+    }
+    Outcome outcome{.reply = {451, {4, 3, 0}, "The message cannot be read: " + letter.error().describe()}, .host = {}};
+    std::vector<Outcome> outcomes(job.recipients.size(), outcome);
+    conclude(std::move(job), std::move(outcomes));
+    co_return true;
+  }
+  Consignment consignment{.envelope = envelope_for(entry, job.recipients), .letter = letter->get(),
+                          .internationalized = entry.envelope.smtputf8};
+  auto outcomes = co_await courier.deliver(std::move(consignment));
+  if (courier.was_stale()) {  // the server had closed it while it was idle; no word was said of this message
+    destination.waiting.push_front(std::move(job));
+    co_return false;
+  }
+  const bool good = courier.usable();
+  if (good) {
+    destination.reached();
+    destination.connections_max = std::min(destination.connections_max + 1, options.connections_per_destination_max);
+    connect(destination);
+  } else if (++destination.losses >= losses_max) {
+    HostFailure failure{.reply = outcomes.front().reply, .host = outcomes.front().host};
+    if (failure.reply.temporary()) note_failure(destination, std::move(failure));
+  }
+  sort_out(destination, std::move(job), std::move(outcomes));
+  co_return good;
+}
+
+// RFC 5321 §4.5.3.1.10: recipients beyond what the server takes at once go in a transaction of their own, right away.
+void Relay::State::sort_out(Destination& destination, Job job, std::vector<Outcome> outcomes) {
+  const bool progress = std::ranges::any_of(outcomes, &Outcome::delivered);
+  Job later{job.active, {}};
+  Job done{job.active, {}};
+  std::vector<Outcome> kept;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    const bool too_many = outcomes[i].reply.code == 452 && outcomes[i].reply.status != smtp::EnhancedStatus{4, 2, 2};
+    if (progress && too_many && !outcomes[i].delivered()) {
+      later.recipients.push_back(job.recipients[i]);
+    } else {
+      done.recipients.push_back(job.recipients[i]);
+      kept.push_back(std::move(outcomes[i]));
+    }
+  }
+  if (!later.recipients.empty()) {
+    ++job.active->open_jobs;
+    destination.waiting.push_front(std::move(later));
+  }
+  conclude(std::move(done), std::move(kept));
+}
+
+// --- Conclusions ---
+
+void Relay::State::conclude(Job job, std::vector<Outcome> outcomes) {
+  ++unfinished;
+  conclude_and_forget(std::move(job), std::move(outcomes)).detach();
+}
+
+Task<void> Relay::State::conclude_and_forget(Job job, std::vector<Outcome> outcomes) {
+  const std::shared_ptr<ActiveEntry> entry = job.active;
+  co_await clerk.conclude(std::move(job), std::move(outcomes), *context);
+  --unfinished;
+  forget(entry);
+}
+
+// One job of the entry is over; with the last one it leaves the memory.
+void Relay::State::forget(const std::shared_ptr<ActiveEntry>& entry) {
+  if (--entry->open_jobs > 0) return;
+  active.erase(static_cast<std::uint64_t>(entry->entry.id));
+  if (const auto account = accounts.find(entry->entry.login); account != accounts.end()) {
+    if (account->second.active > 0) --account->second.active;
+    if (const auto from = std::exchange(account->second.passed_over, std::nullopt)) look_again(*from);
+    if (account->second.active == 0) accounts.erase(account);
+  }
+  if (full && active.size() <= options.active_max / 2) {
+    full = false;
+    again = true;
+    wake();
+  }
+}
+
+// Room in its line for entries that were passed over.
+void Relay::State::job_taken(Destination& destination) {
+  if (!destination.passed_over || destination.waiting.size() > options.waiting_per_destination_max / 2) return;
+  look_again(*std::exchange(destination.passed_over, std::nullopt));
+}
+
+}  // namespace keystonemail::relay
