@@ -101,6 +101,47 @@ TEST_CASE("crypto: weak passwords are told why") {
   CHECK(password_weaknesses("\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f\xc3\xa9\xc3\xa8").size() == 1);
 }
 
+TEST_CASE("crypto: a password made of what guessers try first is weak, however it is dressed up") {
+  const auto why = [](std::string_view password) {
+    const auto reasons = password_weaknesses(password, "alice.miller@example-mail.test");
+    return reasons.empty() ? std::string() : reasons.back();
+  };
+  const auto names = [&](std::string_view password, std::string_view piece) { return why(password).find(piece) != std::string::npos; };
+  CHECK(names("Summer2024!!!", "a common word, a year and a repetition"));
+  CHECK(names("P@$$w0rd-1234", "a common word"));
+  CHECK(names("l3tm31n-l3tm31n", "a common word"));
+  CHECK(names("drowssapdrowssap", "a common word"));
+  CHECK(names("qwertyuiop123456", "neighbouring keys"));
+  CHECK(names("1qaz2wsx3edc4rfv", "neighbouring keys"));
+  CHECK(names("poiuytrewqqwertyuiop", "neighbouring keys"));
+  CHECK(names("yxcvbnm,.-987654", "neighbouring keys"));
+  CHECK(names("abcdefghijkl", "a sequence"));
+  CHECK(names("2468135790123", "a sequence"));
+  CHECK(names("xk9xk9xk9xk9xk9", "a repetition"));
+  CHECK(names("zzzzzzzzzzzzzzzz", "a repetition"));
+  CHECK(names("miller-miller1", "the login"));
+  CHECK(names("M1ll3r_2019_2020", "the login"));
+  CHECK(names("Example-Mail-1987", "the login"));
+  CHECK(names("rellim19872024", "the login"));
+  CHECK(names("Admin Dragon 99", "a common word"));
+}
+
+TEST_CASE("crypto: a password that takes guessing is not called weak") {
+  for (const std::string_view password :
+       {"vast-orbit-lemon-41", "T7#qLm9!zRw2", "kreuzfahrt ohne wiederkehr", "dfkjh34kjh5n3", "gravel tunnel ostrich 7 paper",
+        "\xd0\xbf\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82\xd0\xbc\xd0\xb8\xd1\x80\xd1\x84\xd1\x91\xd0\xb4\xd0\xbe\xd1\x80"}) {
+    CAPTURE(password);
+    CHECK(password_weaknesses(password, "alice@example.test").empty());
+  }
+}
+
+TEST_CASE("crypto: any octets may be looked at, and long ones take no time") {
+  CHECK(password_weaknesses("").size() == 1);
+  CHECK(password_weaknesses(std::string("\0\0\0", 3), "@").size() >= 1);
+  CHECK_FALSE(password_weaknesses(std::string(1'024, 'a'), std::string(1'000, 'b')).empty());
+  CHECK_FALSE(password_weaknesses("\x80\xff\xfe", "\xff@\xff").empty());
+}
+
 TEST_CASE("crypto: app passwords are 32 letters in groups and read back however they are typed") {
   SystemRandom random;
   const auto password = generate_app_password(random);
