@@ -30,6 +30,31 @@ const StoredAppPassword* matching_app_password(const AccountRecord& record, std:
   return match;
 }
 
+// How people type what is shown as "k7m2-9fqx-...": with hyphens or without, in lower case or in upper.
+std::vector<crypto::SecretString> ways_of_typing(std::string_view shown) {
+  std::string plain(shown);
+  std::erase(plain, '-');
+  std::vector<crypto::SecretString> ways;
+  for (const std::string_view form : {shown, std::string_view(plain)}) {
+    std::string upper(form);
+    for (char& c : upper) c = to_upper(c);
+    ways.emplace_back(form);
+    ways.push_back(crypto::SecretString::adopt(upper));
+  }
+  crypto::wipe(plain);
+  return ways;
+}
+
+Result<std::vector<crypto::ScramKeys>> derive_all(const std::vector<crypto::SecretString>& ways, std::string_view salt,
+                                                  std::uint32_t iterations) {
+  std::vector<crypto::ScramKeys> all;
+  for (const auto& way : ways) {
+    KM_TRY(auto keys, crypto::derive_scram_keys(crypto::Hash::sha256, way.view(), salt, iterations));
+    all.push_back(std::move(keys));
+  }
+  return all;
+}
+
 std::unexpected<Error> refused() { return fail(ErrorKind::denied, "wrong login or password"); }
 
 }  // namespace
@@ -89,7 +114,8 @@ Task<Result<std::vector<directory::Directory::ScramCredential>>> Accounts::scram
   if (record->password_keys) out.push_back({"password", *record->password_keys});
   for (const StoredAppPassword& password : record->app_passwords) {
     if (!usable(password, service, context.executor->wall_now())) continue;
-    out.push_back({password.about.name, record->password_keys ? password.stretched_keys : password.keys});
+    for (const auto& keys : record->password_keys ? password.stretched_keys : password.keys)
+      out.push_back({password.about.name, keys});
   }
   co_return out;
 }
@@ -129,12 +155,15 @@ Task<Result<crypto::SecretString>> Accounts::add_app_password(std::string_view l
   auto password = crypto::generate_app_password(state_->random);
   StoredAppPassword stored{std::move(request), crypto::hash_app_password(password.view()), {}, {}};
   stored.about.created = context.executor->wall_now();
-  const auto normalised = crypto::normalise_app_password(password.view());
-  // SCRAM clients send what the person typed, hyphens and all, as it is shown.
-  KM_CO_TRY(stored.keys, crypto::derive_scram_keys(crypto::Hash::sha256, password.view(), record->scram_salt,
-                                                   crypto::limits::scram_iterations_min));
-  KM_CO_TRY(stored.stretched_keys, crypto::derive_scram_keys(crypto::Hash::sha256, password.view(), record->scram_salt,
-                                                             crypto::limits::scram_iterations_human));
+  const auto ways = ways_of_typing(password.view());
+  KM_CO_TRY(auto keys, co_await run_on(state_->workers, [&] {
+    return derive_all(ways, record->scram_salt, crypto::limits::scram_iterations_min);
+  }, context));
+  KM_CO_TRY(auto stretched, co_await run_on(state_->workers, [&] {
+    return derive_all(ways, record->scram_salt, crypto::limits::scram_iterations_human);
+  }, context));
+  KM_CO_TRY(stored.keys, std::move(keys));
+  KM_CO_TRY(stored.stretched_keys, std::move(stretched));
   State::Change change = [&](AccountRecord& now) -> Result<void> {
     if (now.app_passwords.size() >= limits::app_passwords_per_account_max) {
   return fail(ErrorKind::too_large, "there are " + std::to_string(now.app_passwords.size()) + " app passwords already");

@@ -2,6 +2,7 @@
 // Copyright the Keystone Mail authors
 #include "service/accounts/records.hpp"
 
+#include <optional>
 #include <utility>
 
 #include "base/record.hpp"
@@ -9,7 +10,8 @@
 namespace keystonemail::accounts {
 namespace {
 
-constexpr std::uint8_t account_version = 1;
+constexpr std::uint8_t account_version = 2;  // 1 had SCRAM keys for one way of typing an app password
+constexpr std::uint64_t ways_of_typing_max = 16;
 constexpr std::uint8_t address_version = 1;
 
 void put_time(RecordWriter& out, WallTime time) { out.number(static_cast<std::uint64_t>(time.time_since_epoch().count())); }
@@ -30,6 +32,20 @@ crypto::ScramKeys get_keys(RecordReader& in, std::string_view salt) {
   keys.stored_key = in.text();
   keys.server_key = in.text();
   return keys;
+}
+
+void put_all_keys(RecordWriter& out, const std::vector<crypto::ScramKeys>& all) {
+  out.number(all.size());
+  for (const crypto::ScramKeys& keys : all) put_keys(out, keys);
+}
+
+// Nothing when there are more than can be.
+std::optional<std::vector<crypto::ScramKeys>> get_all_keys(RecordReader& in, std::uint8_t version, std::string_view salt) {
+  const std::uint64_t count = version == 1 ? 1 : in.number();
+  if (count > ways_of_typing_max) return std::nullopt;
+  std::vector<crypto::ScramKeys> all;
+  for (std::uint64_t i = 0; i < count; ++i) all.push_back(get_keys(in, salt));
+  return all;
 }
 
 std::unexpected<Error> damaged(std::string_view what) {
@@ -57,15 +73,16 @@ std::string encode(const AccountRecord& record) {
     out.octet(password.about.expires ? 1 : 0);
     if (password.about.expires) put_time(out, *password.about.expires);
     out.text(password.hash);
-    put_keys(out, password.keys);
-    put_keys(out, password.stretched_keys);
+    put_all_keys(out, password.keys);
+    put_all_keys(out, password.stretched_keys);
   }
   return out.take();
 }
 
 Result<AccountRecord> decode_account(std::string_view stored) {
   RecordReader in(stored);
-  if (in.octet() != account_version) return damaged("account");
+  const std::uint8_t version = in.octet();
+  if (version == 0 || version > account_version) return damaged("account");
   AccountRecord record;
   record.id = directory::AccountId{static_cast<std::uint32_t>(in.number())};
   record.login = in.text();
@@ -86,8 +103,10 @@ Result<AccountRecord> decode_account(std::string_view stored) {
     password.about.created = get_time(in);
     if (in.octet() != 0) password.about.expires = get_time(in);
     password.hash = in.text();
-    password.keys = get_keys(in, record.scram_salt);
-    password.stretched_keys = get_keys(in, record.scram_salt);
+    auto keys = get_all_keys(in, version, record.scram_salt), stretched = get_all_keys(in, version, record.scram_salt);
+    if (!keys || !stretched) return damaged("account");
+    password.keys = *std::move(keys);
+    password.stretched_keys = *std::move(stretched);
     record.app_passwords.push_back(std::move(password));
   }
   if (!in.ok() || !in.at_end()) return damaged("account");

@@ -19,8 +19,9 @@ namespace keystonemail::accounts {
 struct StoredAppPassword {
   AppPassword about;
   std::string hash;                      // SHA-256 of the normalised password
-  crypto::ScramKeys keys;                // at 4,096 iterations: 160 random bits need no stretching
-  crypto::ScramKeys stretched_keys;      // at 100,000, for accounts whose owner's password has SCRAM keys too
+  // A SCRAM client proves what was typed to the letter, so there are keys for each way of typing it.
+  std::vector<crypto::ScramKeys> keys;            // at 4,096 iterations: 160 random bits need no stretching
+  std::vector<crypto::ScramKeys> stretched_keys;  // at 100,000, for accounts whose owner's password has SCRAM keys too
 };
 
 struct AccountRecord {

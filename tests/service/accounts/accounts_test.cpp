@@ -10,6 +10,7 @@
 
 #include "keystonemail/backends/memory/blob_store.hpp"
 #include "keystonemail/backends/memory/kv_store.hpp"
+#include "keystonemail/base/text.hpp"
 #include "keystonemail/service/mailstore/kv_mail_store.hpp"
 #include "service/accounts/records.hpp"
 
@@ -242,15 +243,37 @@ TEST_CASE("scram: app passwords carry keys that share a salt; a human password h
   REQUIRE(f.run(f.directory->add_app_password("alice", {.name = "a"}, f.context())));
   REQUIRE(f.run(f.directory->add_app_password("alice", {.name = "b"}, f.context())));
   auto found = keys();
-  REQUIRE(found.size() == 2);
-  CHECK(found[0].keys.salt == found[1].keys.salt);
-  CHECK(found[0].keys.iterations == crypto::limits::scram_iterations_min);
+  REQUIRE(found.size() == 2 * 4);  // for each way of typing one
+  CHECK(found[0].name == "a");
+  CHECK(found[4].name == "b");
+  for (const auto& credential : found) {
+    CHECK(credential.keys.salt == found[0].keys.salt);
+    CHECK(credential.keys.iterations == crypto::limits::scram_iterations_min);
+  }
   REQUIRE(f.run(f.directory->set_password("alice", SecretString("another long password"), Accounts::ScramForPassword::yes, f.context())));
   found = keys();
-  REQUIRE(found.size() == 3);
+  REQUIRE(found.size() == 1 + 2 * 4);
   for (const auto& credential : found) CHECK(credential.keys.iterations == crypto::limits::scram_iterations_human);
   CHECK(f.run(f.directory->scram_credentials("nobody", crypto::Hash::sha256, "imap", f.context()))->empty());
   CHECK(f.run(f.directory->scram_credentials("alice", crypto::Hash::sha1, "imap", f.context()))->empty());
+}
+
+TEST_CASE("scram: an app password has keys for how it is shown, without hyphens, and both in upper case") {
+  Fixture f;
+  f.add("alice@example.test");
+  const auto shown = f.run(f.directory->add_app_password("alice", {.name = "phone"}, f.context()));
+  REQUIRE(shown);
+  const auto found = *f.run(f.directory->scram_credentials("alice", crypto::Hash::sha256, "imap", f.context()));
+  const auto has_keys_for = [&](std::string_view typed) {
+    const auto keys = crypto::derive_scram_keys(crypto::Hash::sha256, typed, found[0].keys.salt, found[0].keys.iterations).value();
+    return std::ranges::any_of(found, [&](const auto& credential) { return credential.keys == keys; });
+  };
+  std::string plain(shown->view());
+  std::erase(plain, '-');
+  CHECK(plain.size() == 32);
+  for (const std::string& typed : {std::string(shown->view()), plain, to_upper(shown->view()), to_upper(plain)}) CHECK(has_keys_for(typed));
+  plain[0] = plain[0] == '2' ? '3' : '2';
+  CHECK_FALSE(has_keys_for(plain));
 }
 
 TEST_CASE("sender: an account may use its own addresses and no other") {
@@ -295,7 +318,7 @@ TEST_CASE("H9: more password checks than the queue holds are put off, not taken 
 
 TEST_CASE("records: every truncation of a stored account or address is an error, never a crash") {
   AccountRecord record{.id = directory::AccountId{7}, .login = "a@example.test"};
-  record.app_passwords.push_back({{.name = "phone", .services = {"imap", "smtp"}}, "hash", {}, {}});
+  record.app_passwords.push_back({{.name = "phone", .services = {"imap", "smtp"}}, "hash", {{}, {}}, {{}}});
   for (const std::string& whole : {encode(record), encode(AddressRecord{.account = {}, .alias = {"x@y", AliasKind::list, {"a@b", "c@d"}}})}) {
     for (std::size_t cut = 0; cut < whole.size(); ++cut) {
       const auto part = std::string_view(whole).substr(0, cut);
