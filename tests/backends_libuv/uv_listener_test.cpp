@@ -128,6 +128,23 @@ TEST_CASE("uv server: at its ceiling it leaves connections in the backlog until 
   running.join();
 }
 
+TEST_CASE("uv server: its ceiling can be raised while connections wait for it") {
+  UvServer server({.loops = 1, .connections_max = 1});
+  const Endpoint at = server.listen({.address = any_port}, echo).value();
+  std::thread running([&] { server.run(); });
+  const int first = plain_client(at.port), second = plain_client(at.port);
+  CHECK(echoes(first));
+  ::send(second, "x", 1, 0);
+  char back = 0;
+  CHECK(::recv(second, &back, 1, MSG_DONTWAIT) == -1);
+  server.main_loop().post([&server] { server.set_connections_max(2); });
+  CHECK(::recv(second, &back, 1, 0) == 1);
+  ::close(first);
+  ::close(second);
+  server.drain(5s);
+  running.join();
+}
+
 TEST_CASE("uv server: a process out of descriptors neither spins nor dies, and serves on when there are some") {
   // In a child, as the limit is the process's.
   const pid_t child = fork();

@@ -40,6 +40,7 @@ class UvLoop::Core {
   [[nodiscard]] bool has_room() const noexcept { return sessions.load(std::memory_order_relaxed) < sessions_max; }
   void session_began() noexcept { sessions.fetch_add(1, std::memory_order_relaxed); }
   void session_ended();
+  void set_sessions_max(std::size_t most);
 
   UvLoop& owner;
   uv_loop_t loop;
@@ -50,7 +51,7 @@ class UvLoop::Core {
   std::stop_source stop_source;
   std::list<UvStream*> streams;
   std::list<UvListener*> listeners;
-  const std::size_t sessions_max;
+  std::size_t sessions_max;
   std::atomic<std::size_t> sessions = 0;
   bool is_draining = false;
 

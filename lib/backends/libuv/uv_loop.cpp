@@ -111,6 +111,11 @@ void UvLoop::Core::run_timers() {
   arm_timer();
 }
 
+void UvLoop::Core::set_sessions_max(std::size_t most) {
+  sessions_max = most;
+  for (UvListener* listener : listeners) listener->resume();
+}
+
 void UvLoop::Core::session_ended() {
   sessions.fetch_sub(1, std::memory_order_relaxed);
   for (UvListener* listener : listeners) listener->resume();
@@ -190,6 +195,10 @@ void UvLoop::run_some() {
 void UvLoop::stop() {
   core_->post([this] { uv_stop(&core_->loop); });
 }
+void UvLoop::set_connections_max(std::size_t connections_max) {
+  post([this, connections_max] { core_->set_sessions_max(connections_max); });
+}
+
 void UvLoop::drain(std::chrono::milliseconds grace) {
   core_->post([this, grace] { core_->drain(grace); });
 }

@@ -27,12 +27,20 @@ std::size_t ceiling(const UvServerOptions& options) {
   return all > 2 * options.descriptors_reserved ? all - options.descriptors_reserved : std::max<std::size_t>(all / 2, 1);
 }
 
+std::size_t share_of(std::size_t all, std::size_t loops) { return std::max<std::size_t>(all / loops, 1); }
+
 }  // namespace
 
-UvServer::UvServer(UvServerOptions options) : connections_max_(ceiling(options)) {
+UvServer::UvServer(UvServerOptions options) : options_(options), connections_max_(ceiling(options)) {
   const std::size_t count = options.loops > 0 ? options.loops : std::max(1u, std::thread::hardware_concurrency());
   for (std::size_t i = 0; i < count; ++i)
-    loops_.push_back(std::make_unique<UvLoop>(std::max<std::size_t>(connections_max_ / count, 1)));
+    loops_.push_back(std::make_unique<UvLoop>(share_of(connections_max_, count)));
+}
+
+void UvServer::set_connections_max(std::size_t connections_max) {
+  options_.connections_max = connections_max;
+  connections_max_ = ceiling(options_);
+  for (const auto& loop : loops_) loop->set_connections_max(share_of(connections_max_, loops_.size()));
 }
 
 UvServer::~UvServer() { listeners_.clear(); }

@@ -77,6 +77,8 @@ class UvLoop final : public Executor, public transport::Connector {
   // Calls `action` on this loop each time the process gets `signal`. Such a watch does not keep run() going.
   void on_signal(int signal, std::function<void()> action);
 
+  // Changes the ceiling; connections beyond it that are there already stay. Any thread.
+  void set_connections_max(std::size_t connections_max);
   // Sessions that were accepted and have not returned; any thread.
   [[nodiscard]] std::size_t connections() const noexcept;
   // The token of those sessions' context.

@@ -19,7 +19,7 @@ struct UvServerOptions {
   std::size_t descriptors_reserved = 128;  // for files and outgoing connections, out of that limit
 };
 
-// Threads: listen() before run(); drain() from any; all else on the thread that calls run().
+// Threads: listen() before run(); drain() from any; all else on the thread that calls run(), or of its loop.
 // Ownership: owns its loops, and its threads while run() lasts.
 class UvServer {
  public:
@@ -31,6 +31,8 @@ class UvServer {
   // Runs the first loop here and the others on threads of their own, until drained.
   void run();
   void drain(std::chrono::milliseconds grace);
+  // Changes UvServerOptions::connections_max; connections that are there stay.
+  void set_connections_max(std::size_t connections_max);
 
   // The loop of the thread that calls run().
   [[nodiscard]] UvLoop& main_loop() noexcept { return *loops_.front(); }
@@ -39,6 +41,7 @@ class UvServer {
   [[nodiscard]] std::size_t connections_max() const noexcept { return connections_max_; }
 
  private:
+  UvServerOptions options_;
   std::size_t connections_max_;
   std::vector<std::unique_ptr<UvLoop>> loops_;
   std::vector<std::unique_ptr<transport::Listener>> listeners_;
