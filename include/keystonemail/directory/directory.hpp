@@ -80,6 +80,8 @@ class Directory {
   // Checks a password. The time taken does not tell whether the login exists. Errors: denied (wrong, unknown or
   // disabled, not told apart), unavailable (too many being checked at once; try again).
   [[nodiscard]] virtual Task<Result<Authenticated>> authenticate(PasswordAttempt attempt, Context context) = 0;
+  // Whether there can be keys for SCRAM at all; where not, its mechanisms are not offered.
+  [[nodiscard]] virtual bool has_scram() const noexcept { return true; }
   // The keys a SCRAM login may prove, one for each credential that has them; empty for unknown logins.
   struct ScramCredential {
     std::string name;

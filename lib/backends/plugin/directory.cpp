@@ -57,6 +57,7 @@ class PluginDirectory final : public directory::Directory {
   [[nodiscard]] Task<Result<bool>> is_local_domain(std::string_view domain, Context context) override;
   [[nodiscard]] Task<Result<Resolution>> resolve(std::string_view address, Context context) override;
   [[nodiscard]] Task<Result<directory::Authenticated>> authenticate(directory::PasswordAttempt attempt, Context context) override;
+  [[nodiscard]] bool has_scram() const noexcept override { return table_.scram_keys != nullptr; }
   [[nodiscard]] Task<Result<std::vector<ScramCredential>>> scram_credentials(std::string_view login, crypto::Hash hash,
                                                                              std::string_view service, Context context) override;
   [[nodiscard]] Task<Result<directory::Account>> find_account(std::string_view login, Context context) override;

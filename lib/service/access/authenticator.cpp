@@ -7,18 +7,29 @@
 #include <utility>
 
 #include "keystonemail/base/text.hpp"
+#include "keystonemail/crypto/certificate.hpp"
 
 namespace keystonemail::access {
 
+std::string external_identity(const tls::Channel& channel) {
+  if (channel.trust() != tls::Trust::trusted) return {};
+  const auto chain = channel.peer_chain();
+  if (chain.empty()) return {};
+  const auto certificate = crypto::read_certificate_der(chain.front());
+  if (!certificate || certificate->email_addresses.empty()) return {};
+  return certificate->email_addresses.front();
+}
+
 std::vector<sasl::Mechanism> offered_mechanisms(const LoginServices& services, const ConnectionFacts& facts) {
   using enum sasl::Mechanism;
-  const bool binds = facts.bindings.exporter || facts.bindings.end_point;
+  const bool scram = services.directory.has_scram();
+  const bool binds = scram && (facts.bindings.exporter || facts.bindings.end_point);
   std::vector<sasl::Mechanism> out;
   if (!facts.external_identity.empty()) out.push_back(external);
   if (binds) out.push_back(scram_sha_256_plus);
-  if (facts.confidential) out.push_back(scram_sha_256);
+  if (scram && facts.confidential) out.push_back(scram_sha_256);
   if (services.offer_scram_sha_1 && binds) out.push_back(scram_sha_1_plus);
-  if (services.offer_scram_sha_1 && facts.confidential) out.push_back(scram_sha_1);
+  if (scram && services.offer_scram_sha_1 && facts.confidential) out.push_back(scram_sha_1);
   if (facts.confidential) out.insert(out.end(), {plain, login});
   return out;
 }
@@ -29,6 +40,7 @@ Task<LoginStep> Authenticator::start(sasl::Mechanism mechanism, std::optional<st
   options.offers_plus = facts_.bindings.exporter || facts_.bindings.end_point;
   options.external_identity = facts_.external_identity;
   options.invented_salt_secret = services_.invented_salt_secret;
+  options.primary_domain = services_.primary_domain;
   exchange_ = sasl::make_server(mechanism, std::move(options), services_.random);
   accepted_.reset();
   checked_.reset();
@@ -159,8 +171,9 @@ Task<LoginStep> Authenticator::refuse(sasl::Failure failure, Context context) {
     case sasl::Failure::channel_binding:
     case sasl::Failure::not_authorised: break;
   }
-  services_.gate.failed(facts_.peer, login_, context.executor->wall_now());
+  auto bans = services_.gate.failed(facts_.peer, login_, context.executor->wall_now());
   const auto verdict = services_.gate.before(facts_.peer, login_, context.executor->wall_now());
+  if (!bans.empty() && services_.keep_bans) co_await services_.keep_bans(std::move(bans), context);
   if (!verdict.reason.empty()) refused.reason += ", " + verdict.reason;
   if (verdict.delay > std::chrono::milliseconds(0)) co_await sleep_until(context.executor->now() + verdict.delay, context);
   co_return refused;

@@ -17,8 +17,18 @@ IpAddress peer_network(const IpAddress& peer) noexcept {
   return peer.family() == IpAddress::Family::v4 ? peer : peer.masked(64);
 }
 
-bool ConnectionLimits::is_trusted(const IpAddress& peer) const noexcept {
+bool ConnectionLimits::is_trusted(const IpAddress& peer) const {
+  const std::lock_guard lock(mutex_);
+  return has_no_ceiling(peer);
+}
+
+bool ConnectionLimits::has_no_ceiling(const IpAddress& peer) const noexcept {
   return std::ranges::any_of(options_.trusted, [&](const IpNetwork& network) { return network.contains(peer); });
+}
+
+void ConnectionLimits::set_options(ConnectionLimitOptions options) {
+  const std::lock_guard lock(mutex_);
+  options_ = std::move(options);
 }
 
 std::size_t ConnectionLimits::connections() const {
@@ -28,8 +38,8 @@ std::size_t ConnectionLimits::connections() const {
 
 Result<ConnectionLimits::Lease> ConnectionLimits::admit(const IpAddress& peer, Instant now) {
   const IpAddress network = peer_network(peer);
-  const bool trusted = is_trusted(peer);
   const std::lock_guard lock(mutex_);
+  const bool trusted = has_no_ceiling(peer);
   if (total_ >= options_.total_max) return fail(ErrorKind::unavailable, "too many connections, try again later");
   if (trusted) {
     ++total_;
@@ -63,8 +73,8 @@ Result<ConnectionLimits::Lease> ConnectionLimits::admit(const IpAddress& peer, I
 }
 
 Result<ConnectionLimits::Lease> ConnectionLimits::admit_login(std::string_view login, const IpAddress& peer) {
-  if (is_trusted(peer)) return Lease();
   const std::lock_guard lock(mutex_);
+  if (has_no_ceiling(peer)) return Lease();
   auto found = logins_.find(login);
   if (found == logins_.end()) found = logins_.emplace(std::string(login), 0).first;
   if (found->second >= options_.per_account_max) {

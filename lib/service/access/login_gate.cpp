@@ -43,8 +43,8 @@ bool LoginGate::is_trusted(const IpAddress& peer) const noexcept {
 }
 
 LoginGate::Verdict LoginGate::before(const IpAddress& peer, std::string_view login, WallTime now) {
-  if (is_trusted(peer)) return {};
   const std::lock_guard lock(mutex_);
+  if (is_trusted(peer)) return {};
   Verdict verdict;
   for (const Rung& rung : ladder) {
     const unsigned bits = bits_for(rung, peer);
@@ -68,10 +68,11 @@ LoginGate::Verdict LoginGate::before(const IpAddress& peer, std::string_view log
   return verdict;
 }
 
-void LoginGate::failed(const IpAddress& peer, std::string_view login, WallTime now) {
-  if (is_trusted(peer)) return;
+std::vector<LoginGate::Ban> LoginGate::failed(const IpAddress& peer, std::string_view login, WallTime now) {
   const std::lock_guard lock(mutex_);
+  if (is_trusted(peer)) return {};
   make_room(now);
+  std::vector<Ban> made;
   for (const Rung& rung : ladder) {
     const unsigned bits = bits_for(rung, peer);
     Counter& counter = networks_[{peer.masked(bits), bits}];
@@ -87,15 +88,17 @@ void LoginGate::failed(const IpAddress& peer, std::string_view login, WallTime n
     counter.banned_until = now + std::min<std::chrono::seconds>(length, options_.ban_longest);
     ++counter.bans;
     counter.minute = counter.day = 0;
+    made.push_back({{peer.masked(bits), bits}, counter.banned_until, counter.bans});
   }
   AccountCounter& account = accounts_[to_lower(login)];
   renew(account.day, account.day_start, now, 24h);
   ++account.day;
+  return made;
 }
 
 void LoginGate::succeeded(const IpAddress& peer, std::string_view login, WallTime now) {
-  if (is_trusted(peer)) return;
   const std::lock_guard lock(mutex_);
+  if (is_trusted(peer)) return;
   make_room(now);
   AccountCounter& account = accounts_[to_lower(login)];
   const IpAddress network = peer_network(peer);
@@ -110,8 +113,8 @@ void LoginGate::succeeded(const IpAddress& peer, std::string_view login, WallTim
 }
 
 bool LoginGate::is_banned(const IpAddress& peer, WallTime now) const {
-  if (is_trusted(peer)) return false;
   const std::lock_guard lock(mutex_);
+  if (is_trusted(peer)) return false;
   return std::ranges::any_of(ladder, [&](const Rung& rung) {
     const unsigned bits = bits_for(rung, peer);
     const auto found = networks_.find({peer.masked(bits), bits});
@@ -128,11 +131,16 @@ std::vector<LoginGate::Ban> LoginGate::bans(WallTime now) const {
   return out;
 }
 
-std::size_t LoginGate::unban(const IpAddress& peer) {
+std::vector<IpNetwork> LoginGate::unban(const IpAddress& peer) {
   const std::lock_guard lock(mutex_);
-  return std::erase_if(networks_, [&](const auto& entry) {
-    return IpNetwork{entry.first.first, entry.first.second}.contains(peer) && entry.second.banned_until != WallTime{};
+  std::vector<IpNetwork> lifted;
+  std::erase_if(networks_, [&](const auto& entry) {
+    const IpNetwork network{entry.first.first, entry.first.second};
+    if (!network.contains(peer) || entry.second.banned_until == WallTime{}) return false;
+    lifted.push_back(network);
+    return true;
   });
+  return lifted;
 }
 
 void LoginGate::restore(const std::vector<Ban>& bans) {
@@ -142,6 +150,11 @@ void LoginGate::restore(const std::vector<Ban>& bans) {
     counter.banned_until = ban.until;
     counter.bans = ban.count;
   }
+}
+
+void LoginGate::set_trusted(std::vector<IpNetwork> trusted) {
+  const std::lock_guard lock(mutex_);
+  options_.trusted = std::move(trusted);
 }
 
 // Forgets what no longer matters; if that is not enough, whatever is not a ban.

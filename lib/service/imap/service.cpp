@@ -12,8 +12,7 @@ namespace keystonemail::service::imap {
 namespace {
 
 // The engine's options for one connection.
-engine::ServerOptions engine_options(const Service& service, const IpAddress& peer, bool secure,
-                                     const sasl::ChannelBindings& bindings) {
+engine::ServerOptions engine_options(const Service& service, const IpAddress& peer, bool secure, const ChannelFacts& channel) {
   const Options& options = service.options();
   engine::ServerOptions result = options.engine;
   result.secure = secure;
@@ -22,7 +21,7 @@ engine::ServerOptions engine_options(const Service& service, const IpAddress& pe
   result.quota = true;
   result.sort = false;
   result.compress = false;
-  result.auth_mechanisms = mechanism_names(service.services().logins, connection_facts(service, peer, secure, bindings));
+  result.auth_mechanisms = mechanism_names(service.services().logins, connection_facts(service, peer, secure, channel));
   return result;
 }
 
@@ -37,16 +36,17 @@ Task<void> turn_away(std::unique_ptr<transport::ByteStream> stream, std::string_
 Task<void> Service::serve(std::unique_ptr<transport::ByteStream> stream, Context context) {
   const IpAddress peer = stream->peer().address;
   Executor& executor = *context.executor;
+  std::string id = services_.random.hex(8);
   const auto place = services_.limits.admit(peer, executor.now());
   const bool banned = services_.logins.gate.is_banned(peer, executor.wall_now());
   if (!place || banned) {
     services_.log.event(LogLevel::info, "imap.refused",
-                        {{"peer", stream->peer().to_string()}, {"reason", banned ? "banned" : "too many connections"}});
+                        {{"session", id}, {"peer", stream->peer().to_string()}, {"reason", banned ? "banned" : "too many connections"}});
     // Before TLS a client of an implicit port could not read it.
     if (options_.tls == TlsUse::implicit) co_return;
     co_return co_await turn_away(std::move(stream), "* BYE [UNAVAILABLE] Too many connections or failed logins\r\n", context);
   }
-  sasl::ChannelBindings bindings;
+  ChannelFacts channel;
   const bool secure = options_.tls == TlsUse::implicit;
   if (secure) {
     const auto tls = services_.tls ? services_.tls() : nullptr;
@@ -54,14 +54,15 @@ Task<void> Service::serve(std::unique_ptr<transport::ByteStream> stream, Context
     auto secured = co_await transport::TlsStream::accept(std::move(stream), tls, transport::TlsStart::implicit,
                                                          context.until(executor.now() + handshake_time));
     if (!secured) {
-      services_.log.event(LogLevel::info, "imap.tls.failed", {{"peer", peer.to_string()}, {"error", secured.error().describe()}});
+      services_.log.event(LogLevel::info, "imap.tls.failed", {{"session", id}, {"peer", peer.to_string()}, {"error", secured.error().describe()}});
       co_return;
     }
-    bindings = {(*secured)->channel().exporter_binding(), (*secured)->channel().end_point_binding()};
+    channel = channel_facts((*secured)->channel());
     stream = *std::move(secured);
   }
-  auto options = engine_options(*this, peer, secure, bindings);
-  const auto session = std::make_unique<Session>(*this, std::move(options), std::move(stream), std::move(bindings), context);
+  auto options = engine_options(*this, peer, secure, channel);
+  const auto session = std::make_unique<Session>(*this, std::move(options), std::move(stream), std::move(channel),
+                                                 std::move(id), context);
   co_await session->run();
 }
 

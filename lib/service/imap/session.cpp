@@ -28,15 +28,15 @@ Expunges expunges_during(const engine::CommandVariant& command) noexcept {
 }  // namespace
 
 Session::Session(const Service& service, engine::ServerOptions engine_options,
-                 std::unique_ptr<transport::ByteStream> stream, sasl::ChannelBindings bindings, Context context)
+                 std::unique_ptr<transport::ByteStream> stream, ChannelFacts channel, std::string id, Context context)
     : service_(service),
       services_(service.services()),
       engine_options_(std::move(engine_options)),
       stream_(std::move(stream)),
       context_(std::move(context)),
       engine_(engine_options_, context_.executor->now()),
-      id_(services_.random.hex(8)),
-      bindings_(std::move(bindings)) {}
+      id_(std::move(id)),
+      channel_(std::move(channel)) {}
 
 Session::~Session() = default;
 
@@ -165,11 +165,10 @@ Task<bool> Session::upgrade() {
     lost_ = true;
     co_return false;
   }
-  const tls::Channel& channel = (*secured)->channel();
-  bindings_ = {channel.exporter_binding(), channel.end_point_binding()};
+  channel_ = channel_facts((*secured)->channel());
   stream_ = *std::move(secured);
   engine_.tls_established(
-      mechanism_names(services_.logins, connection_facts(service_, stream_->peer().address, true, bindings_)), now());
+      mechanism_names(services_.logins, connection_facts(service_, stream_->peer().address, true, channel_)), now());
   co_return true;
 }
 
@@ -181,6 +180,7 @@ void Session::log_error(std::string_view event, const Error& error) {
 void Session::log_logout() {
   services_.log.event(LogLevel::info, "imap.logout",
                       {{"session", id_},
+                       {"peer", stream_ ? stream_->peer().to_string() : std::string()},
                        {"login", account_ ? account_->login : std::string()},
                        {"reason", lost_ ? std::string_view("connection lost") : to_string(close_reason_)},
                        {"commands", commands_},

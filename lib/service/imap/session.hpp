@@ -24,14 +24,22 @@ namespace keystonemail::service::imap {
 
 struct Idle;
 
+// What TLS has to say for logins.
+struct ChannelFacts {
+  sasl::ChannelBindings bindings = {};
+  std::string external_identity = {};
+};
+[[nodiscard]] ChannelFacts channel_facts(const tls::Channel& channel);
+
 // Ownership: borrows its Service. Threads: its connection's executor.
 // Limits: idle it holds its view and no buffers; at work, output_octets of responses and what one batch of rows takes.
 class Session {
  public:
   static constexpr std::size_t output_octets = 64 * 1024;   // written before more is produced
 
+  // `id` names the connection in the log.
   Session(const Service& service, engine::ServerOptions engine_options, std::unique_ptr<transport::ByteStream> stream,
-          sasl::ChannelBindings bindings, Context context);
+          ChannelFacts channel, std::string id, Context context);
   ~Session();
   [[nodiscard]] Task<void> run();
 
@@ -103,7 +111,7 @@ class Session {
   const Context context_;
   engine::ServerSession engine_;
   const std::string id_;
-  sasl::ChannelBindings bindings_;
+  ChannelFacts channel_;
   bool lost_ = false;
   engine::CloseReason close_reason_ = engine::CloseReason::ended;
   std::optional<directory::Account> account_;
@@ -120,7 +128,7 @@ inline constexpr auto handshake_time = std::chrono::seconds(30);
 
 [[nodiscard]] std::string_view to_string(engine::CloseReason reason) noexcept;
 [[nodiscard]] access::ConnectionFacts connection_facts(const Service& service, const IpAddress& peer, bool secure,
-                                                       sasl::ChannelBindings bindings);
+                                                       ChannelFacts channel);
 // As CAPABILITY and the engine want them: names with blanks between.
 [[nodiscard]] std::string mechanism_names(const access::LoginServices& logins, const access::ConnectionFacts& facts);
 

@@ -7,6 +7,7 @@
 
 #include "base/try.hpp"
 #include "service/imap/session.hpp"
+#include "service/imap/special_use.hpp"
 
 namespace keystonemail::service::imap {
 
@@ -87,11 +88,15 @@ void Session::refuse_append(const Error& error) {
 Task<void> Session::on(engine::AppendEnd) {
   if (!append_) co_return co_await finish(reply_for(Error(ErrorKind::internal)), Expunges::show);
   const auto done = co_await store().append(account(), append_->mailbox, append_->messages, working());
+  const std::uint64_t octets = append_->octets;
   append_.reset();
   if (!done) {
     log_error("imap.append.failed", done.error());
     co_return co_await finish(append_reply(done.error()), Expunges::show);
   }
+  services_.log.event(LogLevel::info, "imap.appended",
+                      {{"session", id_}, {"login", account_->login}, {"messages", done->emails.size()}, {"octets", octets},
+                       {"email", done->emails.empty() ? std::string() : object_id(done->emails.front())}});
   Reply reply = ok("Appended");
   reply.code = engine::ResponseCode::append_uid(done->uid_validity, engine::to_ranges(done->uids));
   co_await finish(std::move(reply), Expunges::show);

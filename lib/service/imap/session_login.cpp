@@ -19,17 +19,20 @@ std::string mechanism_names(const access::LoginServices& logins, const access::C
 }
 
 access::ConnectionFacts Session::facts() const {
-  return connection_facts(service_, stream_->peer().address, engine_.secure() || bindings_.exporter || bindings_.end_point,
-                          bindings_);
+  const bool secure = engine_.secure() || channel_.bindings.exporter || channel_.bindings.end_point;
+  return connection_facts(service_, stream_->peer().address, secure, channel_);
 }
 
-access::ConnectionFacts connection_facts(const Service& service, const IpAddress& peer, bool secure,
-                                         sasl::ChannelBindings bindings) {
+ChannelFacts channel_facts(const tls::Channel& channel) {
+  return {{channel.exporter_binding(), channel.end_point_binding()}, access::external_identity(channel)};
+}
+
+access::ConnectionFacts connection_facts(const Service& service, const IpAddress& peer, bool secure, ChannelFacts channel) {
   return {.peer = peer,
           .service = "imap",
           .confidential = secure || service.options().allow_plaintext_auth,
-          .bindings = std::move(bindings),
-          .external_identity = {}};
+          .bindings = std::move(channel.bindings),
+          .external_identity = std::move(channel.external_identity)};
 }
 
 Task<Reply> Session::login(engine::Login command) {

@@ -2,8 +2,7 @@
 // Copyright the Keystone Mail authors
 #include "keystonemail/service/server/server.hpp"
 
-#include <list>
-#include <mutex>
+#include <cassert>
 #include <optional>
 #include <utility>
 
@@ -11,6 +10,7 @@
 #include "keystonemail/service/delivery/kv_delivery.hpp"
 #include "keystonemail/service/imap/service.hpp"
 #include "keystonemail/service/reception/reception.hpp"
+#include "service/server/ban_rows.hpp"
 #include "service/server/provisioning_directory.hpp"
 
 namespace keystonemail {
@@ -38,6 +38,21 @@ service::imap::TlsUse for_imap(TlsUse use) {
   return service::imap::TlsUse::none;
 }
 
+// The sessions of a service hold it, so that one made with other limits can take its place.
+Task<void> serve_on(std::shared_ptr<reception::Reception> service, std::unique_ptr<transport::ByteStream> stream, Context context) {
+  co_await service->serve(std::move(stream), std::move(context));
+}
+Task<void> serve_on(std::shared_ptr<service::imap::Service> service, std::unique_ptr<transport::ByteStream> stream, Context context) {
+  co_await service->serve(std::move(stream), std::move(context));
+}
+
+template <class Service>
+transport::Handler handler_of(std::shared_ptr<Service> service) {
+  return [service = std::move(service)](std::unique_ptr<transport::ByteStream> stream, Context context) {
+    return serve_on(service, std::move(stream), std::move(context));
+  };
+}
+
 }  // namespace
 
 struct Server::State {
@@ -59,15 +74,15 @@ struct Server::State {
   access::LoginGate gate;
   access::ConnectionLimits limits;
   std::optional<access::LoginServices> logins;
-  std::mutex mutex;
-  std::list<reception::Reception> receptions;      // guarded by mutex; never shrinks
-  std::list<service::imap::Service> imap_services;
+  std::optional<BanRows> ban_rows;
 
   [[nodiscard]] directory::Directory& directory() {
     return foreign ? static_cast<directory::Directory&>(*foreign) : *accounts;
   }
-  [[nodiscard]] reception::Reception& add_reception(const ListenerOptions& listener);
-  [[nodiscard]] service::imap::Service& add_imap(const ListenerOptions& listener);
+  [[nodiscard]] std::shared_ptr<reception::Reception> make_reception(const ListenerOptions& listener);
+  [[nodiscard]] std::shared_ptr<service::imap::Service> make_imap(const ListenerOptions& listener);
+  // Bans that were just made go into the store and the log.
+  [[nodiscard]] Task<void> keep_bans(std::vector<access::LoginGate::Ban> bans, Context context);
 };
 
 std::vector<std::string> Server::tables() {
@@ -75,6 +90,7 @@ std::vector<std::string> Server::tables() {
   for (const auto name : service::mail_store_tables()) names.emplace_back(name);
   for (const auto name : service::queue_tables()) names.emplace_back(name);
   for (auto& name : accounts::table_names()) names.push_back(std::move(name));
+  names.emplace_back(BanRows::table_name);
   return names;
 }
 
@@ -84,8 +100,9 @@ Task<Result<std::unique_ptr<Server>>> Server::open(ServerOptions options, Server
   const kv::Table mail_tables = s.options.first_table;
   const kv::Table queue_tables = table_after(mail_tables, service::mail_store_tables().size());
   const kv::Table account_tables = table_after(queue_tables, service::queue_tables().size());
+  const kv::Table ban_table = table_after(account_tables, accounts::table_names().size());
 
-  const service::MailStoreOptions mail_options{.first_table = mail_tables, .message_octets_max = s.options.message_octets_max};
+  const service::MailStoreOptions mail_options{.first_table = mail_tables, .message_octets_max = s.options.message_octets_ceiling};
   KM_CO_TRY(s.mail, co_await service::KvMailStore::open(s.ports.store, s.ports.blobs, s.ports.random, mail_options, context));
   KM_CO_CHECK(co_await s.mail->finish_removals(context));
   s.queue.emplace(*s.mail, service::QueueOptions{.first_table = queue_tables});
@@ -96,6 +113,11 @@ Task<Result<std::unique_ptr<Server>>> Server::open(ServerOptions options, Server
   if (s.ports.directory != nullptr) s.foreign.emplace(*s.ports.directory, *s.mail);
   KM_CO_TRY(std::string secret, co_await s.accounts->login_secret(context));
   s.logins.emplace(access::LoginServices{s.directory(), s.gate, s.ports.random, std::move(secret)});
+  s.logins->primary_domain = s.options.primary_domain;
+  s.logins->keep_bans = [&s](std::vector<access::LoginGate::Ban> bans, Context on) { return s.keep_bans(std::move(bans), std::move(on)); };
+  s.ban_rows.emplace(s.ports.store, ban_table);
+  KM_CO_TRY(const auto bans, co_await s.ban_rows->load(context.executor->wall_now(), context));
+  s.gate.restore(bans);
   if (!s.options.primary_domain.empty()) {
     const auto added = co_await s.accounts->add_domain(s.options.primary_domain, context);
     if (!added && added.error().kind() != ErrorKind::conflict) co_return std::unexpected(added.error());
@@ -107,17 +129,32 @@ Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Server::~Server() = default;
 
 transport::Handler Server::handler(const ListenerOptions& options) {
-  if (options.protocol == Protocol::imap) {
-    return [&service = state_->add_imap(options)](std::unique_ptr<transport::ByteStream> stream, Context context) {
-      return service.serve(std::move(stream), std::move(context));
-    };
-  }
-  return [&reception = state_->add_reception(options)](std::unique_ptr<transport::ByteStream> stream, Context context) {
-    return reception.serve(std::move(stream), std::move(context));
-  };
+  if (options.protocol == Protocol::imap) return handler_of(state_->make_imap(options));
+  return handler_of(state_->make_reception(options));
 }
 
-reception::Reception& Server::State::add_reception(const ListenerOptions& listener) {
+void Server::set_limits(Limits limits) {
+  assert(limits.message_octets_max <= state_->options.message_octets_ceiling);
+  state_->options.message_octets_max = limits.message_octets_max;
+  state_->limits.set_options(std::move(limits.connections));
+  state_->gate.set_trusted(std::move(limits.trusted_logins));
+}
+
+Task<Result<std::vector<IpNetwork>>> Server::unban(const IpAddress& peer, Context context) {
+  auto lifted = state_->gate.unban(peer);
+  if (!lifted.empty()) KM_CO_CHECK(co_await state_->ban_rows->erase(lifted, context));
+  co_return lifted;
+}
+
+Task<void> Server::State::keep_bans(std::vector<access::LoginGate::Ban> bans, Context context) {
+  for (const auto& ban : bans)
+    ports.log.event(LogLevel::warning, "login.banned", {{"network", ban.network.to_string()}, {"times", ban.count},
+                                                        {"seconds", (ban.until - context.executor->wall_now()) / std::chrono::seconds(1)}});
+  const auto kept = co_await ban_rows->put(bans, context);
+  if (!kept) ports.log.event(LogLevel::warning, "login.ban.not-kept", {{"why", kept.error().describe()}});
+}
+
+std::shared_ptr<reception::Reception> Server::State::make_reception(const ListenerOptions& listener) {
   reception::Options made;
   made.engine.hostname = options.hostname;
   made.engine.message_octets_max = options.message_octets_max;
@@ -129,18 +166,19 @@ reception::Reception& Server::State::add_reception(const ListenerOptions& listen
   made.tls = for_reception(listener.tls);
   made.offer_auth = listener.protocol == Protocol::submission;
   made.primary_domain = options.primary_domain;
-  const std::lock_guard lock(mutex);
-  return receptions.emplace_back(std::move(made), reception::Services{directory(), *delivery, *logins, limits, ports.random,
-                                                                      ports.log, ports.tls});
+  const auto& tls = listener.tls_context ? listener.tls_context : ports.tls;
+  return std::make_shared<reception::Reception>(
+      std::move(made), reception::Services{directory(), *delivery, *logins, limits, ports.random, ports.log, tls});
 }
 
-service::imap::Service& Server::State::add_imap(const ListenerOptions& listener) {
+std::shared_ptr<service::imap::Service> Server::State::make_imap(const ListenerOptions& listener) {
   service::imap::Options made;
   made.engine.append_octets_max = options.message_octets_max;
   made.tls = for_imap(listener.tls);
   made.allow_plaintext_auth = listener.allow_plaintext_auth;
-  const std::lock_guard lock(mutex);
-  return imap_services.emplace_back(std::move(made), service::imap::Services{*mail, *logins, limits, ports.random, ports.log, ports.tls});
+  const auto& tls = listener.tls_context ? listener.tls_context : ports.tls;
+  return std::make_shared<service::imap::Service>(
+      std::move(made), service::imap::Services{*mail, *logins, limits, ports.random, ports.log, tls});
 }
 
 accounts::Accounts& Server::accounts() noexcept { return *state_->accounts; }

@@ -5,6 +5,7 @@
 // by the login gate. Every protocol logs people in through it, so that none is weaker than the others.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,8 +21,12 @@
 #include "keystonemail/directory/directory.hpp"
 #include "keystonemail/sasl/server.hpp"
 #include "keystonemail/service/access/login_gate.hpp"
+#include "keystonemail/tls/channel.hpp"
 
 namespace keystonemail::access {
+
+// Writes down bans that were just made, so that they outlive a restart.
+using BanKeeper = std::function<Task<void>(std::vector<LoginGate::Ban> bans, Context context)>;
 
 // What all logins of a server share. Ownership: borrowed; outlives every Authenticator.
 struct LoginServices {
@@ -30,6 +35,8 @@ struct LoginServices {
   Random& random;
   std::string invented_salt_secret;  // at least 16 random octets, kept for the life of the directory
   bool offer_scram_sha_1 = false;
+  std::string primary_domain = {};   // of logins without one: both spellings get the same invented salt
+  BanKeeper keep_bans = {};          // may be empty
 };
 
 struct ConnectionFacts {
@@ -37,8 +44,12 @@ struct ConnectionFacts {
   std::string service;               // "imap", "submission": app passwords may be bound to some
   bool confidential = false;         // under TLS, or plaintext passwords are allowed here
   sasl::ChannelBindings bindings;
-  std::string external_identity;     // of a verified client certificate
+  std::string external_identity = {};  // of a verified client certificate
 };
+
+// The login that a client's certificate speaks for: its first mail address, when an authority that we trust for clients
+// has signed it. Empty: none, and SASL EXTERNAL is not offered. REQUIRES: the handshake is over.
+[[nodiscard]] std::string external_identity(const tls::Channel& channel);
 
 struct LoginChallenge { std::string text; };      // send it and pass the answer to respond()
 struct LoginAccepted {

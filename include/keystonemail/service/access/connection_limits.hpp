@@ -59,7 +59,9 @@ class ConnectionLimits {
   // A session of `login` (canonical) has been authenticated. Errors: unavailable.
   [[nodiscard]] Result<Lease> admit_login(std::string_view login, const IpAddress& peer);
 
-  [[nodiscard]] bool is_trusted(const IpAddress& peer) const noexcept;
+  // For connections and logins to come; those there are stay.
+  void set_options(ConnectionLimitOptions options);
+  [[nodiscard]] bool is_trusted(const IpAddress& peer) const;
   [[nodiscard]] std::size_t connections() const;
 
  private:
@@ -68,10 +70,11 @@ class ConnectionLimits {
     std::size_t in_window = 0;
     Instant window_start{};
   };
+  [[nodiscard]] bool has_no_ceiling(const IpAddress& peer) const noexcept;  // REQUIRES: mutex_
   void forget_idle_addresses(Instant now);
 
-  const ConnectionLimitOptions options_;
   mutable std::mutex mutex_;  // guards all below
+  ConnectionLimitOptions options_;
   std::size_t total_ = 0;
   std::map<IpAddress, PerAddress> addresses_;
   std::map<std::string, std::size_t, std::less<>> logins_;

@@ -52,16 +52,18 @@ class LoginGate {
 
   // Before a password or proof is checked.
   [[nodiscard]] Verdict before(const IpAddress& peer, std::string_view login, WallTime now);
-  void failed(const IpAddress& peer, std::string_view login, WallTime now);
+  // Returns the bans that this failure was one too many for.
+  std::vector<Ban> failed(const IpAddress& peer, std::string_view login, WallTime now);
   void succeeded(const IpAddress& peer, std::string_view login, WallTime now);
 
   // Whether a new connection from `peer` is to be turned away.
   [[nodiscard]] bool is_banned(const IpAddress& peer, WallTime now) const;
   [[nodiscard]] std::vector<Ban> bans(WallTime now) const;
-  // Lifts every ban that covers `peer` and forgets its failures. Returns how many were lifted.
-  std::size_t unban(const IpAddress& peer);
+  // Lifts every ban that covers `peer` and forgets its failures. Returns the networks that had one.
+  std::vector<IpNetwork> unban(const IpAddress& peer);
   // Puts back bans that were kept over a restart.
   void restore(const std::vector<Ban>& bans);
+  void set_trusted(std::vector<IpNetwork> trusted);
 
  private:
   struct Counter {
@@ -76,11 +78,11 @@ class LoginGate {
     std::array<IpAddress, 8> known{};        // networks it has logged in from, newest first
     std::size_t known_count = 0;
   };
-  [[nodiscard]] bool is_trusted(const IpAddress& peer) const noexcept;
+  [[nodiscard]] bool is_trusted(const IpAddress& peer) const noexcept;  // REQUIRES: mutex_
   void make_room(WallTime now);
 
-  const LoginGateOptions options_;
   mutable std::mutex mutex_;                             // guards all below
+  LoginGateOptions options_;
   std::map<std::pair<IpAddress, unsigned>, Counter> networks_;  // by masked address and prefix length
   std::map<std::string, AccountCounter, std::less<>> accounts_;
 };

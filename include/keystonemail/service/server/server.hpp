@@ -36,10 +36,23 @@ namespace keystonemail {
 enum class Protocol : std::uint8_t { smtp, submission, lmtp, imap };
 enum class TlsUse : std::uint8_t { none, starttls, implicit };
 
+// The TLS context in use now; asked for each connection.
+using TlsProvider = std::function<std::shared_ptr<const tls::ServerContext>()>;
+
 struct ListenerOptions {
   Protocol protocol = Protocol::smtp;
   TlsUse tls = TlsUse::none;
   bool allow_plaintext_auth = false;            // passwords without TLS: on loopback alone
+  // Of this listener: its application protocol, and whether clients are asked for certificates, with which they may then
+  // log in by SASL EXTERNAL. Empty: that of the ports.
+  TlsProvider tls_context = {};
+};
+
+// What may change while the server runs. Sessions that are there keep what they began with.
+struct Limits {
+  std::uint64_t message_octets_max = 52'428'800;
+  access::ConnectionLimitOptions connections = {};
+  std::vector<IpNetwork> trusted_logins = {};   // as LoginGateOptions::trusted
 };
 
 struct ServerOptions {
@@ -47,6 +60,7 @@ struct ServerOptions {
   std::string primary_domain;                   // of logins without a domain; made ours when it is not yet
   kv::Table first_table{};                      // of Server::tables()
   std::uint64_t message_octets_max = 52'428'800;
+  std::uint64_t message_octets_ceiling = 1'073'741'824;  // what set_limits() may raise it to
   std::uint32_t recipients_max = 100;
   access::ConnectionLimitOptions connections = {};
   access::LoginGateOptions logins = {};
@@ -60,13 +74,12 @@ struct ServerPorts {
   blob::Store& blobs;
   Random& random;
   Log& log;
-  // The certificate in use now; asked for each connection. Empty: no TLS.
-  std::function<std::shared_ptr<const tls::ServerContext>()> tls = {};
+  TlsProvider tls = {};                         // empty: no TLS but where a listener brings its own
   // Somebody else's users. Null: those of accounts(). Their mailboxes are made when they are first seen.
   directory::Directory* directory = nullptr;
 };
 
-// Threads: open() and the destructor on one; handlers may run on any number of executors at once.
+// Threads: open(), handler(), set_limits() and the destructor on one; handlers may run on any number of executors at once.
 // Ownership: outlives the sessions of its handlers.
 class Server {
  public:
@@ -76,9 +89,15 @@ class Server {
   [[nodiscard]] static Task<Result<std::unique_ptr<Server>>> open(ServerOptions options, ServerPorts ports, Context context);
   ~Server();
 
-  // Serves one connection of that kind; for transport listeners of any sort. Each call makes a new listener's service.
-  // REQUIRES: a certificate where TLS is asked for.
+  // Serves one connection of that kind; for transport listeners of any sort. Each call makes a new listener's service,
+  // with the limits of that moment. REQUIRES: a certificate where TLS is asked for.
   [[nodiscard]] transport::Handler handler(const ListenerOptions& options);
+  // The size of messages holds for handlers made from now on, all else for connections and logins to come.
+  // REQUIRES: a size of at most ServerOptions::message_octets_ceiling.
+  void set_limits(Limits limits);
+  // Bans are kept in the store, so that they outlive a restart. Lifts those that cover `peer`, there too; returns the
+  // networks that had one. Errors: those of the store.
+  [[nodiscard]] Task<Result<std::vector<IpNetwork>>> unban(const IpAddress& peer, Context context);
 
   [[nodiscard]] accounts::Accounts& accounts() noexcept;        // the internal directory
   [[nodiscard]] directory::Directory& directory() noexcept;     // the one in use
