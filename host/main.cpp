@@ -11,6 +11,9 @@
 
 #include "commands/commands.hpp"
 #include "config/keys.hpp"
+#include "keystonemail/backends/libuv/library_name.hpp"
+#include "keystonemail/backends/lmdb/library_name.hpp"
+#include "keystonemail/backends/segments/library_name.hpp"
 #include "keystonemail/tls/context.hpp"
 
 namespace {
@@ -35,6 +38,11 @@ struct Invocation {
   int status = 0;
   [[nodiscard]] Output output() const { return json ? Output::json : Output::text; }
 };
+
+std::string version_text() {
+  return "keystone-mail " KEYSTONEMAIL_VERSION " with " + tls::library_name() + ", " + lmdb::library_name() + ", " +
+         segments::library_name() + ", " + libuv::library_name();
+}
 
 CLI::App* command(CLI::App& parent, Invocation& all, const std::string& name, const std::string& meaning) {
   auto* made = parent.add_subcommand(name, meaning);
@@ -109,6 +117,7 @@ void add_admin(CLI::App& app, Invocation& all) {
   admin_command(*queue, all, "list", "list all entries", "");
   admin_command(*queue, all, "show", "one entry with its recipients", "id");
   admin_command(app, all, "reload", "have the running server read its configuration again", "");
+  admin_command(app, all, "bans", "list networks that guessed passwords and are kept out", "");
   admin_command(app, all, "unban", "let an address that guessed passwords in again", "address");
 }
 
@@ -161,7 +170,7 @@ void add_operations(CLI::App& app, Invocation& all) {
 int main(int argc, char** argv) {
   Invocation all;
   CLI::App app("Keystone Mail, a mail server", "keystone-mail");
-  app.set_version_flag("--version", "keystone-mail " KEYSTONEMAIL_VERSION " with " + tls::library_name());
+  app.set_version_flag("--version", version_text());
   app.add_option("--config", all.config, "configuration file")->capture_default_str();
   app.require_subcommand(1);
   app.fallthrough();

@@ -20,6 +20,7 @@ namespace keystonemail::host {
 namespace {
 
 constexpr std::size_t queue_page = 1'000;
+constexpr std::size_t trace_octets = 1'000;  // of a message: its first trace field
 
 AdminReply failed(const Error& error) {
   AdminReply reply;
@@ -208,6 +209,19 @@ Task<AdminReply> queue_list(Stores& stores, AdminRequest, Context context) {
   }
 }
 
+// The session that brought the message, as its Received field on top has it (RFC 5321 §4.4: "id"): the one to look for in
+// the log. Empty when there is none.
+Task<std::string> session_of(Stores& stores, queue::EntryId id, Context context) {
+  auto message = co_await stores.server->queue().open(id, context);
+  if (!message) co_return std::string();
+  const auto head = co_await (*message)->read(0, trace_octets, context);
+  if (!head || !istarts_with(*head, "Received:")) co_return std::string();
+  const auto at = head->find(" id ");
+  if (at == std::string_view::npos) co_return std::string();
+  const auto rest = head->substr(at + 4);
+  co_return std::string(rest.substr(0, rest.find_first_of(" ;\r\n")));
+}
+
 Task<AdminReply> queue_show(Stores& stores, AdminRequest request, Context context) {
   const auto id = parse_decimal(request.arguments.at(0));
   if (!id) co_return wrong_usage("an entry's id is a number");
@@ -215,6 +229,8 @@ Task<AdminReply> queue_show(Stores& stores, AdminRequest request, Context contex
   if (!entry) co_return failed(entry.error());
   Listing list;
   add_entry(list, *entry);
+  const std::string session = co_await session_of(stores, entry->id, context);
+  if (!session.empty()) list.text += format("  session: {}\n", session);
   for (const queue::Recipient& recipient : entry->recipients)
     list.text += format("  {}: {} attempts, {}\n", recipient.address, recipient.attempts, recipient.last_reply);
   co_return std::move(list).reply();
@@ -226,14 +242,24 @@ Task<AdminReply> server_reload(Stores& stores, AdminRequest, Context) {
   co_return finished(result, "reloaded\n");
 }
 
-Task<AdminReply> server_unban(Stores& stores, AdminRequest request, Context) {
+Task<AdminReply> server_unban(Stores& stores, AdminRequest request, Context context) {
   const auto address = IpAddress::parse(request.arguments.at(0));
   if (!address) co_return wrong_usage("not an IP address: " + request.arguments[0]);
-  if (!stores.reload) co_return failed(Error(ErrorKind::unavailable, "no server is running, so nobody is banned"));
-  const std::size_t lifted = stores.server->login_gate().unban(*address);
-  AdminReply reply = done(lifted > 0 ? format("lifted {} bans\n", lifted) : "there was no ban\n");
-  reply.json = format("{{\"ok\":true,\"lifted\":{}}}\n", lifted);
+  const auto lifted = co_await stores.server->unban(*address, context);
+  if (!lifted) co_return failed(lifted.error());
+  AdminReply reply = done(!lifted->empty() ? format("lifted {} bans\n", lifted->size()) : "there was no ban\n");
+  reply.json = format("{{\"ok\":true,\"lifted\":{}}}\n", lifted->size());
   co_return reply;
+}
+
+Task<AdminReply> server_bans(Stores& stores, AdminRequest, Context context) {
+  Listing list;
+  for (const auto& ban : stores.server->login_gate().bans(context.executor->wall_now())) {
+    const std::string network = ban.network.to_string(), until = mime::format_date({ban.until, {}});
+    list.add(format("{} until {}", network, until),
+             format("{{\"network\":{},\"until\":{},\"times\":{}}}", json_text(network), json_text(until), ban.count));
+  }
+  co_return std::move(list).reply();
 }
 
 struct Command {
@@ -261,6 +287,7 @@ constexpr Command commands[] = {
     {"queue", "list", queue_list, 0},
     {"queue", "show", queue_show, 1},
     {"server", "reload", server_reload, 0},
+    {"server", "bans", server_bans, 0},
     {"server", "unban", server_unban, 1},
 };
 
@@ -277,6 +304,9 @@ bool is_all_utf8(const AdminRequest& request) {
 }  // namespace
 
 Task<AdminReply> administer(Stores& stores, AdminRequest request, Context context) {
+  const bool asks_for_accounts = request.noun != "queue" && request.noun != "server";
+  if (stores.plugin && asks_for_accounts)
+    co_return failed(Error(ErrorKind::conflict, "accounts, domains and aliases come from the plugin of [directory]: they are managed there"));
   for (const Command& command : commands) {
     if (command.noun != request.noun || command.verb != request.verb) continue;
     if (request.arguments.size() < command.arguments_min) co_return wrong_usage("an argument is missing");

@@ -8,6 +8,7 @@
 #include "commands/commands.hpp"
 #include "keystonemail/base/time.hpp"
 #include "keystonemail/crypto/certificate.hpp"
+#include "server/directory_plugin.hpp"
 #include "server/privileges.hpp"
 #include "server/tls_material.hpp"
 
@@ -51,6 +52,12 @@ void check_surroundings(ConfigReading& reading) {
                                                         listener.address.to_string())});
 }
 
+// Loads the plugin as the server would, and has it open.
+void check_directory(ConfigReading& reading) {
+  NullLog log;
+  if (const auto opened = open_plugin(reading.config, log); !opened) reading.errors.push_back({0, opened.error().text()});
+}
+
 std::string json_list(const std::vector<ConfigProblem>& problems) {
   std::string out = "[";
   for (const ConfigProblem& problem : problems)
@@ -66,6 +73,7 @@ int run_check(const std::string& path, Output output) {
   if (reading->errors.empty()) {
     check_certificate(*reading);
     check_surroundings(*reading);
+    check_directory(*reading);
   }
   const bool good = reading->errors.empty();
   if (output == Output::json) {

@@ -33,7 +33,12 @@ Result<std::string> read_file(const std::string& path) {
 }
 
 Result<std::string> read_secret(const SecretSource& source) {
-  if (source.kind == SecretSource::Kind::file) return read_file(source.name);
+  switch (source.kind) {
+    case SecretSource::Kind::none: return std::string();
+    case SecretSource::Kind::literal: return source.name;
+    case SecretSource::Kind::file: return read_file(source.name);
+    case SecretSource::Kind::environment: break;
+  }
   const char* value = source.name.empty() ? nullptr : std::getenv(source.name.c_str());
   if (!value) return fail(ErrorKind::not_found, format("the environment has no {}", source.name));
   return std::string(value);

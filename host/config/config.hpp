@@ -18,6 +18,7 @@ namespace keystonemail::host {
 
 enum class Protocol : std::uint8_t { smtp, submission, submissions, lmtp, imap, imaps };
 enum class TlsUse : std::uint8_t { none, starttls, implicit };
+enum class DirectoryType : std::uint8_t { internal, plugin };
 
 [[nodiscard]] std::string_view to_string(Protocol protocol) noexcept;
 
@@ -28,15 +29,22 @@ struct ListenerConfig {
   bool tls_given = false;             // else the protocol's usual one
   bool protocol_given = false, address_given = false;
   bool allow_plaintext_auth = false;  // passwords without TLS; for loopback alone
+  bool client_certificates = false;   // ask for them: a good one can log in by SASL EXTERNAL
   std::vector<IpNetwork> proxy_trusted;
   std::size_t line = 0;               // 0: one of the default set
 };
 
 // Where a secret is kept: never in the configuration itself.
 struct SecretSource {
-  enum class Kind : std::uint8_t { none, file, environment };
+  enum class Kind : std::uint8_t { none, file, environment, literal };
   Kind kind = Kind::none;
-  std::string name;
+  std::string name;                   // of the file or variable; the text itself where it need not be secret
+};
+
+struct DirectoryConfig {
+  DirectoryType type = DirectoryType::internal;
+  std::string path;                   // of the plugin
+  SecretSource options;               // what it is given
 };
 
 struct Limits {
@@ -55,7 +63,9 @@ struct Config {
   std::string user;
   std::string certificate;            // path
   SecretSource private_key;
+  std::string client_authorities;     // path
   std::vector<ListenerConfig> listeners;
+  DirectoryConfig directory;
   Limits limits;
   LogFormat log_format = LogFormat::logfmt;
   LogLevel log_level = LogLevel::info;
@@ -82,6 +92,7 @@ struct ConfigReading {
 
 // Limits: 1 MiB.
 [[nodiscard]] Result<std::string> read_file(const std::string& path);
+// Nothing of none.
 [[nodiscard]] Result<std::string> read_secret(const SecretSource& source);
 
 }  // namespace keystonemail::host

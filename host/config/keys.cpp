@@ -21,6 +21,8 @@ constexpr std::pair<std::string_view, Protocol> protocol_names[] = {
 constexpr std::pair<std::string_view, TlsUse> tls_names[] = {
     {"none", TlsUse::none}, {"starttls", TlsUse::starttls},
                                {"implicit", TlsUse::implicit}};
+constexpr std::pair<std::string_view, DirectoryType> directory_names[] = {
+    {"internal", DirectoryType::internal}, {"plugin", DirectoryType::plugin}};
 constexpr std::pair<std::string_view, LogFormat> format_names[] = {
     {"logfmt", LogFormat::logfmt}, {"json", LogFormat::json}};
 constexpr std::pair<std::string_view, LogLevel> level_names[] = {
@@ -81,9 +83,10 @@ Problem networks(const Value& value, std::vector<IpNetwork>& out) {
   return std::nullopt;
 }
 
-Problem secret(const Value& value, SecretSource& out) {
-  if (const auto* path = std::get_if<std::string>(&value); path && !path->empty()) {
-    out = {SecretSource::Kind::file, *path};
+// `plain` is what a text stands for.
+Problem secret(const Value& value, SecretSource::Kind plain, SecretSource& out) {
+  if (const auto* given = std::get_if<std::string>(&value); given && !given->empty()) {
+    out = {plain, *given};
     return std::nullopt;
   }
   const auto* table = std::get_if<std::map<std::string, std::string>>(&value);
@@ -128,7 +131,9 @@ constexpr std::array keys{
     Key{"tls", "certificate", "text", "none", "File with the certificate and those that signed it, as PEM.",
         [](Draft d, const Value& v) { return text(v, d.config.certificate); }},
     Key{"tls", "private_key", "file or secret", "none", "Its key, as PEM: a path, { file = \"...\" } or { env = \"...\" }.",
-        [](Draft d, const Value& v) { return secret(v, d.config.private_key); }},
+        [](Draft d, const Value& v) { return secret(v, SecretSource::Kind::file, d.config.private_key); }},
+    Key{"tls", "client_authorities", "text", "none", "File with the authorities whose certificates let clients log in, as PEM.",
+        [](Draft d, const Value& v) { return text(v, d.config.client_authorities); }},
     Key{"listener", "protocol", "text", "required", "smtp, submission, submissions, lmtp, imap or imaps.",
         [](Draft d, const Value& v) { return d.listener->protocol_given = true, one_of(v, protocol_names, d.listener->protocol); }},
     Key{"listener", "address", "text", "required", "Address and port; port 0 takes a free one; [::] takes IPv4 too.",
@@ -138,8 +143,17 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return d.listener->tls_given = true, one_of(v, tls_names, d.listener->tls); }},
     Key{"listener", "allow_plaintext_auth", "true or false", "false", "Take passwords without TLS. Loopback addresses only.",
         [](Draft d, const Value& v) { return flag(v, d.listener->allow_plaintext_auth); }},
+    Key{"listener", "client_certificates", "true or false", "false", "Ask clients for a certificate: one of [tls] client_authorities "
+        "logs in as its mail address (SASL EXTERNAL).",
+        [](Draft d, const Value& v) { return flag(v, d.listener->client_certificates); }},
     Key{"listener", "proxy_trusted", "list of networks", "[]", "Load balancers that begin each connection with a PROXY header.",
         [](Draft d, const Value& v) { return networks(v, d.listener->proxy_trusted); }},
+    Key{"directory", "type", "text", "\"internal\"", "Where accounts come from: internal (the account command) or plugin.",
+        [](Draft d, const Value& v) { return one_of(v, directory_names, d.config.directory.type); }},
+    Key{"directory", "path", "text", "none", "Of a plugin: the shared object. Only root or the user who starts the server may be able to write it.",
+        [](Draft d, const Value& v) { return text(v, d.config.directory.path); }},
+    Key{"directory", "options", "text or secret", "none", "Of a plugin: what it is given as it starts; a text, { file = \"...\" } or { env = \"...\" }.",
+        [](Draft d, const Value& v) { return secret(v, SecretSource::Kind::literal, d.config.directory.options); }},
     Key{"limits", "trusted", "list of networks", "[]", "Addresses without connection, rate and ban ceilings.",
         [](Draft d, const Value& v) { return networks(v, d.config.limits.trusted); }},
     Key{"limits", "message_size", "number", "52428800", "Octets of the largest message taken.",

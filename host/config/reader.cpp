@@ -60,6 +60,8 @@ class Reader {
   void finish_listeners();
   void add_usual_listeners();
   void check_whole();
+  void check_directory();
+  void check_client_certificates(const ListenerConfig& listener);
 
   ConfigReading reading_;
 };
@@ -154,10 +156,28 @@ void Reader::finish_listeners() {
       listener.tls = implicit ? TlsUse::implicit : listener.protocol == lmtp ? TlsUse::none : TlsUse::starttls;
     if (implicit && listener.tls != TlsUse::implicit)
       error(listener.line, format("listener.tls must be \"implicit\" for {}", to_string(listener.protocol)));
+    if (listener.client_certificates) check_client_certificates(listener);
     if (listener.allow_plaintext_auth && !listener.address.address.is_loopback())
       error(listener.line, format("listener.allow_plaintext_auth would send passwords in the clear: {} is not a loopback address",
                                   listener.address.to_string()));
   }
+}
+
+void Reader::check_client_certificates(const ListenerConfig& listener) {
+  const bool takes_logins = listener.protocol != Protocol::smtp && listener.protocol != Protocol::lmtp;
+  if (!takes_logins) error(listener.line, format("listener.client_certificates: nobody logs in to {}", to_string(listener.protocol)));
+  if (listener.tls == TlsUse::none) error(listener.line, "listener.client_certificates needs TLS");
+  if (reading_.config.client_authorities.empty()) error(listener.line, "listener.client_certificates needs [tls] client_authorities");
+}
+
+void Reader::check_directory() {
+  const DirectoryConfig& directory = reading_.config.directory;
+  const bool is_plugin = directory.type == DirectoryType::plugin;
+  if (is_plugin && directory.path.empty()) error(0, "directory.path is missing: type = \"plugin\" needs the path of its shared object");
+  if (is_plugin && !directory.path.empty() && !directory.path.starts_with('/')) error(0, "directory.path must be absolute");
+  const bool has_options = directory.options.kind != SecretSource::Kind::none;
+  if (!is_plugin && (has_options || !directory.path.empty()))
+    error(0, "directory.path and directory.options are for type = \"plugin\"");
 }
 
 void Reader::check_whole() {
@@ -166,6 +186,7 @@ void Reader::check_whole() {
                                     {"primary_domain", config.primary_domain}, {"data_directory", config.data_directory}})
     if (value.empty() && std::ranges::none_of(reading_.errors, [&](const ConfigProblem& p) { return p.text.starts_with(name); }))
       error(0, format("{} is missing", name));
+  check_directory();
   const bool has_certificate = !config.certificate.empty(), has_key = config.private_key.kind != SecretSource::Kind::none;
   if (has_certificate != has_key) error(0, "[tls] needs both certificate and private_key");
   const bool uses_tls = std::ranges::any_of(config.listeners, [](const ListenerConfig& l) { return l.tls != TlsUse::none; });

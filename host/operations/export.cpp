@@ -254,7 +254,7 @@ class Exporter {
 }  // namespace
 
 Task<Result<Transferred>> export_mail(Stores& stores, TransferRequest request, Progress& progress, Context context) {
-  KM_CO_TRY(const auto account, co_await stores.server->accounts().find_account(request.login, context));
+  KM_CO_TRY(const auto account, co_await stores.server->directory().find_account(request.login, context));
   Exporter exporter(stores, progress, context);
   co_return co_await exporter.run(account.id, std::move(request));
 }

@@ -290,7 +290,7 @@ class Importer {
 
 Task<Result<Transferred>> import_mail(Stores& stores, TransferRequest request, std::uint64_t message_octets_max,
                                       Progress& progress, Context context) {
-  KM_CO_TRY(const auto account, co_await stores.server->accounts().find_account(request.login, context));
+  KM_CO_TRY(const auto account, co_await stores.server->directory().find_account(request.login, context));
   Importer importer(stores, message_octets_max, progress, context);
   co_return co_await importer.run(account.id, std::move(request));
 }

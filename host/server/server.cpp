@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "base/try.hpp"
 #include "control/control.hpp"
 #include "keystonemail/backends/libuv/uv_server.hpp"
+#include "server/directory_plugin.hpp"
 #include "server/privileges.hpp"
 #include "server/stderr_log.hpp"
 #include "server/stores.hpp"
@@ -60,20 +62,17 @@ keystonemail::ListenerOptions listener_options(const ListenerConfig& listener) {
   return options;
 }
 
-bool same_limits(const Limits& a, const Limits& b) {
-  const auto same = [](const IpNetwork& x, const IpNetwork& y) { return x.address == y.address && x.prefix_bits == y.prefix_bits; };
-  return a.message_size == b.message_size && a.connections == b.connections && std::ranges::equal(a.trusted, b.trusted, same) &&
-         a.connections_per_address == b.connections_per_address && a.connections_per_minute == b.connections_per_minute &&
-         a.connections_per_account == b.connections_per_account;
-}
-
 // Whether what a reload cannot change has changed.
 bool needs_restart(const Config& a, const Config& b) {
   const auto same = [](const ListenerConfig& x, const ListenerConfig& y) {
-    return x.protocol == y.protocol && x.address == y.address && x.tls == y.tls && x.allow_plaintext_auth == y.allow_plaintext_auth;
+    return x.protocol == y.protocol && x.address == y.address && x.tls == y.tls && x.allow_plaintext_auth == y.allow_plaintext_auth &&
+           x.client_certificates == y.client_certificates;
+  };
+  const auto same_directory = [](const DirectoryConfig& x, const DirectoryConfig& y) {
+    return x.type == y.type && x.path == y.path && x.options.kind == y.options.kind && x.options.name == y.options.name;
   };
   return a.hostname != b.hostname || a.primary_domain != b.primary_domain || a.data_directory != b.data_directory ||
-         a.user != b.user || a.loops != b.loops || !same_limits(a.limits, b.limits) ||
+         a.user != b.user || a.loops != b.loops || !same_directory(a.directory, b.directory) ||
          !std::ranges::equal(a.listeners, b.listeners, same);
 }
 
@@ -89,6 +88,8 @@ class Program {
  private:
   [[nodiscard]] Result<void> prepare_directory();
   [[nodiscard]] Result<void> listen(const ListenerConfig& listener, std::size_t index);
+  void make_handlers();
+  [[nodiscard]] transport::Handler handler(std::size_t index);
   Result<void> reload();
   [[nodiscard]] Result<void> read_again();
   void end();
@@ -102,7 +103,8 @@ class Program {
   std::vector<libuv::InheritedSocket> inherited_;
   std::unique_ptr<Stores> stores_;
   std::unique_ptr<transport::Listener> control_;
-  std::vector<transport::Handler> handlers_;  // as config_.listeners; set before a loop runs
+  std::mutex mutex_;
+  std::vector<transport::Handler> handlers_;  // as config_.listeners; guarded by mutex_
   std::string addresses_;
   bool is_ending_ = false;
 };
@@ -110,14 +112,12 @@ class Program {
 Result<void> Program::start() {
   KM_CHECK(tls_.load(config_));
   KM_CHECK(prepare_directory());
-  handlers_.resize(config_.listeners.size());
-  for (std::size_t i = 0; i < handlers_.size(); ++i) KM_CHECK(listen(config_.listeners[i], i));
+  for (std::size_t i = 0; i < config_.listeners.size(); ++i) KM_CHECK(listen(config_.listeners[i], i));
+  Config opened = config_;
+  KM_TRY(opened.directory, with_options_read(config_.directory));
   if (!config_.user.empty()) KM_CHECK(become(config_.user));  // the ports are open now
-  Stores::TlsProvider tls;
-  if (!config_.certificate.empty()) tls = [this] { return tls_.context(); };
-  KM_TRY(stores_, opening_.run_until(Stores::open(config_, log_, tls, Context{&opening_})));
-  for (std::size_t i = 0; i < handlers_.size(); ++i)
-    handlers_[i] = stores_->server->handler(listener_options(config_.listeners[i]));
+  KM_TRY(stores_, opening_.run_until(Stores::open(opened, log_, {}, Context{&opening_})));
+  make_handlers();
   stores_->reload = [this] { return reload(); };
   auto control = control::listen(loops_.main_loop(), config_.data_directory, *stores_);
   if (control) control_ = std::move(*control);
@@ -140,13 +140,30 @@ Result<void> Program::listen(const ListenerConfig& listener, std::size_t index) 
   for (const auto& socket : inherited_)
     if (socket.local == listener.address || socket.name == to_string(listener.protocol)) options.inherited_socket = socket.descriptor;
   auto bound = loops_.listen(options, [this, index](std::unique_ptr<transport::ByteStream> stream, Context context) {
-    return handlers_[index](std::move(stream), std::move(context));
+    return handler(index)(std::move(stream), std::move(context));
   });
   if (!bound)
     return fail(bound.error().kind(), format("cannot listen at {} for {}: {}", listener.address.to_string(),
                                              to_string(listener.protocol), bound.error().detail()));
   format_to(addresses_, " {}={}", to_string(listener.protocol), bound->to_string());
   return {};
+}
+
+// With the limits as they are now.
+void Program::make_handlers() {
+  std::vector<transport::Handler> fresh;
+  for (const ListenerConfig& listener : config_.listeners) {
+    auto options = listener_options(listener);
+    if (listener.tls != TlsUse::none) options.tls_context = [this, kind = tls_kind(listener)] { return tls_.context(kind); };
+    fresh.push_back(stores_->server->handler(options));
+  }
+  const std::lock_guard lock(mutex_);
+  handlers_ = std::move(fresh);
+}
+
+transport::Handler Program::handler(std::size_t index) {
+  const std::lock_guard lock(mutex_);
+  return handlers_[index];
 }
 
 void Program::run() {
@@ -178,10 +195,14 @@ Result<void> Program::read_again() {
   KM_TRY(const ConfigReading reading, read_config_file(path_));
   if (!reading.errors.empty()) return fail(ErrorKind::invalid, describe(reading.errors, path_));
   if (needs_restart(config_, reading.config))
-    return fail(ErrorKind::conflict, "hostname, domain, directory, user, loops, limits or listeners changed: restart the server for that");
+    return fail(ErrorKind::conflict, "hostname, domain, directories, user, loops or listeners changed: restart the server for that");
   if (const auto loaded = tls_.load(reading.config); !loaded)
     return fail(loaded.error().kind(), loaded.error().text() + " " + loaded.error().detail());
   log_.set(reading.config.log_format, reading.config.log_level);
+  config_ = reading.config;
+  loops_.set_connections_max(config_.limits.connections);
+  stores_->server->set_limits(server_limits(config_));
+  make_handlers();
   return {};
 }
 

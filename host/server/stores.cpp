@@ -7,6 +7,7 @@
 #include "base/try.hpp"
 #include "keystonemail/backends/memory/blob_store.hpp"
 #include "keystonemail/backends/memory/kv_store.hpp"
+#include "server/directory_plugin.hpp"
 
 namespace keystonemail::host {
 
@@ -19,18 +20,31 @@ kv::Table append_tables(std::vector<std::string>& tables, const Names& names) {
   return first;
 }
 
+}  // namespace
+
+keystonemail::Limits server_limits(const Config& config) {
+  keystonemail::Limits limits;
+  limits.message_octets_max = config.limits.message_size;
+  if (config.limits.connections > 0) limits.connections.total_max = config.limits.connections;
+  limits.connections.per_address_max = config.limits.connections_per_address;
+  limits.connections.per_address_and_minute_max = config.limits.connections_per_minute;
+  limits.connections.per_account_max = config.limits.connections_per_account;
+  limits.connections.trusted = config.limits.trusted;
+  limits.trusted_logins = config.limits.trusted;
+  return limits;
+}
+
+namespace {
+
 keystonemail::ServerOptions server_options(const Config& config, kv::Table first_table) {
   keystonemail::ServerOptions options;
   options.hostname = config.hostname;
   options.primary_domain = config.primary_domain;
   options.first_table = first_table;
-  options.message_octets_max = config.limits.message_size;
-  options.connections.total_max = config.limits.connections > 0 ? config.limits.connections : options.connections.total_max;
-  options.connections.per_address_max = config.limits.connections_per_address;
-  options.connections.per_address_and_minute_max = config.limits.connections_per_minute;
-  options.connections.per_account_max = config.limits.connections_per_account;
-  options.connections.trusted = config.limits.trusted;
-  options.logins.trusted = config.limits.trusted;
+  auto limits = server_limits(config);
+  options.message_octets_max = limits.message_octets_max;
+  options.connections = std::move(limits.connections);
+  options.logins.trusted = std::move(limits.trusted_logins);
   return options;
 }
 
@@ -50,7 +64,8 @@ Task<Result<std::unique_ptr<Stores>>> Stores::open(const Config& config, Log& lo
   KM_CO_TRY(stores->kv, lmdb::open_kv_store(std::move(kv_options)));
   KM_CO_TRY(stores->blobs, co_await segments::open_blob_store(*stores->kv, std::move(blob_options), context));
   keystonemail::ServerOptions options = server_options(config, first_table);
-  keystonemail::ServerPorts ports{*stores->kv, *stores->blobs, stores->random, log, std::move(tls)};
+  KM_CO_TRY(stores->plugin, open_plugin(config, log));
+  keystonemail::ServerPorts ports{*stores->kv, *stores->blobs, stores->random, log, std::move(tls), stores->plugin.get()};
   KM_CO_TRY(stores->server, co_await keystonemail::Server::open(std::move(options), std::move(ports), context));
   co_return std::move(stores);
 }

@@ -16,13 +16,16 @@
 
 namespace keystonemail::host {
 
+// What [limits] says, as the server takes it.
+[[nodiscard]] keystonemail::Limits server_limits(const Config& config);
+
 // Ownership: borrows the log. Threads: opened and destroyed on one. REQUIRES: the executor it was opened on, and those
 // that use it, outlive it.
 class Stores {
  public:
   using TlsProvider = std::function<std::shared_ptr<const tls::ServerContext>()>;
 
-  // Errors: unavailable when another process has the directory; corrupt; invalid.
+  // Errors: unavailable when another process has the directory; corrupt; invalid; those of plugin::open_directory.
   [[nodiscard]] static Task<Result<std::unique_ptr<Stores>>> open(const Config& config, Log& log, TlsProvider tls,
                                                                   Context context);
 
@@ -37,6 +40,7 @@ class Stores {
   std::unique_ptr<segments::BlobStore> blobs;
   std::unique_ptr<kv::Store> memory_kv;        // instead of those two
   std::unique_ptr<blob::Store> memory_blobs;
+  std::unique_ptr<directory::Directory> plugin;  // null: accounts are internal
   std::unique_ptr<keystonemail::Server> server;
 };
 

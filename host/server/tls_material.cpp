@@ -8,22 +8,49 @@
 
 namespace keystonemail::host {
 
+namespace {
+
+// A client that names other protocols alone is refused (RFC 7301 §3.2): it believes it speaks to another service. Mail
+// submission has no registered name; these are the ones in use.
+std::vector<std::string> application_protocols(TlsKind kind) {
+  if (kind.is_imap) return {"imap"};
+  return {"smtp", "esmtp"};
+}
+
+}  // namespace
+
+TlsKind tls_kind(const ListenerConfig& listener) noexcept {
+  return {.is_imap = listener.protocol == Protocol::imap || listener.protocol == Protocol::imaps,
+          .client_certificates = listener.client_certificates};
+}
+
 Result<void> TlsMaterial::load(const Config& config) {
   if (config.certificate.empty()) return {};
+  tls::ServerOptions options;
   KM_TRY(std::string chain, read_file(config.certificate));
   KM_TRY(std::string key, read_secret(config.private_key));
-  tls::ServerOptions options;
   options.certificates.push_back({std::move(chain), std::move(key)});
-  options.session_context = "keystone-mail";
-  KM_TRY(auto fresh, tls::ServerContext::create(options, context()));
+  if (!config.client_authorities.empty()) {
+    KM_TRY(options.client_trust_pem, read_file(config.client_authorities));
+  }
+  std::map<TlsKind, std::shared_ptr<const tls::ServerContext>> fresh;
+  for (const ListenerConfig& listener : config.listeners) {
+    const TlsKind kind = tls_kind(listener);
+    if (listener.tls == TlsUse::none || fresh.contains(kind)) continue;
+    options.session_context = kind.is_imap ? "keystone-mail imap" : "keystone-mail smtp";
+    options.application_protocols = application_protocols(kind);
+    options.client_certificates = kind.client_certificates ? tls::ClientCertificates::request : tls::ClientCertificates::none;
+    KM_TRY(fresh[kind], tls::ServerContext::create(options, context(kind)));
+  }
   const std::lock_guard lock(mutex_);
-  context_ = std::move(fresh);
+  contexts_ = std::move(fresh);
   return {};
 }
 
-std::shared_ptr<const tls::ServerContext> TlsMaterial::context() const {
+std::shared_ptr<const tls::ServerContext> TlsMaterial::context(TlsKind kind) const {
   const std::lock_guard lock(mutex_);
-  return context_;
+  const auto found = contexts_.find(kind);
+  return found == contexts_.end() ? nullptr : found->second;
 }
 
 }  // namespace keystonemail::host

@@ -4,6 +4,8 @@
 // TlsMaterial: the certificate in use, replaced on reload without touching connections.
 #pragma once
 
+#include <compare>
+#include <map>
 #include <memory>
 #include <mutex>
 
@@ -12,17 +14,26 @@
 
 namespace keystonemail::host {
 
+// What tells the TLS of one listener from that of another: sessions and application protocols (RFC 7301) are not shared
+// between them.
+struct TlsKind {
+  bool is_imap = false;
+  bool client_certificates = false;
+  friend auto operator<=>(const TlsKind&, const TlsKind&) = default;
+};
+[[nodiscard]] TlsKind tls_kind(const ListenerConfig& listener) noexcept;
+
 // Threads: any.
 class TlsMaterial {
  public:
-  // Reads certificate and key. On an error the old ones stay. Errors: those of the files; invalid.
+  // Reads certificate, key and authorities. On an error the old ones stay. Errors: those of the files; invalid.
   [[nodiscard]] Result<void> load(const Config& config);
-  // Null when there is none.
-  [[nodiscard]] std::shared_ptr<const tls::ServerContext> context() const;
+  // Null when there is none: no certificate is configured, or no listener of that kind.
+  [[nodiscard]] std::shared_ptr<const tls::ServerContext> context(TlsKind kind) const;
 
  private:
   mutable std::mutex mutex_;
-  std::shared_ptr<const tls::ServerContext> context_;
+  std::map<TlsKind, std::shared_ptr<const tls::ServerContext>> contexts_;
 };
 
 }  // namespace keystonemail::host

@@ -138,3 +138,34 @@ TEST_CASE("suggestion: near names only") {
   CHECK(suggestion("Protokoll", known) == "protocol");
   CHECK(suggestion("certificate", known).empty());
 }
+
+TEST_CASE("config: a directory plugin needs an absolute path, and only a plugin has one") {
+  const auto with_directory = [](const std::string& keys) { return with_tls + "[directory]\n" + keys; };
+  CHECK(errors_of(with_directory("type = \"internal\"\n")).empty());
+  CHECK(errors_of(with_directory("type = \"plugin\"\npath = \"/usr/lib/users.so\"\noptions = \"/etc/users\"\n")).empty());
+  CHECK(errors_of(with_directory("type = \"plugin\"\n")).find("directory.path is missing") != std::string::npos);
+  CHECK(errors_of(with_directory("type = \"plugin\"\npath = \"users.so\"\n")).find("must be absolute") != std::string::npos);
+  CHECK(errors_of(with_directory("path = \"/usr/lib/users.so\"\n")).find("are for type = \"plugin\"") != std::string::npos);
+  CHECK(errors_of(with_directory("type = \"plugins\"\n")).find("did you mean \"plugin\"") != std::string::npos);
+}
+
+TEST_CASE("config: client certificates want TLS, an authority, and a protocol with logins") {
+  const auto listener = [](const std::string& authorities, const std::string& keys) {
+    return errors_of(with_tls + authorities + "[[listener]]\naddress = \"127.0.0.1:0\"\nclient_certificates = true\n" + keys);
+  };
+  const std::string authorities = "client_authorities = \"ca.pem\"\n";
+  CHECK(listener(authorities, "protocol = \"imaps\"\n").empty());
+  CHECK(listener("", "protocol = \"imaps\"\n").find("needs [tls] client_authorities") != std::string::npos);
+  CHECK(listener(authorities, "protocol = \"imap\"\ntls = \"none\"\n").find("needs TLS") != std::string::npos);
+  CHECK(listener(authorities, "protocol = \"smtp\"\n").find("nobody logs in to smtp") != std::string::npos);
+}
+
+TEST_CASE("config: what a plugin is given is a text, a file or a variable") {
+  const auto read = [](const std::string& options) {
+    return read_config(with_tls + "[directory]\ntype = \"plugin\"\npath = \"/p.so\"\noptions = " + options + "\n").config.directory.options;
+  };
+  CHECK(read_secret(read("\"host=ldap.example\"")).value() == "host=ldap.example");
+  CHECK(read("{ file = \"/etc/users\" }").kind == SecretSource::Kind::file);
+  CHECK(read("{ env = \"USERS\" }").kind == SecretSource::Kind::environment);
+  CHECK(read_secret(SecretSource{}).value().empty());
+}
