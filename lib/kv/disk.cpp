@@ -70,6 +70,12 @@ Result<void> check_file_system(const std::string& directory) {
   return {};
 }
 
+std::optional<std::uint64_t> free_octets(const std::string& directory) noexcept {
+  struct statvfs found {};
+  if (::statvfs(directory.c_str(), &found) != 0) return std::nullopt;
+  return static_cast<std::uint64_t>(found.f_bavail) * found.f_frsize;
+}
+
 bool has_room(const std::string& directory, const FreeSpaceRule& rule) noexcept {
   struct statvfs found {};
   if (::statvfs(directory.c_str(), &found) != 0) return true;
@@ -77,7 +83,7 @@ bool has_room(const std::string& directory, const FreeSpaceRule& rule) noexcept 
   const auto total = static_cast<std::uint64_t>(found.f_blocks) * found.f_frsize;
   const auto needed = std::min(std::max(total / 100 * rule.percent_min, rule.octets_min), total / 4);
   const bool inodes_low = rule.percent_min > 0 && found.f_files > 0 && found.f_favail < found.f_files / 20;
-  return free >= needed && !inodes_low;
+  return free + rule.octets_at_hand >= needed && !inodes_low;
 }
 
 }  // namespace keystonemail::kv

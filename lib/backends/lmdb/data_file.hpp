@@ -11,7 +11,7 @@
 
 namespace keystonemail::lmdb {
 
-// A missing or empty file is sound. Errors: corrupt (no valid meta page, or pages in use lie beyond the end).
+// A missing file is sound. Errors: corrupt (no valid meta page, or pages in use lie beyond the end).
 [[nodiscard]] Result<void> check_data_file(const std::string& file);
 
 }  // namespace keystonemail::lmdb

@@ -2,6 +2,10 @@
 // Copyright the Keystone Mail authors
 #include "backends/lmdb/environment.hpp"
 
+#include <fcntl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
@@ -19,7 +23,6 @@
 namespace keystonemail::lmdb {
 namespace {
 
-constexpr const char* store_table = "_store";    // what the store says about itself
 constexpr std::string_view format_key = "format";
 constexpr std::uint64_t map_octets_min = 1U << 20;
 
@@ -70,6 +73,26 @@ std::uint64_t Environment::used_octets() const noexcept {
   return (static_cast<std::uint64_t>(info.me_last_pgno) + 1) * page_octets_;
 }
 
+bool Environment::claim_ahead() noexcept {
+  const std::uint64_t used = used_octets();
+  const auto is_held = [&](std::uint64_t octets) { return claimed_until_ >= used + octets - octets / 4; };
+  struct statvfs disk {};
+  int fd = -1;
+  if (options_.claimed_octets == 0 || is_held(options_.claimed_octets)) return true;
+  if (mdb_env_get_fd(env_.get(), &fd) != 0 || ::fstatvfs(fd, &disk) != 0) return true;
+  const std::uint64_t wanted = std::min<std::uint64_t>(options_.claimed_octets, disk.f_blocks * disk.f_frsize / 16);
+  if (is_held(wanted)) return true;
+  // From where it ends now, at first from the start: pages that were freed before they were ever written are holes. The
+  // size of the file stays, as it says how many pages were written (check_data_file).
+  const std::uint64_t from = std::min(claimed_until_, used), until = used + wanted;
+  int code = 0;
+  do code = ::fallocate(fd, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(from), static_cast<off_t>(until - from)) == 0 ? 0 : errno;
+  while (code == EINTR);
+  if (code == EOPNOTSUPP || code == ENOSYS) return true;
+  if (code == 0) claimed_until_ = until;
+  return code == 0;
+}
+
 std::uint64_t Environment::free_pages(MDB_txn* txn) noexcept {
   MDB_cursor* cursor = nullptr;
   if (mdb_cursor_open(txn, 0, &cursor) != 0) return 0;  // table 0 is LMDB's list of freed pages
@@ -86,35 +109,51 @@ std::uint64_t Environment::free_pages(MDB_txn* txn) noexcept {
 
 Result<void> Environment::open_files() {
   const std::string file = options_.directory + "/data.mdb";
+  if (::access(file.c_str(), F_OK) != 0 && errno == ENOENT) KM_CHECK(make_file(file));
   KM_CHECK(check_data_file(file));
+  KM_CHECK(open_engine(options_.directory, environment_flags));
+  claimed_until_ = 0;
+  return open_tables();
+}
+
+// Under another name until its first commit is on disk: a file that has the right name is whole, whatever befell us.
+Result<void> Environment::make_file(const std::string& file) {
+  const std::string fresh = file + ".new", lock = fresh + "-lock";
+  ::unlink(fresh.c_str());
+  ::unlink(lock.c_str());
+  KM_CHECK(open_engine(fresh, environment_flags | MDB_NOSUBDIR));
+  auto made = open_tables();
+  close();
+  ::unlink(lock.c_str());
+  KM_CHECK(made);
+  if (::rename(fresh.c_str(), file.c_str()) != 0) return failed(errno, "rename " + fresh);
+  return kv::sync_directory(options_.directory);
+}
+
+Result<void> Environment::open_engine(const std::string& path, unsigned flags) {
   MDB_env* raw = nullptr;
-  if (const int code = mdb_env_create(&raw); code != 0) return failed(code, "mdb_env_create");
-  env_.reset(raw);
-  // Past snapshots, one slot for a backup and one for a check.
-  mdb_env_set_maxreaders(raw, options_.readers_max + 2);
-  mdb_env_set_maxdbs(raw, static_cast<MDB_dbi>(options_.tables.size() + 1));
   map_octets_ = std::max(map_octets_, to_map_octets(std::min(options_.map_octets_initial, options_.map_octets_max)));
   int code = 0;
   for (;; map_octets_ = to_map_octets(map_octets_ / 2)) {
-    code = mdb_env_set_mapsize(raw, map_octets_);
-    if (code == 0) code = mdb_env_open(raw, options_.directory.c_str(), environment_flags, 0600);
-    // A ceiling on address space (RLIMIT_AS, containers): a smaller map does.
-    if (code != ENOMEM || map_octets_ <= map_octets_min * 64) break;
-    mdb_env_close(env_.release());
-    if (mdb_env_create(&raw) != 0) return failed(ENOMEM, "mdb_env_create");
+    env_.reset();
+    if (code = mdb_env_create(&raw); code != 0) return failed(code, "mdb_env_create");
     env_.reset(raw);
+    // Past snapshots, one slot for a backup and one for a check.
     mdb_env_set_maxreaders(raw, options_.readers_max + 2);
     mdb_env_set_maxdbs(raw, static_cast<MDB_dbi>(options_.tables.size() + 1));
+    code = mdb_env_set_mapsize(raw, map_octets_);
+    if (code == 0) code = mdb_env_open(raw, path.c_str(), flags, 0600);
+    // A ceiling on address space (RLIMIT_AS, containers): a smaller map does.
+    if (code != ENOMEM || map_octets_ <= map_octets_min * 64) break;
   }
-  if (code != 0) return failed(code, "mdb_env_open " + file);
+  if (code != 0) return failed(code, "mdb_env_open " + path);
   MDB_envinfo info{};
   mdb_env_info(raw, &info);
   map_octets_ = info.me_mapsize;  // never smaller than the file's content
   MDB_stat stat{};
   mdb_env_stat(raw, &stat);
   page_octets_ = stat.ms_psize;
-  KM_CHECK(kv::sync_directory(options_.directory));  // data.mdb may be new
-  return open_tables();
+  return {};
 }
 
 Result<void> Environment::open_tables() {

@@ -23,6 +23,7 @@ static_assert((environment_flags & (MDB_NOSYNC | MDB_NOMETASYNC | MDB_MAPASYNC |
                                     MDB_NOLOCK)) == 0);
 
 inline constexpr std::uint32_t format_version = 1;
+inline constexpr const char* store_table = "_store";  // what the store says about itself
 
 struct TableHandle {
   MDB_dbi dbi = 0;
@@ -51,6 +52,10 @@ class Environment {
   [[nodiscard]] const std::string& directory() const noexcept { return options_.directory; }
   [[nodiscard]] std::uint64_t map_octets() const noexcept { return map_octets_; }
   [[nodiscard]] std::uint64_t used_octets() const noexcept;  // to the last page ever used
+  // Holds storage for the file and for options.claimed_octets behind its last page, so that what frees can still be
+  // committed when others have filled the file system. False when that much is not to be had. True as well where
+  // storage cannot be held: then the rule on free space is all there is.
+  [[nodiscard]] bool claim_ahead() noexcept;
   [[nodiscard]] std::uint32_t page_octets() const noexcept { return page_octets_; }
   // What is on the free list, in pages, as `txn`, a read transaction, sees it. Reads the whole list.
   [[nodiscard]] static std::uint64_t free_pages(MDB_txn* txn) noexcept;
@@ -59,6 +64,8 @@ class Environment {
   Environment(const KvOptions& options, OwnerLock lock) : options_(options), lock_(std::move(lock)) {}
   void close() noexcept;
   [[nodiscard]] Result<void> open_files();
+  [[nodiscard]] Result<void> make_file(const std::string& file);
+  [[nodiscard]] Result<void> open_engine(const std::string& path, unsigned flags);
   [[nodiscard]] Result<void> open_tables();
   [[nodiscard]] Result<void> check_format(MDB_txn* txn);
 
@@ -67,6 +74,7 @@ class Environment {
   EnvironmentHandle env_;
   std::vector<TableHandle> tables_;
   std::uint64_t map_octets_ = 0;
+  std::uint64_t claimed_until_ = 0;  // offset in the file
   std::uint32_t page_octets_ = 0;
 };
 

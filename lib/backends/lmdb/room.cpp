@@ -16,16 +16,8 @@ constexpr unsigned groups_between_counts = 16;  // the free list is read whole t
 bool Room::allows_adding() {
   if (!disk_allows()) return false;
   if (!map_is_low() || environment_.can_grow()) return true;
-  if (groups_until_count_-- == 0) {
-    groups_until_count_ = groups_between_counts;
-    // LMDB shows the free list to read transactions only.
-    MDB_txn* reader = nullptr;
-    if (mdb_txn_begin(environment_.get(), nullptr, MDB_RDONLY, &reader) != 0) return false;
-    free_octets_ = Environment::free_pages(reader) * environment_.page_octets();
-    mdb_txn_abort(reader);
-  }
   const auto unused = environment_.map_octets() - std::min(environment_.map_octets(), environment_.used_octets());
-  return unused + free_octets_ > reserve();
+  return unused + free_octets() > reserve();
 }
 
 bool Room::map_is_low() const noexcept {
@@ -36,8 +28,25 @@ bool Room::disk_is_full() const noexcept {
   return !kv::has_room(environment_.directory(), {.octets_min = 1U << 20});
 }
 
-bool Room::disk_allows() const noexcept {
-  return kv::has_room(environment_.directory(), {options_.free_octets_min, options_.free_percent_min});
+// The file keeps what was freed in it, and what is added goes there first.
+bool Room::disk_allows() noexcept {
+  kv::FreeSpaceRule rule{options_.free_octets_min, options_.free_percent_min};
+  if (!kv::has_room(environment_.directory(), rule)) {
+    rule.octets_at_hand = free_octets();
+    if (!kv::has_room(environment_.directory(), rule)) return false;
+  }
+  return environment_.claim_ahead();
+}
+
+std::uint64_t Room::free_octets() noexcept {
+  if (groups_until_count_-- > 0) return free_octets_;
+  groups_until_count_ = groups_between_counts;
+  // LMDB shows the free list to read transactions only.
+  MDB_txn* reader = nullptr;
+  if (mdb_txn_begin(environment_.get(), nullptr, MDB_RDONLY, &reader) != 0) return free_octets_ = 0;
+  free_octets_ = Environment::free_pages(reader) * environment_.page_octets();
+  mdb_txn_abort(reader);
+  return free_octets_;
 }
 
 std::uint64_t Room::reserve() const noexcept {

@@ -17,7 +17,7 @@ namespace keystonemail::lmdb {
 // Threads: the writer's.
 class Room {
  public:
-  Room(const Environment& environment, const KvOptions& options) : environment_(environment), options_(options) {}
+  Room(Environment& environment, const KvOptions& options) : environment_(environment), options_(options) {}
 
   // Whether the next group may add.
   [[nodiscard]] bool allows_adding();
@@ -27,10 +27,12 @@ class Room {
   [[nodiscard]] bool disk_is_full() const noexcept;
 
  private:
-  [[nodiscard]] bool disk_allows() const noexcept;
+  [[nodiscard]] bool disk_allows() noexcept;
+  // What LMDB has freed and not used again, as of a while ago.
+  [[nodiscard]] std::uint64_t free_octets() noexcept;
   [[nodiscard]] std::uint64_t reserve() const noexcept;
 
-  const Environment& environment_;
+  Environment& environment_;
   const KvOptions& options_;
   unsigned groups_until_count_ = 0;
   std::uint64_t free_octets_ = 0;  // on LMDB's free list when last counted

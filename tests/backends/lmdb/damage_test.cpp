@@ -54,7 +54,7 @@ TEST_CASE("lmdb damage: a truncated file is refused before it is mapped") {
   for (int i = 0; i < 200; ++i) REQUIRE(fixture.driver().put(table_a, std::to_string(i), std::string(1'000, 'x')));
   fixture.made.reset();
   const auto octets = load(fixture.data_file());
-  for (const auto size : {octets.size() / 2, octets.size() / 4, std::size_t{8'192}, std::size_t{5'000}, std::size_t{100}}) {
+  for (const auto size : {octets.size() / 2, octets.size() / 4, std::size_t{8'192}, std::size_t{5'000}, std::size_t{100}, std::size_t{0}}) {
     CAPTURE(size);
     save(fixture.data_file(), octets.substr(0, size));
     const auto opened = lmdb::open_kv_store(fixture.options);
@@ -71,5 +71,22 @@ TEST_CASE("lmdb damage: files that are no LMDB are refused") {
   for (const auto& octets : {std::string(8'192, '\0'), std::string(8'192, 'x'), std::string("short")}) {
     save(fixture.data_file(), octets);
     CHECK(lmdb::open_kv_store(fixture.options).error().kind() == ErrorKind::corrupt);
+  }
+}
+
+TEST_CASE("lmdb damage: what a crash left of a file that was being made is no obstacle, and is never taken for a store") {
+  LmdbFixture fixture(0);
+  for (const auto& octets : {std::string(), std::string(4'096, 'x'), std::string(9'000, '\0')}) {
+    std::filesystem::remove_all(fixture.options.directory);
+    std::filesystem::create_directory(fixture.options.directory);
+    save(fixture.data_file() + ".new", octets);
+    save(fixture.data_file() + ".new-lock", "x");
+    fixture.made = fixture.open();
+    REQUIRE(fixture.driver().put(table_a, "k", "v"));
+    CHECK(!std::filesystem::exists(fixture.data_file() + ".new"));
+    CHECK(!std::filesystem::exists(fixture.data_file() + ".new-lock"));
+    fixture.reopen();
+    CHECK(fixture.driver().get(table_a, "k") == "v");
+    fixture.made.reset();
   }
 }

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -225,4 +226,25 @@ TEST_CASE("lmdb kv: a store of a newer format is not opened") {
   REQUIRE(fixture.driver().put(kv::Table{0}, "format", std::string("\0\0\0\x7f", 4)));
   fixture.made.reset();
   CHECK(lmdb::open_kv_store(fixture.options).error().kind() == ErrorKind::invalid);
+}
+
+TEST_CASE("lmdb: storage is held behind the end of the file for deletions, and no more than asked for") {
+  LmdbFixture fixture(0);
+  fixture.options.claimed_octets = 2U << 20;
+  fixture.made = fixture.open();
+  struct stat status {};
+  std::uint64_t size = 0;
+  for (int i = 0; i < 400; ++i) {
+    REQUIRE(fixture.driver().put(table_a, std::to_string(i), std::string(16'000, 'x')));
+    REQUIRE(::stat(fixture.data_file().c_str(), &status) == 0);
+    size = static_cast<std::uint64_t>(status.st_size);
+    const auto held = static_cast<std::uint64_t>(status.st_blocks) * 512;
+    if (held <= size && i == 0) {
+      MESSAGE("this file system holds nothing");
+      return;
+    }
+    CHECK(held >= size + (1U << 20));
+    CHECK(held <= size + (3U << 20));
+  }
+  CHECK(size > 6'000'000);
 }

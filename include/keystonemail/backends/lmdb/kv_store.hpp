@@ -31,6 +31,9 @@ struct KvOptions {
   // Operations that add are refused below this much free storage (never more than a quarter of the file system).
   std::uint64_t free_octets_min = 1ULL << 30;
   unsigned free_percent_min = 5;
+  // Storage held behind the end of the file for Growth::frees, so that a file system without a free block does not keep
+  // mail from being deleted (never more than a sixteenth of the file system). Operations that add keep it whole.
+  std::uint64_t claimed_octets = 8U << 20;
   unsigned readers_max = 126;            // snapshots at a time
   std::chrono::milliseconds snapshot_age_max = std::chrono::seconds(5);  // older ones answer timeout: they pin storage
   std::size_t group_operations_max = 256;
