@@ -2,6 +2,7 @@
 // Copyright the Keystone Mail authors
 #include "backends/lmdb/check.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "backends/lmdb/errors.hpp"
@@ -50,10 +51,31 @@ Result<void> check_some(MDB_txn* txn, const TableHandle& table, std::string_view
   return {};
 }
 
+// A table whose name is damaged would be taken for a missing one, and made anew, empty.
+Result<void> check_names(ReaderPool& readers, const KvOptions& options, KvReport& report) {
+  constexpr MDB_dbi names = 1;  // LMDB's table of tables
+  KM_TRY(auto* reader, readers.try_acquire());
+  MDB_cursor* cursor = nullptr;
+  MDB_val key{};
+  int code = mdb_cursor_open(reader->txn, names, &cursor);
+  if (code == 0) code = mdb_cursor_get(cursor, &key, nullptr, MDB_FIRST);
+  for (; code == 0; code = mdb_cursor_get(cursor, &key, nullptr, MDB_NEXT)) {
+    const std::string_view name(static_cast<const char*>(key.mv_data), key.mv_size);
+    if (name == store_table || std::ranges::find(options.tables, name) != options.tables.end()) continue;
+    ++report.damaged;
+    report.findings.push_back(format("table {}: is none of this store's", name));
+  }
+  if (cursor != nullptr) mdb_cursor_close(cursor);
+  readers.release(reader);
+  if (code != MDB_NOTFOUND) return failed(code, "mdb_cursor_get");
+  return {};
+}
+
 }  // namespace
 
 Result<KvReport> check_rows(Environment& environment, ReaderPool& readers, const KvOptions& options) {
   KvReport report;
+  KM_CHECK(check_names(readers, options, report));
   for (std::size_t i = 0; i < options.tables.size(); ++i) {
     for (Place place; !place.at_end;) {
       KM_TRY(auto* reader, readers.try_acquire());
