@@ -13,6 +13,8 @@
 namespace keystonemail::segments {
 namespace {
 
+constexpr auto no_room_delay = std::chrono::seconds(30);
+constexpr std::uint64_t unsealed_octets_min = 1U << 20;  // one that still grows is ended for this much
 constexpr std::size_t rows_per_snapshot = 256;
 constexpr std::size_t moves_per_commit = 64;
 constexpr std::uint64_t moved_octets_per_commit = 4U << 20;
@@ -21,6 +23,7 @@ constexpr std::uint64_t moved_octets_per_commit = 4U << 20;
 
 Task<Result<CollectReport>> Collector::collect(Context context) {
   CollectReport report;
+  if (options_.read_only) co_return report;
   KM_CO_CHECK(co_await remove_emptied(report, context));
   KM_CO_TRY(const auto segment, co_await choose(context));
   if (segment == nullptr) co_return report;
@@ -31,6 +34,10 @@ Task<Result<CollectReport>> Collector::collect(Context context) {
   const std::uint64_t octets = segments_.octets(*segment);
   if (live_octets * 100 >= octets * options_.live_percent_min && !live.empty()) {
     KM_CO_CHECK(co_await set_dead(segment->number(), octets - std::min(octets, live_octets), context));
+    co_return report;
+  }
+  if (!segments_.has_room_to_copy(live_octets)) {
+    put_off_.insert_or_assign(segment->number(), clock_.now() + no_room_delay);
     co_return report;
   }
   if (!segments_.retire(*segment)) co_return report;  // pinned: another time
@@ -73,23 +80,37 @@ Task<Result<void>> Collector::remove_emptied(CollectReport& report, Context cont
   co_return Result<void>();
 }
 
-// The first sealed segment that is counted as mostly dead, or is old and was not yet looked through for orphans.
+// The segment with the most dead octets of those that are mostly dead; else one that is old and was not yet looked
+// through for orphans.
 Task<Result<std::shared_ptr<Segment>>> Collector::choose(Context context) {
   KM_CO_TRY(auto snapshot, co_await store_.snapshot(std::move(context)));
   std::shared_ptr<Segment> chosen;
+  std::uint64_t most_dead = 0;
   for (const auto& segment : segments_.all()) {
-    if (emptied_.contains(segment->number()) || !segments_.is_sealed(*segment)) continue;
+    if (emptied_.contains(segment->number())) continue;
     KM_CO_TRY(const auto dead, co_await rows_.dead_octets(*snapshot, segment->number()));
     {
       const std::lock_guard lock(mutex_);
       dead_[segment->number()] = dead;
     }
+    if (segment->pins > 0 || put_off_until(segment->number()) > clock_.now()) continue;
     const auto octets = segments_.octets(*segment);
-    const bool mostly_dead = dead * 100 > octets * (100 - std::min(100U, options_.live_percent_min));
-    const bool has_orphans = is_old(*segment) && !looked_through_.contains(segment->number());
-    if (chosen == nullptr && segment->pins == 0 && (mostly_dead || has_orphans)) chosen = segment;
+    const bool is_sealed = segments_.is_sealed(*segment);
+    const bool mostly_dead = (is_sealed || octets >= unsealed_octets_min) &&
+                             dead * 100 > octets * (100 - std::min(100U, options_.live_percent_min));
+    const bool has_orphans = is_sealed && is_old(*segment) && !looked_through_.contains(segment->number());
+    if (mostly_dead ? dead > most_dead : has_orphans && chosen == nullptr) {
+      chosen = segment;
+      most_dead = mostly_dead ? dead : 0;
+    }
   }
+  if (chosen != nullptr) segments_.seal(*chosen);
   co_return chosen;
+}
+
+Instant Collector::put_off_until(std::uint32_t segment) const {
+  const auto found = put_off_.find(segment);
+  return found == put_off_.end() ? Instant::min() : found->second;
 }
 
 // Those that a row names where they are.

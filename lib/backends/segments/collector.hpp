@@ -42,6 +42,7 @@ class Collector {
   [[nodiscard]] Result<SegmentSet::Place> copy(const Segment& segment, const RecordInfo& record);
   [[nodiscard]] Task<Result<void>> change_rows(const std::vector<Move>& moves, Context context);
   [[nodiscard]] Task<Result<void>> set_dead(std::uint32_t segment, std::uint64_t octets, Context context);
+  [[nodiscard]] Instant put_off_until(std::uint32_t segment) const;
   [[nodiscard]] bool is_old(const Segment& segment) const noexcept;
 
   kv::Store& store_;
@@ -50,6 +51,7 @@ class Collector {
   const BlobOptions& options_;
   const Clock& clock_;
   std::map<std::uint32_t, Instant> emptied_;       // when
+  std::map<std::uint32_t, Instant> put_off_;       // no room for what lives in them
   std::set<std::uint32_t> looked_through_;         // for orphans, since it was opened
   mutable std::mutex mutex_;
   std::map<std::uint32_t, std::uint64_t> dead_;    // as last seen; guarded by mutex_

@@ -37,7 +37,8 @@ Result<void> copy_segment(const Segment& segment, std::uint64_t octets, const st
 
 Result<ScrubStep> scrub_records(const SegmentSet& segments, ScrubPosition position, std::uint64_t octets_max) {
   ScrubStep step{.next = position};
-  for (const auto& segment : segments.all()) {
+  const auto all = segments.all();
+  for (const auto& segment : all) {
     if (segment->number() < position.segment) continue;
     const std::uint64_t end = segments.octets(*segment);
     std::uint64_t at = segment->number() == position.segment ? position.offset : 0;
@@ -59,6 +60,9 @@ Result<ScrubStep> scrub_records(const SegmentSet& segments, ScrubPosition positi
       step.octets += record.stored_octets;
       at = record.offset + record.stored_octets;
     }
+    if (step.octets == 0 || segment == all.back()) continue;
+    step.next = {segment->number() + 1, 0};
+    return step;
   }
   step.at_end = true;
   step.next = {};

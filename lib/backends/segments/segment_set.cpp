@@ -46,6 +46,7 @@ Result<std::unique_ptr<SegmentSet>> SegmentSet::open(const BlobOptions& options)
 Result<SegmentSet::Place> SegmentSet::reserve(const RecordHeader& header) {
   const std::string encoded = encode_record_header(header);
   const std::lock_guard lock(mutex_);
+  if (options_.read_only) return fail(ErrorKind::unavailable, {}, "segments: opened to be read");
   if (poisoned_) return poisoned();
   const auto octets = header.record_octets();
   if (current_ != nullptr && current_->end > segment_header_octets && current_->end + octets > options_.segment_octets_max)
@@ -115,6 +116,11 @@ bool SegmentSet::is_sealed(const Segment& segment) const {
   return current_.get() != &segment;
 }
 
+void SegmentSet::seal(const Segment& segment) {
+  const std::lock_guard lock(mutex_);
+  if (current_.get() == &segment) current_.reset();
+}
+
 bool SegmentSet::retire(Segment& segment) {
   const std::lock_guard lock(mutex_);
   if (current_.get() == &segment || segment.pins > 0 || segment.retired) return false;
@@ -149,12 +155,18 @@ bool SegmentSet::has_room() const noexcept {
   return kv::has_room(options_.directory, {options_.free_octets_min, options_.free_percent_min});
 }
 
+bool SegmentSet::has_room_to_copy(std::uint64_t octets) const noexcept {
+  constexpr std::uint64_t left_octets = 2U << 20;
+  const auto free = kv::free_octets(options_.directory);
+  return octets == 0 || !free || *free >= octets + left_octets;
+}
+
 Result<void> SegmentSet::open_files() {
   std::error_code code;
   for (const auto& entry : std::filesystem::directory_iterator(options_.directory, code)) {
     const auto number = number_of(entry.path().filename().string());
     if (!number) continue;
-    const int fd = ::open(entry.path().c_str(), O_RDWR | O_CLOEXEC);
+    const int fd = ::open(entry.path().c_str(), (options_.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
     if (fd < 0) return kv::disk_failed(errno, "open " + entry.path().string());
     auto segment = std::make_shared<Segment>(*number, fd);
     struct stat status {};
@@ -170,7 +182,7 @@ Result<void> SegmentSet::open_files() {
 // Appends go on in the last file when it ends with a whole record. When it does not, a crash has torn its tail: that
 // stays as it is, dead or (where a committed row names it) damaged, and a new file is begun.
 Result<void> SegmentSet::continue_last() {
-  if (segments_.empty()) return {};
+  if (segments_.empty() || options_.read_only) return {};
   const auto& last = segments_.rbegin()->second;
   if (last->end < segment_header_octets) return {};
   KM_TRY(const auto start, last->read(0, segment_header_octets));

@@ -43,6 +43,8 @@ class SegmentSet final : public kv::Barrier {
   [[nodiscard]] std::vector<std::shared_ptr<Segment>> all() const;
   // Whether nothing will be appended to it any more.
   [[nodiscard]] bool is_sealed(const Segment& segment) const;
+  // Appends go elsewhere from now on.
+  void seal(const Segment& segment);
   // Marks it as going; false when something still pins it, or it takes appends.
   [[nodiscard]] bool retire(Segment& segment);
   void restore(Segment& segment);
@@ -50,6 +52,8 @@ class SegmentSet final : public kv::Barrier {
   [[nodiscard]] std::uint64_t octets(const Segment& segment) const;
   [[nodiscard]] std::string file_name(std::uint32_t number) const;
   [[nodiscard]] bool has_room() const noexcept;
+  // Whether this much can be copied, with something left for deletions.
+  [[nodiscard]] bool has_room_to_copy(std::uint64_t octets) const noexcept;
 
  private:
   explicit SegmentSet(const BlobOptions& options) : options_(options) {}

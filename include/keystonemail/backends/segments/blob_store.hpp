@@ -33,7 +33,8 @@ struct BlobOptions {
   unsigned free_percent_min = 5;
   unsigned live_percent_min = 50;               // below it a segment is emptied into another
   std::chrono::milliseconds orphan_age = std::chrono::hours(24);        // then unreferenced records count as dead
-  std::chrono::milliseconds unlink_delay = std::chrono::seconds(60);    // longer than any snapshot lives
+  std::chrono::milliseconds unlink_delay = std::chrono::seconds(10);    // longer than any snapshot lives
+  bool read_only = false;                       // writes nothing to the files; staging answers unavailable
   const Clock* clock = nullptr;                 // borrowed; null: the system's
   Log* log = nullptr;                           // borrowed; null: none
 };
@@ -85,7 +86,7 @@ class BlobStore : public blob::Store {
   [[nodiscard]] virtual std::vector<SegmentStat> stat() const = 0;
   // Removes files that were emptied a while ago, and empties the next one that is mostly dead.
   [[nodiscard]] virtual Task<Result<CollectReport>> collect(Context context) = 0;
-  // Reads about `octets_max` octets of records from `position` on and checks every sum and digest.
+  // Reads about `octets_max` octets of records from `position` on, of one file, and checks every sum and digest.
   [[nodiscard]] virtual Result<ScrubStep> scrub(ScrubPosition position, std::uint64_t octets_max) = 0;
   // Calls `visit` for every sound record header of every file, whether anything refers to it or not.
   [[nodiscard]] virtual Result<void> records(const std::function<void(const RecordInfo&)>& visit) = 0;
