@@ -7,7 +7,7 @@
 #                              acmeEmail = "admin@example.org"; openFirewall = true; };
 #
 # Certificates come from security.acme of NixOS, as the server has no ACME client of its own yet; without acmeEmail name them in
-# settings.tls. Not tried yet: it was written without a Nix at hand.
+# settings.tls. nix-instantiate --parse takes it; nobody has run it yet.
 { config, lib, pkgs, ... }:
 
 let

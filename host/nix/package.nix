@@ -2,9 +2,9 @@
 #
 # pkgs.callPackage ./package.nix { }
 #
-# Not built yet by anybody: it was written without a Nix at hand.
+# nix-instantiate --parse takes it; nobody has built it yet.
 { lib, stdenv, meson, ninja, pkg-config, cmake, boringssl, libuv, lmdb, lz4, fmt, cli11, tomlplusplus, nlohmann_json, libidn2
-, libunistring, libxcrypt, unbound }:
+, libunistring, libxcrypt, unbound, libpsl }:
 
 stdenv.mkDerivation {
   pname = "keystone-mail";
@@ -12,7 +12,7 @@ stdenv.mkDerivation {
   src = lib.cleanSource ../..;
 
   nativeBuildInputs = [ meson ninja pkg-config cmake ];
-  buildInputs = [ boringssl libuv lmdb lz4 fmt cli11 tomlplusplus nlohmann_json libidn2 libunistring libxcrypt unbound ];
+  buildInputs = [ boringssl libuv lmdb lz4 fmt cli11 tomlplusplus nlohmann_json libidn2 libunistring libxcrypt unbound libpsl ];
   dontUseCmakeConfigure = true;
 
   mesonBuildType = "release";

@@ -6,6 +6,7 @@
 Prints one line a check and ends with `N passed, N failed`.
 """
 import concurrent.futures
+import configparser
 import os
 import pathlib
 import re
@@ -141,6 +142,36 @@ def check_manuals_are_complete():
         for key in re.findall(r'\bKey\{"[a-z]*", "(\w+)"', text(name)):
             if not re.search(rf'^\.B {key}$', pages['keystone-mail.toml.5'], re.M):
                 yield f'host/man/keystone-mail.toml.5: no {key}, which is a key of {name}'
+
+
+def plain(name):
+    return re.sub(r'[^a-z0-9]', '', name.lower().replace('++', 'plusplus'))
+
+
+def check_wraps():
+    """Each wrap is one that Meson reads, pins what it takes, provides what a meson.build asks for, and is in the table of lib/docs."""
+    asked = set(re.findall(r"\bdependency\('([\w.+-]+)'", ''.join(text(f) for f in sources('meson.build'))))
+    documented = text('lib/docs/decisions/third-party.md')
+    for name in (f for f in tracked() if f.startswith('subprojects/') and f.endswith('.wrap')):
+        wrap = configparser.ConfigParser(interpolation=None)
+        wrap.read(ROOT / name)
+        kinds = [section for section in wrap.sections() if section.startswith('wrap-')]
+        if len(kinds) != 1 or set(wrap.sections()) != {*kinds, 'provide'}:
+            yield f'{name}: has other sections than one wrap-... and provide'
+            continue
+        source, provided = wrap[kinds[0]], wrap['provide']
+        needed = {'wrap-git': ('url', 'revision'), 'wrap-file': ('source_url', 'source_filename', 'source_hash')}.get(kinds[0], ('?',))
+        for key in needed:
+            if not source.get(key):
+                yield f'{name}: lacks {key}'
+        if not re.search(r'\d', source.get('revision', source.get('source_hash', ''))):
+            yield f'{name}: is not pinned to a release or a commit'
+        names = {one.strip() for one in provided.get('dependency_names', '').split(',')} | {key for key in provided if key != 'dependency_names'}
+        planned = f'{pathlib.Path(name).stem} is there for what is planned' in documented
+        if not planned and not {one.lower() for one in names} & {one.lower() for one in asked}:
+            yield f'{name}: provides {", ".join(sorted(names))}, which no meson.build asks for'
+        if plain(pathlib.Path(name).stem) not in plain(documented):
+            yield f'{name}: is not in lib/docs/decisions/third-party.md'
 
 
 def standards_table():
