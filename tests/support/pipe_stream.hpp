@@ -46,9 +46,10 @@ class FaultyStream final : public transport::ByteStream {
     co_return view_;
   }
   void consume(std::size_t octets) noexcept override {
+    if (!inner_) return;  // cut, and so is what had been read
     view_.remove_prefix(octets);
     read_ += octets;
-    if (inner_) inner_->consume(octets);
+    inner_->consume(octets);
   }
   [[nodiscard]] std::size_t unconsumed() const noexcept override { return view_.size(); }
 
