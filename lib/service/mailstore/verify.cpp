@@ -216,7 +216,8 @@ class Verifier {
               found("email {}: listed at mailbox {} uid {}, where it is not", email, static_cast<std::uint32_t>(mailbox), uid);
             }
           } else if (const auto seen = emails_.find(email); seen != emails_.end()) {
-            ++seen->second.memberships;
+            const bool out_of_sight = co_await removal_pending(reader, mailbox);  // as its messages are
+            if (!out_of_sight) ++seen->second.memberships;
           }
           co_return Result<void>();
         });
