@@ -29,6 +29,25 @@ class FaultyWriter final : public Writer {
   kv::Faults& faults_;
 };
 
+class FaultySpool final : public Spool {
+ public:
+  FaultySpool(std::unique_ptr<Spool> inner, kv::Faults& faults) : inner_(std::move(inner)), faults_(faults) {}
+
+  Result<void> write(std::string_view piece) override {
+    if (auto fault = faults_.next(Call::blob_write)) return std::unexpected(*std::move(fault));
+    return inner_->write(piece);
+  }
+  Result<void> read(std::uint64_t offset, std::size_t octets, std::string& out) const override {
+    if (auto fault = faults_.next(Call::blob_read)) return std::unexpected(*std::move(fault));
+    return inner_->read(offset, octets, out);
+  }
+  std::uint64_t octets() const noexcept override { return inner_->octets(); }
+
+ private:
+  std::unique_ptr<Spool> inner_;
+  kv::Faults& faults_;
+};
+
 class FaultyBarrier final : public kv::Barrier {
  public:
   FaultyBarrier(kv::Barrier* inner, kv::Faults& faults) : inner_(inner), faults_(faults) {}
@@ -49,6 +68,10 @@ class FaultyStore final : public Store {
   Result<std::unique_ptr<Writer>> create() override {
     KM_TRY(auto inner, inner_.create());
     return std::make_unique<FaultyWriter>(std::move(inner), faults_);
+  }
+  Result<std::unique_ptr<Spool>> create_spool() override {
+    KM_TRY(auto inner, inner_.create_spool());
+    return std::make_unique<FaultySpool>(std::move(inner), faults_);
   }
   Task<Result<std::unique_ptr<Staged>>> stage(std::string_view content, Context context) override {
     if (auto fault = faults_.next(Call::blob_stage)) co_return std::unexpected(*std::move(fault));

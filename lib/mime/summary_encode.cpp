@@ -2,6 +2,7 @@
 // Copyright the Keystone Mail authors
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <optional>
 #include <string>
 
@@ -245,6 +246,37 @@ std::string encode_summary(const Message& message) {
   std::string out;
   append_summary(out, message);
   return out;
+}
+
+std::string summary_behind_trace(std::string_view summary, std::size_t octets) {
+  RecordReader reader(summary);
+  std::string out;
+  out.reserve(summary.size() + 4);
+  put_octet(out, reader.octet());
+  const unsigned flags = reader.octet();
+  put_octet(out, flags);
+  put_number(out, reader.number() + octets);
+  const char* kept = reader.rest().data();
+  if ((flags & format::flags::has_date) != 0) (void)reader.signed_number(), (void)reader.signed_number();
+  for (int text = 0; text < 3; ++text) (void)reader.string();  // envelope, references, preview
+  (void)reader.number();                                       // how many parts
+  if ((reader.octet() & format::part::known_type) != 0) (void)reader.octet();
+  else (void)reader.string(), (void)reader.string();
+  (void)reader.number();  // the header begins at 0, with what comes before it too
+  out.append(kept, reader.rest().data());
+  put_number(out, reader.number() + octets);
+  assert(reader.good());  // what follows counts from here
+  return out += reader.rest();
+}
+
+bool takes_trace(const Message& message) noexcept {
+  // A first line that begins with a blank would go on a field before it.
+  if (message.raw().starts_with(' ') || message.raw().starts_with('\t')) return false;
+  if (message.raw().size() > limits::message_octets_max - limits::trace_octets_max) return false;
+  // Far enough from the limits of what is looked at.
+  std::size_t octets = 0, fields = 0;
+  for (const Part& part : message.parts()) octets += part.header_octets(), fields += part.field_count;
+  return octets <= limits::header_octets_max - limits::trace_octets_max && fields <= limits::header_fields_max / 2;
 }
 
 }  // namespace keystonemail::mime

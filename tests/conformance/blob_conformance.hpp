@@ -134,6 +134,27 @@ inline void blob_content(BlobDriver& blobs) {
   }
 }
 
+inline void blob_spool(BlobDriver& blobs) {
+  SUBCASE("blob: what is laid aside is read back from any offset, as often as asked") {
+    const auto content = noise(300'000);
+    auto spool = blobs.store().create_spool();
+    REQUIRE(spool.has_value());
+    CHECK((*spool)->octets() == 0);
+    for (std::size_t at = 0; at < content.size(); at += 70'001) REQUIRE((*spool)->write(std::string_view(content).substr(at, 70'001)));
+    CHECK((*spool)->octets() == content.size());
+    for (int times = 0; times < 2; ++times) {
+      std::string out = "x";
+      REQUIRE((*spool)->read(0, SIZE_MAX, out));
+      CHECK((out == "x" + content));
+    }
+    std::string out;
+    REQUIRE((*spool)->read(299'990, 100, out));
+    REQUIRE((*spool)->read(300'000, 100, out));
+    REQUIRE((*spool)->read(400'000, 100, out));
+    CHECK((out == content.substr(299'990)));
+  }
+}
+
 inline void blob_references(BlobDriver& blobs) {
   const std::string small = "hello";
   const std::string large = noise(100'000);
@@ -187,6 +208,7 @@ void blob() {
   BlobDriver driver(fixture.store(), fixture.blobs(), fixture.loop);
   SUBCASE("content") { blob_content(driver); }
   SUBCASE("references") { blob_references(driver); }
+  SUBCASE("spool") { blob_spool(driver); }
 }
 
 }  // namespace keystonemail::conformance

@@ -101,6 +101,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(serialize(message) == raw);
   check_parts(message);
   const std::string encoded = encode_summary(message);
+  if (takes_trace(message)) {
+    const std::string trace = "Return-Path: <a@b>\r\nReceived: by c\r\n";
+    const std::string whole = trace + std::string(message.raw());
+    if (summary_behind_trace(encoded, trace.size()) != encode_summary(Message::parse(whole))) __builtin_trap();
+  }
   const Summary summary(encoded);
   require(summary.valid());
   require(summary.parts().size() == message.parts().size());

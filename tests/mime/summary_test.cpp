@@ -267,3 +267,30 @@ TEST_CASE("summary: damaged octets are read within bounds") {
   CHECK(!Summary("\x02").valid());
   CHECK(Summary("").parts().size() == 1);
 }
+
+TEST_CASE("summary: trace fields put before a message move its summary as a parse of both says") {
+  const std::string trace = "Return-Path: <a@b>\r\nReceived: from x by y\r\n\tfor z; Mon, 5 Jan 2026 12:00:00 +0100\r\n";
+  const std::string dated = "Date: Mon, 5 Jan 2026 12:00:00 +0100\r\nFrom: a@b\r\nContent-Type: x-odd/kind; n=1\r\n\r\nHi.\r\n";
+  for (const std::string& raw : {numbered, dated, std::string(), std::string("\r\n"), std::string("\r\nbody\r\n"),
+                                 std::string("no colon here\r\n\r\nx"), std::string("Subject: lf\nTo: a@b\n\ntext\n"),
+                                 std::string("Subject: no end"), std::string("Subject: a\r\nSubject: b\r\n\r\n"),
+                                 "X: " + std::string(300'000, 'x') + "\r\nSubject: s\r\n\r\n"}) {
+    CAPTURE(raw.substr(0, 80));
+    const auto message = Message::parse(raw);
+    REQUIRE(takes_trace(message));
+    const std::string whole = trace + raw;
+    CHECK(summary_behind_trace(encode_summary(message), trace.size()) == encode_summary(Message::parse(whole)));
+  }
+}
+
+TEST_CASE("summary: a message that trace fields would change says so") {
+  const auto takes = [](const std::string& raw) { return takes_trace(Message::parse(raw)); };
+  CHECK_FALSE(takes(" folded into what comes before\r\n\r\n"));
+  CHECK_FALSE(takes("\tthe same\r\n\r\n"));
+  std::string many;
+  for (int i = 0; i < 6'000; ++i) many += "A: b\r\n";
+  CHECK_FALSE(takes(many + "\r\n"));
+  std::string large;
+  for (int i = 0; i < 11; ++i) large += "A: " + std::string(95'000, 'x') + "\r\n";
+  CHECK_FALSE(takes(large + "\r\n"));
+}

@@ -22,6 +22,7 @@ namespace keystonemail::blob {
 
 namespace limits {
 inline constexpr std::uint64_t blob_octets_max = 1ULL << 32;
+inline constexpr std::size_t read_unit_octets = 64U << 10;  // reads from one multiple of it to another cost least
 }
 
 // The SHA-256 of the content.
@@ -52,11 +53,23 @@ class Writer {
   [[nodiscard]] virtual Task<Result<std::unique_ptr<Staged>>> finish(Context context) = 0;
 };
 
+// Octets laid aside on storage until their owner reads them again, so that memory need not hold them. It goes when
+// destroyed and does not survive the program. Errors: unavailable (storage full or failing).
+class Spool {
+ public:
+  virtual ~Spool() = default;
+  [[nodiscard]] virtual Result<void> write(std::string_view piece) = 0;
+  // Appends up to `octets` octets from `offset` on to `out`; fewer at the end.
+  [[nodiscard]] virtual Result<void> read(std::uint64_t offset, std::size_t octets, std::string& out) const = 0;
+  [[nodiscard]] virtual std::uint64_t octets() const noexcept = 0;
+};
+
 // Threads: any. The store outlives what it hands out.
 class Store {
  public:
   virtual ~Store() = default;
   [[nodiscard]] virtual Result<std::unique_ptr<Writer>> create() = 0;
+  [[nodiscard]] virtual Result<std::unique_ptr<Spool>> create_spool() = 0;
   // Stages content that is in memory already, in one step.
   [[nodiscard]] virtual Task<Result<std::unique_ptr<Staged>>> stage(std::string_view content, Context context) = 0;
   // Adds one reference to staged content, within an operation. REQUIRES: the operation names barrier().

@@ -13,6 +13,7 @@ inline constexpr std::size_t parts_max = 10'000;
 inline constexpr std::size_t header_field_octets_max = 256 * 1024; // one field, folding included
 inline constexpr std::size_t header_octets_max = 1024 * 1024;      // all headers of a message, those of parts included
 inline constexpr std::size_t header_fields_max = 10'000;           // the same, counted
+inline constexpr std::size_t trace_octets_max = 64 * 1024;          // that takes_trace() answers for
 inline constexpr std::size_t parameters_max = 100;                 // of one field, continuations counted (attack C3)
 inline constexpr std::size_t addresses_max = 10'000;               // of one field
 inline constexpr std::size_t message_ids_max = 1'000;              // of one field; RFC 5322 sets none

@@ -32,6 +32,13 @@ namespace keystonemail::mime {
 [[nodiscard]] std::string encode_summary(const Message& message);
 void append_summary(std::string& out, const Message& message);
 
+// The summary of the same message with `octets` octets of trace fields before it (whole fields that no summary shows:
+// Return-Path, Received and such). REQUIRES: takes_trace(message), for the message that `summary` was made of.
+[[nodiscard]] std::string summary_behind_trace(std::string_view summary, std::size_t octets);
+// Whether trace fields of up to limits::trace_octets_max octets (no more than 5,000 of them) put before `message` change
+// nothing else of it.
+[[nodiscard]] bool takes_trace(const Message& message) noexcept;
+
 // An address as ENVELOPE has it. For group_begin the group's name is in local_part, as RFC 9051 §7.5.2 has it.
 struct EnvelopeAddress {
   AddressKind kind = AddressKind::mailbox;

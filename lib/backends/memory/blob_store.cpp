@@ -51,6 +51,22 @@ class ContentWriter final : public blob::Writer {
   std::string content_;
 };
 
+class MemorySpool final : public blob::Spool {
+ public:
+  Result<void> write(std::string_view piece) override {
+    content_.append(piece);
+    return {};
+  }
+  Result<void> read(std::uint64_t offset, std::size_t octets, std::string& out) const override {
+    out.append(std::string_view(content_).substr(std::min<std::uint64_t>(offset, content_.size()), octets));
+    return {};
+  }
+  std::uint64_t octets() const noexcept override { return content_.size(); }
+
+ private:
+  std::string content_;
+};
+
 struct Header {
   std::uint64_t references = 0;
   std::uint64_t octets = 0;
@@ -74,6 +90,8 @@ class MemoryBlobStore final : public blob::Store {
   explicit MemoryBlobStore(BlobOptions options) : options_(options) {}
 
   Result<std::unique_ptr<blob::Writer>> create() override { return std::make_unique<ContentWriter>(options_.octets_max); }
+
+  Result<std::unique_ptr<blob::Spool>> create_spool() override { return std::make_unique<MemorySpool>(); }
 
   Task<Result<std::unique_ptr<blob::Staged>>> stage(std::string_view content, Context) override {
     if (content.size() > options_.octets_max) co_return fail(ErrorKind::too_large, "too large");

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "backends/segments/record_format.hpp"
+#include "backends/segments/spool_file.hpp"
 #include "keystonemail/base/result.hpp"
 
 namespace keystonemail::segments {
@@ -18,10 +19,7 @@ namespace keystonemail::segments {
 // Threads: one.
 class RecordBuilder {
  public:
-  explicit RecordBuilder(std::string directory) : directory_(std::move(directory)) {}
-  ~RecordBuilder();
-  RecordBuilder(const RecordBuilder&) = delete;
-  RecordBuilder& operator=(const RecordBuilder&) = delete;
+  explicit RecordBuilder(std::string directory) : spool_(std::move(directory)) {}
 
   // Errors: unavailable, when the unnamed file cannot be written.
   [[nodiscard]] Result<void> add(std::string_view content);
@@ -30,21 +28,20 @@ class RecordBuilder {
 
   [[nodiscard]] RecordHeader header() const;  // all but id and stored_at
   [[nodiscard]] std::string_view table() const noexcept { return table_; }
-  // Stored chunks from `offset` on, as many as are at hand at once; empty at the end.
-  [[nodiscard]] Result<std::string> stored(std::uint64_t offset) const;
+  // The stored chunks are those that were laid aside, then those in memory.
+  [[nodiscard]] const SpoolFile& spooled() const noexcept { return spool_; }
+  [[nodiscard]] std::string_view in_memory() const noexcept { return chunks_; }
 
  private:
   [[nodiscard]] Result<void> add_chunk(std::string_view content);
-  [[nodiscard]] Result<void> spill();
 
-  std::string directory_;
   std::string partial_;                // of a chunk
   std::string table_;
   std::string chunks_;                 // those not in the file
-  std::uint64_t spilled_octets_ = 0;
+  SpoolFile spool_;
   std::uint64_t octets_ = 0;
   std::uint32_t chunk_count_ = 0;
-  int fd_ = -1;
+  bool last_is_raw_ = false;
 };
 
 }  // namespace keystonemail::segments

@@ -2,9 +2,12 @@
 // Copyright the Keystone Mail authors
 #include "backends/segments/segment.hpp"
 
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cassert>
 #include <cerrno>
 
 #include "backends/segments/compression.hpp"
@@ -26,15 +29,28 @@ std::unexpected<Error> damaged(const Segment& segment, std::uint64_t offset, std
 Segment::~Segment() { ::close(fd_); }
 
 Result<std::string> Segment::read(std::uint64_t offset, std::uint64_t octets) const {
-  std::string out(octets, '\0');
-  for (std::size_t done = 0; done < octets;) {
-    const auto got = ::pread(fd_, out.data() + done, octets - done, static_cast<off_t>(offset + done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return kv::disk_failed(errno, format("read segment {}", number_));
-    if (got == 0) return damaged(*this, offset + done, "the file ends here");
-    done += static_cast<std::size_t>(got);
-  }
+  std::string out;
+  KM_CHECK(read(offset, octets, out));
   return out;
+}
+
+Result<void> Segment::read(std::uint64_t offset, std::uint64_t octets, std::string& out) const {
+  const std::size_t begin = out.size(), end = begin + octets;
+  std::size_t at = begin;
+  ssize_t got = 1;
+  int code = 0;
+  out.resize_and_overwrite(end, [&](char* text, std::size_t) {
+    while (at < end && got > 0) {
+      got = ::pread(fd_, text + at, end - at, static_cast<off_t>(offset + at - begin));
+      if (got > 0) at += static_cast<std::size_t>(got);
+      if (got < 0 && errno == EINTR) got = 1;
+      else if (got < 0) code = errno;
+    }
+    return at;
+  });
+  if (at == end) return {};
+  if (code != 0) return kv::disk_failed(code, format("read segment {}", number_));
+  return damaged(*this, offset + at - begin, "the file ends here");
 }
 
 Result<void> Segment::write(std::uint64_t offset, std::string_view octets) const {
@@ -44,6 +60,22 @@ Result<void> Segment::write(std::uint64_t offset, std::string_view octets) const
     if (put <= 0) return kv::disk_failed(put < 0 ? errno : ENOSPC, format("write segment {}", number_));
     octets.remove_prefix(static_cast<std::size_t>(put));
     offset += static_cast<std::uint64_t>(put);
+  }
+  return {};
+}
+
+Result<void> Segment::write(std::uint64_t offset, std::span<const std::string_view> pieces) const {
+  std::array<iovec, 4> parts;
+  assert(pieces.size() <= parts.size());
+  for (std::size_t i = 0; i < pieces.size(); ++i) parts[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
+  const auto put = ::pwritev(fd_, parts.data(), static_cast<int>(pieces.size()), static_cast<off_t>(offset));
+  if (put < 0 && errno != EINTR) return kv::disk_failed(errno, format("write segment {}", number_));
+  auto done = static_cast<std::size_t>(std::max<ssize_t>(put, 0));
+  for (const std::string_view piece : pieces) {  // what the call has not taken
+    const std::size_t taken = std::min(done, piece.size());
+    KM_CHECK(write(offset + taken, piece.substr(taken)));
+    offset += piece.size();
+    done -= taken;
   }
   return {};
 }
@@ -68,6 +100,7 @@ Result<std::string> read_record(const Segment& segment, const Location& location
                                 std::uint64_t from, std::uint64_t octets) {
   // Small enough: the whole record at once; else its header and table first.
   constexpr std::uint64_t at_once_octets = 256U << 10;
+  constexpr std::uint64_t run_octets_max = 192U << 10;  // and one chunk
   const std::uint64_t first_octets = location.record_octets <= at_once_octets
                                          ? location.record_octets
                                          : record_header_octets + (location.record_octets / chunk_octets + 2) * chunk_entry_octets;
@@ -96,22 +129,32 @@ Result<std::string> read_record(const Segment& segment, const Location& location
   out.reserve(std::min<std::uint64_t>((last_chunk + 1) * chunk_octets, header->octets) - begin_of_content);
   const std::uint64_t end_of_record = location.offset + location.record_octets - record_trailer_octets;
   std::string fetched;
-  for (; index <= last_chunk; ++index) {
-    const Chunk chunk = chunk_at(table, index);
-    const std::size_t content_octets = std::min<std::uint64_t>(chunk_octets, header->octets - index * chunk_octets);
-    if (at + chunk.stored_octets > end_of_record || (!chunk.compressed && chunk.stored_octets != content_octets))
-      return damaged(segment, at, "chunk table");
+  while (index <= last_chunk) {
+    // As many as are stored in a row are fetched together.
+    std::size_t after = index;
+    std::uint64_t run_octets = 0;
+    do run_octets += chunk_at(table, after++).stored_octets;
+    while (after <= last_chunk && run_octets < run_octets_max);
+    if (at + run_octets > end_of_record) return damaged(segment, at, "chunk table");
     std::string_view stored;
-    if (at + chunk.stored_octets <= location.offset + first.size()) {
-      stored = std::string_view(first).substr(at - location.offset, chunk.stored_octets);
+    if (at + run_octets <= location.offset + first.size()) {
+      stored = std::string_view(first).substr(at - location.offset, run_octets);
     } else {
-      KM_TRY(fetched, segment.read(at, chunk.stored_octets));
+      fetched.clear();
+      KM_CHECK(segment.read(at, run_octets, fetched));
       stored = fetched;
     }
-    if (codec::crc32c(stored) != chunk.sum) return damaged(segment, at, "chunk sum");
-    if (!chunk.compressed) out.append(stored);
-    else if (!decompress(out, stored, content_octets, Dictionary::none)) return damaged(segment, at, "chunk compression");
-    at += chunk.stored_octets;
+    for (; index < after; ++index) {
+      const Chunk chunk = chunk_at(table, index);
+      const std::size_t content_octets = std::min<std::uint64_t>(chunk_octets, header->octets - index * chunk_octets);
+      if (!chunk.compressed && chunk.stored_octets != content_octets) return damaged(segment, at, "chunk table");
+      const auto piece = stored.substr(0, chunk.stored_octets);
+      if (codec::crc32c(piece) != chunk.sum) return damaged(segment, at, "chunk sum");
+      if (!chunk.compressed) out.append(piece);
+      else if (!decompress(out, piece, content_octets, Dictionary::none)) return damaged(segment, at, "chunk compression");
+      stored.remove_prefix(piece.size());
+      at += piece.size();
+    }
   }
   if (from == 0 && to == header->octets) {
     if (crypto::sha256(out) != id.digest) return damaged(segment, location.offset, "digest");

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -29,7 +30,11 @@ class Segment {
   [[nodiscard]] int fd() const noexcept { return fd_; }
   // All of `octets` from `offset`. Errors: corrupt past the end of the file; unavailable.
   [[nodiscard]] Result<std::string> read(std::uint64_t offset, std::uint64_t octets) const;
+  // Appends them to `out`.
+  [[nodiscard]] Result<void> read(std::uint64_t offset, std::uint64_t octets, std::string& out) const;
   [[nodiscard]] Result<void> write(std::uint64_t offset, std::string_view octets) const;
+  // Up to four pieces, one after the other, by one call.
+  [[nodiscard]] Result<void> write(std::uint64_t offset, std::span<const std::string_view> pieces) const;
   // The next sound record header at or after `offset`, found octet by octet where there is damage.
   struct Found {
     std::uint64_t offset;

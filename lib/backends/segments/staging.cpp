@@ -2,7 +2,9 @@
 // Copyright the Keystone Mail authors
 #include "backends/segments/staging.hpp"
 
+#include <array>
 #include <cassert>
+#include <utility>
 
 #include "backends/segments/compression.hpp"
 #include "base/try.hpp"
@@ -11,6 +13,7 @@ namespace keystonemail::segments {
 namespace {
 
 constexpr std::uint64_t octets_between_yields = 4U << 20;
+constexpr std::size_t copy_octets = 256U << 10;
 
 // As it goes into a row; false when it would be too long for one.
 bool store_inline(StagedInline& out, std::string_view content, std::size_t octets_max) {
@@ -46,25 +49,29 @@ Task<Result<std::unique_ptr<blob::Staged>>> Staging::append(const blob::BlobId& 
   if (stored != nullptr) co_return stored;
   if (!segments_.has_room()) co_return fail(ErrorKind::unavailable, "storage is full");
   KM_CO_TRY(auto place, segments_.reserve(header));
-  std::string buffer(builder.table());
-  std::uint64_t at = record_header_octets;
+  const Segment& segment = place.pin.segment();
+  std::uint64_t at = place.location.offset + record_header_octets;
+  const SpoolFile& spooled = builder.spooled();
+  std::string_view table = builder.table();
+  if (spooled.octets() > 0) {
+    KM_CO_CHECK(segment.write(at, table));
+    at += std::exchange(table, {}).size();
+  }
+  std::string piece;
   std::uint64_t since_yield = 0;
-  for (std::uint64_t offset = 0; offset < header.chunks_octets;) {
-    KM_CO_TRY(const auto piece, builder.stored(offset));
-    offset += piece.size();
-    buffer += piece;
-    if (offset == header.chunks_octets) break;
-    KM_CO_CHECK(segments_.write(place, at, buffer));
-    at += buffer.size();
-    since_yield += buffer.size();
-    buffer.clear();
+  for (std::uint64_t offset = 0; offset < spooled.octets(); offset += piece.size(), at += piece.size()) {
+    piece.clear();
+    KM_CO_CHECK(spooled.read(offset, copy_octets, piece));
+    KM_CO_CHECK(segment.write(at, piece));
+    since_yield += piece.size();
     if (since_yield < octets_between_yields) continue;
     since_yield = 0;
     co_await yield(*context.executor);
     if (context.stop.stop_requested()) co_return fail(ErrorKind::cancelled);
   }
-  buffer += encode_record_trailer(encode_record_header(header));
-  KM_CO_CHECK(segments_.write(place, at, buffer));
+  const std::string trailer = encode_record_trailer(encode_record_header(header));
+  const std::array<std::string_view, 3> last{table, builder.in_memory(), trailer};
+  KM_CO_CHECK(segment.write(at, last));
   const Location location = place.location;
   co_return std::make_unique<StagedBlob>(id, header.octets, StagedRecord{location, std::move(place.pin)});
 }
