@@ -92,6 +92,15 @@ class MailDriver {
     for (const auto& row : rows(std::move(path), since)) all.push_back(row.uid);
     return all;
   }
+  // "1-3 7-7": what a session is told there is.
+  std::string runs(std::string path) {
+    std::string text;
+    for (const auto& range : must(store.uids(account, id(std::move(path)), context())).uids) {
+      text.append(text.empty() ? "" : " ").append(std::to_string(range.first)).append("-").append(std::to_string(range.last));
+    }
+    return text;
+  }
+  mailstore::Uid first_unseen(std::string path) { return must(store.uids(account, id(std::move(path)), context())).first_unseen; }
   Uids expunged(std::string path, mailstore::ModSeq since) {
     return must(store.expunged(account, id(std::move(path)), since, context()));
   }
@@ -169,10 +178,12 @@ inline void mailstore_accounts(MailDriver& d) {
   SUBCASE("mailstore: a removed account leaves nothing, and its number can be used again") {
     d.create();
     const auto email = d.append(d.id("INBOX"), sample).emails.front();
+    CHECK(d.runs("INBOX") == "1-1");
     d.must(d.store.remove_account(d.account, d.context()));
     CHECK(d.error(d.store.open(d.account, email, d.context())) == ErrorKind::not_found);
     d.create();
     CHECK(d.uids("INBOX").empty());
+    CHECK(d.runs("INBOX").empty());
     CHECK(d.quota().octets_used == 0);
   }
   SUBCASE("mailstore: accounts do not see each other") {
@@ -397,6 +408,42 @@ inline void mailstore_messages(MailDriver& d) {
 
 inline void mailstore_changes(MailDriver& d) {
   d.create();
+  SUBCASE("mailstore: the UIDs of a mailbox are told as runs, with the state they are of") {
+    CHECK(d.runs("INBOX").empty());
+    for (int i = 0; i < 6; ++i) d.add("INBOX");
+    CHECK(d.runs("INBOX") == "1-6");
+    d.flags("INBOX", {1, 3, 4, 6}, FlagAction::add, {}, true);
+    CHECK(d.runs("INBOX") == "1-6");
+    d.expunge("INBOX");
+    CHECK(d.runs("INBOX") == "2-2 5-5");
+    d.add("INBOX");
+    d.add("INBOX");
+    CHECK(d.runs("INBOX") == "2-2 5-5 7-8");
+    const auto mailbox = d.find("INBOX");
+    const auto there = d.must(d.store.uids(d.account, mailbox.id, d.context()));
+    CHECK(there.uid_validity == mailbox.uid_validity);
+    CHECK(there.uid_next == 9);
+    CHECK(there.highest_modseq == mailbox.highest_modseq);
+    CHECK(d.error(d.store.uids(d.account, mailstore::MailboxId{99}, d.context())) == ErrorKind::not_found);
+  }
+  SUBCASE("mailstore: the first message without \\Seen is known through all that may move it") {
+    CHECK(d.first_unseen("INBOX") == 0);
+    for (int i = 0; i < 5; ++i) d.add("INBOX");
+    CHECK(d.first_unseen("INBOX") == 1);
+    d.flags("INBOX", {1, 2}, FlagAction::add, {SystemKeyword::seen});
+    CHECK(d.first_unseen("INBOX") == 3);
+    d.flags("INBOX", {5}, FlagAction::add, {SystemKeyword::seen});
+    CHECK(d.first_unseen("INBOX") == 3);
+    d.flags("INBOX", {3}, FlagAction::add, {}, true);
+    d.expunge("INBOX");
+    CHECK(d.first_unseen("INBOX") == 4);
+    d.flags("INBOX", {2}, FlagAction::remove, {SystemKeyword::seen});
+    CHECK(d.first_unseen("INBOX") == 2);
+    d.flags("INBOX", {2, 4}, FlagAction::add, {SystemKeyword::seen});
+    CHECK(d.first_unseen("INBOX") == 0);
+    d.add("INBOX");
+    CHECK(d.first_unseen("INBOX") == 6);
+  }
   SUBCASE("mailstore: flags change, and every change has a greater modseq") {
     for (int i = 0; i < 3; ++i) d.add("INBOX");
     const auto before = d.modseq();

@@ -74,6 +74,15 @@ struct UidRange {
   Uid last = UINT32_MAX;       // included
 };
 
+// The UIDs of a mailbox and what else is told when it is opened, all of one state.
+struct MailboxUids {
+  std::uint32_t uid_validity = 0;
+  Uid uid_next = 1;
+  ModSeq highest_modseq = 0;
+  Uid first_unseen = 0;        // the least UID without \Seen; 0: there is none
+  std::vector<UidRange> uids;  // ascending; between two of them at least one UID is missing
+};
+
 // A message taken in but not yet in any mailbox: hashed, compressed, parsed and written beyond what memory should hold.
 class StagedMessage {
  public:
@@ -195,6 +204,8 @@ class MailStore {
   // The name of every number: names[number].
   [[nodiscard]] virtual Task<Result<std::vector<std::string>>> keyword_names(AccountId account, Context context) = 0;
 
+  // What is in a mailbox, without its rows: cheap however many there are. Errors: not_found.
+  [[nodiscard]] virtual Task<Result<MailboxUids>> uids(AccountId account, MailboxId mailbox, Context context) = 0;
   // The messages of a mailbox in `uids` that changed after `since` (0: all of them), ascending by UID.
   [[nodiscard]] virtual Task<Result<std::vector<MessageRow>>> messages(AccountId account, MailboxId mailbox, UidRange uids,
                                                                        ModSeq since, Context context) = 0;

@@ -71,7 +71,7 @@ Task<Result<delivery::Accepted>> KvDelivery::deliver(delivery::Submission submis
     local.or_inbox = true;
     local.now = to_milliseconds(now);
     AppendItem item;
-    item.email = staged->prepare(recipient.prefix, core.sip_key);
+    KM_CO_TRY(item.email, co_await staged->prepare(recipient.prefix, context));
     item.system = recipient.keywords.system_bits();
     item.numbers = encode_numbers(recipient.keywords);
     item.received = local.now;

@@ -50,10 +50,12 @@ struct MailboxView {
   void remove(std::span<const Uid> gone, ViewUpdate& update);
 };
 
-// Fills `view` from the store and gives the first message without \Seen, or 0. `mailbox` was read before: what happens
-// after it is told by pull(). Errors: those of the store.
-[[nodiscard]] Task<Result<Sequence>> load(MailStore& store, AccountId account, MailboxView& view,
-                                          const mailstore::Mailbox& mailbox, Context context);
+// Fills `view` from the store; what happens afterwards is told by pull(). Errors: those of the store.
+struct Loaded {
+  Sequence first_unseen = 0;             // the first message without \Seen, or 0
+  Uid uid_next = 1;
+};
+[[nodiscard]] Task<Result<Loaded>> load(MailStore& store, AccountId account, MailboxView& view, Context context);
 
 // Brings `view` up to date. One cheap call when nothing has changed. Errors: not_found when the mailbox is gone.
 [[nodiscard]] Task<Result<ViewUpdate>> pull(MailStore& store, AccountId account, MailboxView& view, Expunges expunges,

@@ -21,7 +21,7 @@ namespace keystonemail::service::imap {
 // Ownership: owns the reader. Views live until the next read(). Threads: its task's. Memory: the reader's.
 class MessageSource {
  public:
-  static constexpr std::size_t step_octets = 64 * 1024;
+  static constexpr std::size_t step_octets = 256 * 1024;
 
   explicit MessageSource(std::unique_ptr<mailstore::MessageReader> reader) : reader_(std::move(reader)) {}
   [[nodiscard]] std::uint64_t octets() const noexcept { return reader_->octets(); }

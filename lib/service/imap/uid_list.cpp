@@ -7,6 +7,15 @@
 
 namespace keystonemail::service::imap {
 
+UidList::UidList(std::span<const UidRange> uids) {
+  runs_.reserve(uids.size());
+  for (const UidRange& range : uids) {
+    assert(range.first <= range.last && range.first > last());
+    if (runs_.empty() || range.first != last() + 1) runs_.push_back({range.first, size_ + 1});
+    size_ += range.last - range.first + 1;
+  }
+}
+
 void UidList::append(Uid uid) {
   assert(uid > last());
   const bool continues = !runs_.empty() && uid == runs_.back().first + (size_ + 1 - runs_.back().sequence);

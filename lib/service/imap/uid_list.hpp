@@ -25,6 +25,10 @@ using Sequence = std::uint32_t;  // RFC 9051 §2.3.1.2: 1 to the number of messa
 // Threads: not synchronised. A lookup takes O(log runs).
 class UidList {
  public:
+  UidList() = default;
+  // REQUIRES: `uids` ascend and are disjoint.
+  explicit UidList(std::span<const UidRange> uids);
+
   [[nodiscard]] Sequence size() const noexcept { return size_; }
   [[nodiscard]] Uid last() const noexcept { return size_ == 0 ? 0 : uid_of(size_); }
   // REQUIRES: uid > last().

@@ -83,6 +83,8 @@ Task<Result<std::unique_ptr<KvMailStore>>> KvMailStore::open(kv::Store& store, b
 
 StoreImpl::Answer<void> StoreImpl::create_account(AccountId account, mailstore::Quota limits, Context context) {
   const std::int64_t now = to_milliseconds(context.executor->wall_now());
+  core_.listings.forget(account);  // an account that went may have had this number
+  core_.uid_lists.forget(account);
   co_return co_await core_.kv.transact(
       [&](kv::Transaction& t) { return apply_create(t, core_, account, limits, now); }, core_.adds(), context);
 }

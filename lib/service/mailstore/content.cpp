@@ -119,11 +119,27 @@ class ContentReader final : public mailstore::MessageReader {
     }
     KM_CO_TRY(auto snapshot, co_await store_.snapshot(context));
     buffer_.clear();
-    KM_CO_CHECK(co_await append_content(buffer_, content_, blobs_, *snapshot, offset, octets));
+    KM_CO_CHECK(co_await append_content(buffer_, content_, blobs_, *snapshot, offset, cheapest(offset, octets)));
     co_return std::string_view(buffer_);
   }
 
  private:
+  // Where a read does not reach the end it stops at a unit of the blob that it stops in, so that the next begins there.
+  [[nodiscard]] std::size_t cheapest(std::uint64_t offset, std::size_t octets) const noexcept {
+    const std::uint64_t end = offset + octets;
+    std::uint64_t begin = 0;
+    for (const Piece& piece : content_.pieces) {
+      if (end >= begin + piece.octets) {
+        begin += piece.octets;
+        continue;
+      }
+      if (piece.kind != Piece::Kind::blob) return octets;
+      const std::uint64_t over = (piece.offset + (end - begin)) % blob::limits::read_unit_octets;
+      return over < octets && end - over >= begin ? static_cast<std::size_t>(octets - over) : octets;
+    }
+    return octets;
+  }
+
   kv::Store& store_;
   blob::Store& blobs_;
   Content content_;
@@ -197,10 +213,11 @@ Task<Result<void>> append_content(std::string& out, const Content& content, blob
           out.append(content.literal, piece.offset + within, take);
           break;
         case Piece::Kind::blob: {
-          KM_CO_TRY(const auto part,
+          KM_CO_TRY(auto part,
                     co_await blobs.read(reader, content.blobs[piece.blob].id, piece.offset + within, take));
           if (part.size() != take) co_return damaged("a blob is shorter than its message says");
-          out.append(part);
+          if (out.empty()) out.swap(part);
+          else out.append(part);
           break;
         }
         case Piece::Kind::base64:

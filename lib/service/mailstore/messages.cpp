@@ -14,6 +14,8 @@ namespace {
 
 using Rows = std::vector<mailstore::MessageRow>;
 
+constexpr std::size_t kept_rows_min = 500;  // smaller mailboxes are as quick to scan
+
 // All rows in `uids` that changed after `since`, by one scan.
 Task<Result<Rows>> scan_messages(kv::Reader& reader, const StoreCore& core, mailstore::AccountId account,
                                  mailstore::MailboxId mailbox, mailstore::UidRange uids, mailstore::ModSeq since,
@@ -106,7 +108,7 @@ Rows merge(const Rows& kept, Rows changed, const Uids& expunged) {
 
 StoreImpl::Answer<std::shared_ptr<const MailboxListing>> StoreImpl::listing(kv::Reader& reader, AccountId account,
                                                                             MailboxId mailbox, const MailboxRow& row) {
-  auto kept = core_.cache.find(account, mailbox);
+  auto kept = core_.listings.find(account, mailbox);
   if (kept && kept->uid_validity == row.uid_validity && kept->modseq == row.highest_modseq) co_return kept;
   auto made = std::make_shared<MailboxListing>();
   made->uid_validity = row.uid_validity;
@@ -118,7 +120,7 @@ StoreImpl::Answer<std::shared_ptr<const MailboxListing>> StoreImpl::listing(kv::
   } else {
     KM_CO_TRY(made->rows, co_await scan_messages(reader, core_, account, mailbox, {}, 0, row.messages));
   }
-  core_.cache.keep(account, mailbox, made);
+  if (made->rows.size() >= kept_rows_min) core_.listings.keep(account, mailbox, made);
   co_return made;
 }
 
@@ -184,7 +186,7 @@ StoreImpl::Answer<std::unique_ptr<mailstore::MessageReader>> StoreImpl::open(Acc
 }
 
 Result<std::unique_ptr<mailstore::MessageWriter>> StoreImpl::create_message() {
-  return std::make_unique<KvMessageWriter>(core_.blobs, core_.options.message_octets_max);
+  return std::make_unique<KvMessageWriter>(core_);
 }
 
 StoreImpl::Answer<mailstore::Appended> StoreImpl::append(AccountId account, MailboxId mailbox,
@@ -196,7 +198,7 @@ StoreImpl::Answer<mailstore::Appended> StoreImpl::append(AccountId account, Mail
     auto* staged = dynamic_cast<KvStagedMessage*>(message.message.get());
     if (!staged) co_return fail(ErrorKind::invalid, "message of another store");
     AppendItem item;
-    item.email = staged->prepare({}, core_.sip_key);
+    KM_CO_TRY(item.email, co_await staged->prepare({}, context));
     item.system = message.keywords.system_bits();
     item.deleted = message.deleted;
     if (message.keywords.numbers().size() > mailstore::limits::keywords_per_email_max) {

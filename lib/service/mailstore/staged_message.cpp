@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstring>
+#include <utility>
 
 #include "base/try.hpp"
+#include "keystonemail/base/text.hpp"
 #include "keystonemail/codec/case_fold.hpp"
 #include "keystonemail/mime/header.hpp"
+#include "keystonemail/mime/limits.hpp"
 #include "keystonemail/mime/message.hpp"
 #include "keystonemail/mime/message_id.hpp"
 #include "keystonemail/mime/summary.hpp"
@@ -29,18 +31,45 @@ bool is_trace_only(std::string_view prefix) {
   return !reader.ended();  // an empty line would end the message's header
 }
 
-// A quick look, so that long texts are not parsed for nothing. Other spellings are kept as they stand.
-bool may_hold_base64(std::string_view text) noexcept {
-  const auto holds = [text](std::string_view word) {
-    return memmem(text.data(), text.size(), word.data(), word.size()) != nullptr;
-  };
-  return holds("base64") || holds("BASE64") || holds("Base64");
+// A quick look at the header, so that long texts are not parsed twice for nothing.
+bool may_hold_base64(std::string_view text) {
+  const auto type = mime::find_field(text, mime::FieldName::content_type);
+  const auto encoding = mime::find_field(text, mime::FieldName::content_transfer_encoding);
+  if (encoding && istarts_with(trim(encoding->value), "base64")) return true;
+  return type && (istarts_with(trim(type->value), "multipart") || istarts_with(trim(type->value), "message"));
 }
 
 std::uint64_t id_hash(const SipKey& key, std::string_view id) noexcept {
   const std::uint64_t hash = sip_hash(key, id);
   return hash == 0 ? 1 : hash;  // 0 stands for none
 }
+
+Findings find_in(const mime::Message& message, const SipKey& key) {
+  Findings found;
+  found.summary = mime::encode_summary(message);
+  if (const auto subject = message.value(message.root(), mime::FieldName::subject)) {
+    found.subject = static_cast<std::uint32_t>(sip_hash(key, codec::fold_case(mime::base_subject(*subject).text)));
+  }
+  const auto add = [&found](std::uint64_t hash) {
+    const auto end = found.hashes.begin() + found.hash_count;
+    if (found.hash_count < thread_hashes_max && std::find(found.hashes.begin(), end, hash) == end) {
+      found.hashes[found.hash_count++] = hash;
+    }
+  };
+  const mime::Summary summary(found.summary);
+  const auto own = summary.message_id();
+  add(own ? id_hash(key, *own) : 0);
+  // RFC 8621 §3: In-Reply-To and References. The nearest ancestors tell most, and the first one holds all together.
+  const auto references = summary.references();
+  const auto parents = summary.in_reply_to();
+  if (!parents.empty()) add(id_hash(key, parents.front()));
+  for (std::size_t i = 0; i < 2 && i < references.size(); ++i) add(id_hash(key, references[references.size() - 1 - i]));
+  if (!references.empty()) add(id_hash(key, references.front()));
+  return found;
+}
+
+// Memory to take a message of so many octets apart: itself, and its attachments or what lies between them.
+std::size_t room_for(std::uint64_t octets) { return static_cast<std::size_t>(octets) * 2; }
 
 }  // namespace
 
@@ -62,87 +91,72 @@ Content KvStagedMessage::content_with(std::string_view prefix) const {
 
 std::string KvStagedMessage::content_record(std::string_view prefix) const { return content_with(prefix).encode(); }
 
-void KvStagedMessage::summarise(std::string_view whole, const SipKey& key) {
-  const auto message = mime::Message::parse(whole);
-  summary_ = mime::encode_summary(message);
-  subject_ = 0;
-  hash_count_ = 0;
-  if (const auto subject = message.value(message.root(), mime::FieldName::subject)) {
-    subject_ = static_cast<std::uint32_t>(sip_hash(key, codec::fold_case(mime::base_subject(*subject).text)));
+// By the parse of the message alone where that tells enough: for no prefix, or one that no summary shows.
+Task<Result<Findings>> KvStagedMessage::find(std::string_view prefix, Context context) {
+  if (!plain_) {
+    const auto message = mime::Message::parse(raw_);
+    plain_ = find_in(message, core_.sip_key);
+    takes_trace_ = mime::takes_trace(message);
   }
-  const auto add = [this](std::uint64_t hash) {
-    const auto end = hashes_.begin() + hash_count_;
-    if (hash_count_ < thread_hashes_max && std::find(hashes_.begin(), end, hash) == end) hashes_[hash_count_++] = hash;
-  };
-  const mime::Summary summary(summary_);
-  const auto own = summary.message_id();
-  add(own ? id_hash(key, *own) : 0);
-  // RFC 8621 §3: In-Reply-To and References. The nearest ancestors tell most, and the first one holds all together.
-  const auto references = summary.references();
-  const auto parents = summary.in_reply_to();
-  if (!parents.empty()) add(id_hash(key, parents.front()));
-  for (std::size_t i = 0; i < 2 && i < references.size(); ++i) add(id_hash(key, references[references.size() - 1 - i]));
-  if (!references.empty()) add(id_hash(key, references.front()));
+  if (prefix.empty()) co_return *plain_;
+  if (takes_trace_ && prefix.size() <= mime::limits::trace_octets_max && is_trace_only(prefix)) {
+    Findings found = *plain_;
+    found.summary = mime::summary_behind_trace(found.summary, prefix.size());
+    co_return found;
+  }
+  StagingRoom::Lease room;
+  std::string whole(prefix);
+  if (spool_) {
+    KM_CO_TRY(room, co_await core_.staging.take(room_for(octets_), context));
+    KM_CO_CHECK(spool_->read(0, octets_, whole));
+  } else {
+    whole += raw_;
+  }
+  co_return find_in(mime::Message::parse(whole), core_.sip_key);
 }
 
-PreparedEmail KvStagedMessage::prepare(std::string_view prefix, const SipKey& key) {
-  const bool trace = is_trace_only(prefix);
-  if (!summarised_prefix_octets_ || *summarised_prefix_octets_ != prefix.size() || !trace || !summary_is_of_trace_) {
-    if (prefix.size() <= headroom) {
-      prefix.copy(raw_.data() + headroom - prefix.size(), prefix.size());  // a prefix may be empty and null
-      summarise(std::string_view(raw_).substr(headroom - prefix.size()), key);
-    } else {
-      summarise(std::string(prefix).append(raw()), key);
-    }
-    summarised_prefix_octets_ = prefix.size();
-    summary_is_of_trace_ = trace;
-  }
+Task<Result<PreparedEmail>> KvStagedMessage::prepare(std::string_view prefix, Context context) {
+  KM_CO_TRY(const Findings found, co_await find(prefix, context));
   PreparedEmail email;
-  email.octets = static_cast<std::uint32_t>(prefix.size() + raw().size());
-  email.subject = subject_;
-  email.hash_count = hash_count_;
-  email.hashes = hashes_;
+  email.octets = static_cast<std::uint32_t>(prefix.size() + octets_);
+  email.subject = found.subject;
+  email.hash_count = found.hash_count;
+  email.hashes = found.hashes;
   email.blobs = blobs_;
   std::string content = content_record(prefix);
   EmailRecord record;
   record.size = email.octets;
-  record.subject = subject_;
-  record.hash_count = hash_count_;
-  record.hashes = hashes_;
-  record.summary = summary_;
-  record.content_apart = summary_.size() + content.size() > limits::email_row_octets_max;
+  record.subject = found.subject;
+  record.hash_count = found.hash_count;
+  record.hashes = found.hashes;
+  record.summary = found.summary;
+  record.content_apart = found.summary.size() + content.size() > limits::email_row_octets_max;
   if (!record.content_apart) record.content = content;
   email.row = record.encode();
   if (record.content_apart) email.content = std::move(content);
-  return email;
+  co_return email;
 }
 
-Task<Result<void>> KvStagedMessage::stage_attachment(std::string_view body, std::uint64_t offset, Context context) {
-  auto decoded = codec::decode_base64_body(body);
-  if (!decoded) co_return Result<void>();
-  KM_CO_TRY(std::shared_ptr<blob::Staged> staged, co_await store_.stage(decoded->octets, context));
-  Piece piece{.kind = Piece::Kind::base64, .octets = body.size(), .blob = static_cast<std::uint32_t>(blobs_.size())};
-  piece.offset = offset;  // in the message, until the literal octets are cut out
-  piece.layout = decoded->layout;
-  content_.pieces.push_back(piece);
-  content_.blobs.push_back({staged->id(), decoded->octets.size()});
+Task<Result<void>> KvStagedMessage::stage_blob(std::string_view content, Context context) {
+  KM_CO_TRY(std::shared_ptr<blob::Staged> staged, co_await core_.blobs.stage(content, context));
+  content_.blobs.push_back({staged->id(), content.size()});
   blobs_.push_back(std::move(staged));
   co_return Result<void>();
 }
 
-Task<Result<void>> KvStagedMessage::stage(Context context) {
-  const std::string_view text = raw();
-  if (text.size() >= limits::attachment_octets_min && may_hold_base64(text)) {
-    const auto message = mime::Message::parse(text);
-    for (const mime::Part& part : message.parts()) {
-      if (part.kind != mime::PartKind::leaf || part.encoding != mime::TransferEncoding::base64 ||
-          part.body_octets() < limits::attachment_octets_min || blobs_.size() >= limits::attachments_max) {
-        continue;
-      }
-      KM_CO_CHECK(co_await stage_attachment(message.body(part), part.body_begin, context));
-    }
-  }
-  // What lies between the attachments is literal.
+Task<Result<void>> KvStagedMessage::stage_attachment(std::string_view body, std::uint64_t offset, Context context) {
+  const auto decoded = codec::decode_base64_body(body);
+  if (!decoded) co_return Result<void>();
+  Piece piece{.kind = Piece::Kind::base64, .octets = body.size(), .blob = static_cast<std::uint32_t>(blobs_.size())};
+  piece.offset = offset;  // in the message, until the literal octets are cut out
+  piece.layout = decoded->layout;
+  KM_CO_CHECK(co_await stage_blob(decoded->octets, context));
+  content_.pieces.push_back(piece);
+  co_return Result<void>();
+}
+
+// What lies between the attachments is literal.
+void KvStagedMessage::cut_out_attachments(std::string_view text) {
   std::vector<Piece> pieces;
   std::uint64_t at = 0, literal = 0;
   const auto add_literal = [&](std::uint64_t end) {
@@ -160,32 +174,65 @@ Task<Result<void>> KvStagedMessage::stage(Context context) {
   }
   add_literal(text.size());
   content_.pieces = std::move(pieces);
+}
+
+Task<Result<void>> KvStagedMessage::stage_text(std::string_view text, Context context) {
+  if (spool_ || (text.size() >= limits::attachment_octets_min && may_hold_base64(text))) {
+    const auto message = mime::Message::parse(text);
+    plain_ = find_in(message, core_.sip_key);
+    takes_trace_ = mime::takes_trace(message);
+    for (const mime::Part& part : message.parts()) {
+      if (part.kind != mime::PartKind::leaf || part.encoding != mime::TransferEncoding::base64 ||
+          part.body_octets() < limits::attachment_octets_min || blobs_.size() >= limits::attachments_max) {
+        continue;
+      }
+      KM_CO_CHECK(co_await stage_attachment(message.body(part), part.body_begin, context));
+    }
+  }
+  if (content_.pieces.empty() && text.size() > limits::literal_octets_max) {  // all of it is one blob
+    KM_CO_CHECK(co_await stage_blob(text, context));
+    content_.pieces.push_back({.kind = Piece::Kind::blob, .octets = text.size()});
+    co_return Result<void>();
+  }
+  cut_out_attachments(text);
   if (content_.literal.size() > limits::literal_octets_max) KM_CO_CHECK(co_await share_literal(context));
   co_return Result<void>();
 }
 
+Task<Result<void>> KvStagedMessage::stage(Context context) {
+  if (!spool_) co_return co_await stage_text(raw_, context);
+  KM_CO_TRY(const auto room, co_await core_.staging.take(room_for(octets_), context));
+  std::string text;
+  KM_CO_CHECK(spool_->read(0, octets_, text));
+  if (text.size() != octets_) co_return fail(ErrorKind::unavailable, {}, "a spooled message came back short");
+  co_return co_await stage_text(text, context);
+}
+
 Task<Result<void>> KvStagedMessage::share_literal(Context context) {
   if (content_.literal.empty()) co_return Result<void>();
-  KM_CO_TRY(std::shared_ptr<blob::Staged> staged, co_await store_.stage(content_.literal, context));
+  const auto blob = static_cast<std::uint32_t>(blobs_.size());
+  KM_CO_CHECK(co_await stage_blob(content_.literal, context));
   for (Piece& piece : content_.pieces) {
     if (piece.kind != Piece::Kind::literal) continue;
     piece.kind = Piece::Kind::blob;
-    piece.blob = static_cast<std::uint32_t>(blobs_.size());
+    piece.blob = blob;
   }
-  content_.blobs.push_back({staged->id(), content_.literal.size()});
   content_.literal = std::string();
-  blobs_.push_back(std::move(staged));
   co_return Result<void>();
 }
 
-KvMessageWriter::KvMessageWriter(blob::Store& store, std::uint64_t octets_max)
-    : message_(new KvStagedMessage(store)), octets_max_(octets_max) {
-  message_->raw_.assign(KvStagedMessage::headroom, '\0');
-}
-
 Task<Result<void>> KvMessageWriter::write(std::string_view piece, Context) {
-  if (message_->octets() + piece.size() > octets_max_) co_return fail(ErrorKind::too_large, "message too large");
-  message_->raw_.append(piece);
+  KvStagedMessage& message = *message_;
+  if (piece.size() > message.core_.options.message_octets_max - message.octets_) {
+    co_return fail(ErrorKind::too_large, "message too large");
+  }
+  message.octets_ += piece.size();
+  if (!message.spool_ && message.octets_ > message.core_.options.spool_octets_min) {
+    KM_CO_TRY(message.spool_, message.core_.blobs.create_spool());
+    KM_CO_CHECK(message.spool_->write(std::exchange(message.raw_, {})));
+  }
+  if (message.spool_) co_return message.spool_->write(piece);
+  message.raw_.append(piece);
   co_return Result<void>();
 }
 

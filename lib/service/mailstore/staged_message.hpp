@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
 //
-// A message taken in: parsed, its attachments decoded and staged as blobs, all before any operation runs.
+// A message taken in: parsed, its attachments decoded and staged as blobs, all before any operation runs. A long one goes
+// to storage as it comes, and is taken apart when it is whole, when StagingRoom has memory for it.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,7 @@
 #include "keystonemail/mailstore/mailstore.hpp"
 #include "service/mailstore/content.hpp"
 #include "service/mailstore/rows.hpp"
-#include "service/mailstore/sip_hash.hpp"
+#include "service/mailstore/store_core.hpp"
 
 namespace keystonemail::service {
 
@@ -39,12 +40,21 @@ struct PreparedEmail {
   std::array<std::uint64_t, thread_hashes_max> hashes{};
 };
 
+// What a parse gives for the rows of an email.
+struct Findings {
+  std::string summary;
+  std::uint32_t subject = 0;
+  std::uint8_t hash_count = 0;
+  std::array<std::uint64_t, thread_hashes_max> hashes{};
+};
+
+// Memory: the message while it is not longer than MailStoreOptions::spool_octets_min; of a longer one what is found in it.
 class KvStagedMessage final : public mailstore::StagedMessage {
  public:
-  [[nodiscard]] std::uint64_t octets() const noexcept override { return raw_.size() - headroom; }
+  [[nodiscard]] std::uint64_t octets() const noexcept override { return octets_; }
 
-  // The email that `prefix` and this message make.
-  [[nodiscard]] PreparedEmail prepare(std::string_view prefix, const SipKey& key);
+  // The email that `prefix` and this message make. Errors: unavailable, cancelled.
+  [[nodiscard]] Task<Result<PreparedEmail>> prepare(std::string_view prefix, Context context);
   // The content alone, for the queue.
   [[nodiscard]] std::string content_record(std::string_view prefix) const;
   [[nodiscard]] const std::vector<std::shared_ptr<blob::Staged>>& blobs() const noexcept { return blobs_; }
@@ -53,37 +63,34 @@ class KvStagedMessage final : public mailstore::StagedMessage {
 
  private:
   friend class KvMessageWriter;
-  static constexpr std::size_t headroom = 2048;           // before the message in raw_, for prefixes
+  explicit KvStagedMessage(StoreCore& core) : core_(core) {}
 
-  explicit KvStagedMessage(blob::Store& store) : store_(store) {}
   [[nodiscard]] Task<Result<void>> stage(Context context);
+  [[nodiscard]] Task<Result<void>> stage_text(std::string_view text, Context context);
   [[nodiscard]] Task<Result<void>> stage_attachment(std::string_view body, std::uint64_t offset, Context context);
-  [[nodiscard]] std::string_view raw() const noexcept { return std::string_view(raw_).substr(headroom); }
+  [[nodiscard]] Task<Result<void>> stage_blob(std::string_view content, Context context);
+  void cut_out_attachments(std::string_view text);
   [[nodiscard]] Content content_with(std::string_view prefix) const;
-  void summarise(std::string_view whole, const SipKey& key);
+  [[nodiscard]] Task<Result<Findings>> find(std::string_view prefix, Context context);
 
-  blob::Store& store_;
-  std::string raw_;                                       // headroom, then the message
+  StoreCore& core_;
+  std::uint64_t octets_ = 0;
+  std::string raw_;                                       // the message, unless it is in spool_
+  std::unique_ptr<blob::Spool> spool_;                    // of a long message
   Content content_;                                       // of the message without prefix
   std::vector<std::shared_ptr<blob::Staged>> blobs_;      // content_.blobs, staged
-  // What the last prefix gave, for recipients whose prefix cannot make a difference.
-  std::optional<std::size_t> summarised_prefix_octets_;
-  bool summary_is_of_trace_ = false;
-  std::string summary_;
-  std::uint32_t subject_ = 0;
-  std::uint8_t hash_count_ = 0;
-  std::array<std::uint64_t, thread_hashes_max> hashes_{};
+  std::optional<Findings> plain_;                         // of the message without prefix, once it was parsed
+  bool takes_trace_ = false;                              // mime::takes_trace() of it
 };
 
 class KvMessageWriter final : public mailstore::MessageWriter {
  public:
-  KvMessageWriter(blob::Store& store, std::uint64_t octets_max);
+  explicit KvMessageWriter(StoreCore& core) : message_(new KvStagedMessage(core)) {}
   Task<Result<void>> write(std::string_view piece, Context context) override;
   Task<Result<std::unique_ptr<mailstore::StagedMessage>>> finish(Context context) override;
 
  private:
   std::unique_ptr<KvStagedMessage> message_;
-  std::uint64_t octets_max_;
 };
 
 }  // namespace keystonemail::service

@@ -16,6 +16,7 @@
 #include "service/mailstore/notifier.hpp"
 #include "service/mailstore/rows.hpp"
 #include "service/mailstore/sip_hash.hpp"
+#include "service/mailstore/staging_room.hpp"
 #include "service/mailstore/tables.hpp"
 
 namespace keystonemail::service {
@@ -29,11 +30,14 @@ struct StoreCore {
   MailStoreOptions options;
   SipKey sip_key;
   Notifier notifier;
-  MailboxCache cache;
+  MailboxCache<MailboxListing> listings;
+  MailboxCache<MailboxUidList> uid_lists;
+  StagingRoom staging;
 
   StoreCore(kv::Store& store, blob::Store& blob_store, MailStoreOptions given, SipKey key)
       : kv(store), blobs(blob_store), tables(MailTables::from(given.first_table)), options(given), sip_key(key),
-        cache(given.cache_octets_max) {}
+        listings(given.cache_octets_max / 8 * 7), uid_lists(given.cache_octets_max / 8),
+        staging(given.staging_octets_max) {}
 
   [[nodiscard]] kv::TransactOptions adds() const noexcept { return {kv::Growth::adds, blobs.barrier()}; }
   [[nodiscard]] static kv::TransactOptions frees() noexcept { return {kv::Growth::frees, nullptr}; }

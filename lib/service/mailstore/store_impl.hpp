@@ -41,6 +41,7 @@ class StoreImpl final : public KvMailStore {
                                                                 Context context) override;
   Answer<std::vector<std::string>> keyword_names(AccountId account, Context context) override;
 
+  Answer<mailstore::MailboxUids> uids(AccountId account, MailboxId mailbox, Context context) override;
   Answer<std::vector<mailstore::MessageRow>> messages(AccountId account, MailboxId mailbox, mailstore::UidRange uids,
                                                       ModSeq since, Context context) override;
   Answer<std::vector<Uid>> expunged(AccountId account, MailboxId mailbox, ModSeq since, Context context) override;

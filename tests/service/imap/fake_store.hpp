@@ -136,6 +136,18 @@ class FakeStore final : public MailStore {
     co_return accounts_.at(account).keywords;
   }
 
+  Task<Result<MailboxUids>> uids(AccountId account, MailboxId mailbox, Context) override {
+    ++calls;
+    Box* box = find(account, mailbox);
+    if (box == nullptr) co_return fail(ErrorKind::not_found);
+    MailboxUids all{box->info.uid_validity, box->info.uid_next, box->info.highest_modseq, 0, {}};
+    for (auto& [uid, row] : box->rows) {
+      if (all.uids.empty() || all.uids.back().last + 1 != uid) all.uids.push_back({uid, uid});
+      all.uids.back().last = uid;
+      if (all.first_unseen == 0 && !row.keywords.has(SystemKeyword::seen)) all.first_unseen = uid;
+    }
+    co_return all;
+  }
   Task<Result<std::vector<MessageRow>>> messages(AccountId account, MailboxId mailbox, UidRange uids, ModSeq since,
                                                  Context) override {
     ++calls;

@@ -33,8 +33,7 @@ struct Fixture {
     REQUIRE(loop.run_until(store.append(account, view.id, fresh, context)));
   }
   void open() {
-    const auto mailbox = loop.run_until(store.mailbox(account, view.id, context));
-    REQUIRE(loop.run_until(load(store, account, view, *mailbox, context)));
+    REQUIRE(loop.run_until(load(store, account, view, context)));
   }
   mailstore::ModSeq flag(std::vector<Uid> uids, bool deleted = false) {
     mailstore::FlagChange change;

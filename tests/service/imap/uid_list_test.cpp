@@ -50,6 +50,17 @@ TEST_CASE("uid list: what is removed gives its old sequence numbers and the rest
   CHECK_FALSE(list.sequence_of(4));
 }
 
+TEST_CASE("uid list: ranges make the list that appending makes, also where two of them touch") {
+  const std::vector<UidRange> ranges{{3, 5}, {6, 6}, {9, 9}, {20, 21}};
+  const UidList list(ranges);
+  CHECK(list.size() == 7);
+  CHECK(list.last() == 21);
+  CHECK(list.uid_of(4) == 6);
+  CHECK(list.sequence_of(20) == 6U);
+  CHECK(list.ranges().size() == 3);
+  CHECK(UidList(std::span<const UidRange>()).size() == 0);
+}
+
 TEST_CASE("uid list: a hundred thousand messages in the worst order take at most a mebibyte") {
   UidList list;
   for (Uid uid = 1; uid <= 200'000; uid += 2) list.append(uid);

@@ -171,10 +171,27 @@ class Run {
     CHECK(m.unseen == unseen);
     CHECK(m.deleted == deleted);
     CHECK(m.uid_next == model_.uid_next[mailbox]);
+    compare_uids(mailbox, rows, m);
     if (!rows.empty()) {
       const auto& row = rows[random_.below(rows.size())];
       REQUIRE(d_->read(row.email) == model_.octets[static_cast<std::uint64_t>(row.email)]);
     }
+  }
+
+  void compare_uids(int mailbox, const std::vector<mailstore::MessageRow>& rows, const mailstore::Mailbox& m) {
+    const auto there = d_->must(d_->store.uids(d_->account, id(mailbox), d_->context()));
+    CHECK(there.uid_validity == m.uid_validity);
+    CHECK(there.uid_next == m.uid_next);
+    CHECK(there.highest_modseq == m.highest_modseq);
+    const auto unseen = std::ranges::find_if(rows, [](const auto& row) { return !row.keywords.has(SystemKeyword::seen); });
+    REQUIRE(there.first_unseen == (unseen == rows.end() ? 0 : unseen->uid));
+    MailDriver::Uids listed, expected;
+    for (std::size_t i = 0; i < there.uids.size(); ++i) {
+      if (i > 0) REQUIRE(there.uids[i].first > there.uids[i - 1].last + 1);
+      for (auto uid = there.uids[i].first; uid <= there.uids[i].last; ++uid) listed.push_back(uid);
+    }
+    for (const auto& row : rows) expected.push_back(row.uid);
+    REQUIRE(listed == expected);
   }
 
   void follow(int mailbox) {

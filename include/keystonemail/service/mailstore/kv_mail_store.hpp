@@ -5,8 +5,9 @@
 // lib/service/mailstore/FORMAT.md.
 //
 // Ownership: borrows the kv store, the blob store and the Random, which outlive it; it outlives its tasks, readers and
-//   subscriptions. Threads: any. Errors: those of the port. Limits: memory beyond that of calls in flight is
-//   MailStoreOptions::cache_octets_max.
+//   subscriptions. Threads: any. Errors: those of the port. Limits: a message being written or staged holds
+//   spool_octets_min at most, and all of them together staging_octets_max more; beyond that of calls in flight memory is
+//   cache_octets_max (MailStoreOptions).
 #pragma once
 
 #include <cstddef>
@@ -33,7 +34,9 @@ struct StoreCore;
 struct MailStoreOptions {
   kv::Table first_table{};                          // of mail_store_tables(), which the kv store has in that order
   std::uint64_t message_octets_max = 50ULL << 20;   // a message beyond it is too_large
-  std::size_t cache_octets_max = std::size_t{64} << 20;   // of mailbox listings kept in memory
+  std::size_t spool_octets_min = 2U << 20;          // a longer message is laid aside on storage as it comes
+  std::size_t staging_octets_max = std::size_t{128} << 20;  // for taking such messages apart; one alone may take more
+  std::size_t cache_octets_max = std::size_t{64} << 20;   // of listings and UIDs of mailboxes kept in memory
   std::uint32_t log_rows_max = 10'000;              // changes remembered for each mailbox; older ones cost a full listing
 };
 

@@ -17,7 +17,7 @@ namespace {
 using engine::NumberRange;
 using engine::ResponseCode;
 
-void write_state(Session& session, const mailstore::Mailbox& mailbox, Sequence first_unseen) {
+void write_state(Session& session, const mailstore::Mailbox& mailbox, const Loaded& loaded) {
   auto& out = session.out();
   const MailboxView& view = *session.view();
   const auto ok_with = [&](const ResponseCode& code, std::string_view text) { out.status(engine::StatusKind::ok, code, text); };
@@ -27,17 +27,19 @@ void write_state(Session& session, const mailstore::Mailbox& mailbox, Sequence f
           view.read_only ? "No permanent flags here" : "Flags permitted");
   out.exists(view.uids.size());
   out.recent(0);
-  if (first_unseen != 0 && !session.features().imap4rev2) ok_with(ResponseCode::unseen(first_unseen), "First unseen");
-  ok_with(ResponseCode::uid_validity(mailbox.uid_validity), "UIDs valid");
-  ok_with(ResponseCode::uid_next(mailbox.uid_next), "Predicted next UID");
-  ok_with(ResponseCode::highest_modseq(mailbox.highest_modseq), "Highest");
+  if (loaded.first_unseen != 0 && !session.features().imap4rev2) {
+    ok_with(ResponseCode::unseen(loaded.first_unseen), "First unseen");
+  }
+  ok_with(ResponseCode::uid_validity(view.uid_validity), "UIDs valid");
+  ok_with(ResponseCode::uid_next(loaded.uid_next), "Predicted next UID");
+  ok_with(ResponseCode::highest_modseq(view.changes_told), "Highest");
   ok_with(ResponseCode::mailbox_id(object_id(mailbox.id)), "Id of this mailbox");
   if (session.features().imap4rev2) out.list({.separator = mailstore::limits::hierarchy_separator, .mailbox = mailbox.path});
 }
 
 // The UIDs that the client knows: those it says, or all that there can be.
-std::vector<NumberRange> known_uids(const engine::ResyncParameters& resync, const mailstore::Mailbox& mailbox) {
-  const Uid last = mailbox.uid_next - 1;
+std::vector<NumberRange> known_uids(const engine::ResyncParameters& resync, Uid uid_next) {
+  const Uid last = uid_next - 1;
   if (resync.known_uids) return resync.known_uids->resolve(last);
   return last == 0 ? std::vector<NumberRange>{} : std::vector<NumberRange>{{1, last}};
 }
@@ -64,10 +66,10 @@ std::vector<Uid> missing(const MailboxView& view, const engine::ResyncParameters
 }
 
 // RFC 7162 §3.2.5.1: what went and what changed since the client was last here.
-Task<Result<void>> resync(Session& session, const mailstore::Mailbox& mailbox, const engine::ResyncParameters& resync) {
-  if (resync.uid_validity != mailbox.uid_validity) co_return {};
-  const auto known = known_uids(resync, mailbox);
+Task<Result<void>> resync(Session& session, Uid uid_next, const engine::ResyncParameters& resync) {
   MailboxView& view = *session.view();
+  if (resync.uid_validity != view.uid_validity) co_return {};
+  const auto known = known_uids(resync, uid_next);
   auto gone = co_await session.store().expunged(session.account(), view.id, resync.modseq, session.working());
   if (!gone && gone.error().kind() != ErrorKind::not_found) co_return std::unexpected(gone.error());
   if (!gone) gone = missing(view, resync, known);
@@ -89,12 +91,11 @@ Task<Result<void>> open(Session& session, const engine::Select& command) {
   KM_CO_CHECK(co_await session.keywords().refresh(session.store(), session.account(), session.working()));
   auto view = std::make_unique<MailboxView>();
   view->id = mailbox.id;
-  view->uid_validity = mailbox.uid_validity;
   view->read_only = command.access == engine::AccessMode::read_only;
-  KM_CO_TRY(const Sequence first_unseen, co_await load(session.store(), session.account(), *view, mailbox, session.working()));
+  KM_CO_TRY(const Loaded loaded, co_await load(session.store(), session.account(), *view, session.working()));
   session.set_view(std::move(view));
-  write_state(session, mailbox, first_unseen);
-  if (command.resync) KM_CO_CHECK(co_await resync(session, mailbox, *command.resync));
+  write_state(session, mailbox, loaded);
+  if (command.resync) KM_CO_CHECK(co_await resync(session, loaded.uid_next, *command.resync));
   co_return {};
 }
 
