@@ -6,6 +6,8 @@ import ssl
 
 
 class Imap:
+    buffer = bytearray(1 << 20)  # what drain() lets go by; one thread at a time
+
     def __init__(self, port, login=None, password=None, tls=False):
         self.socket = socket.create_connection(('127.0.0.1', port), timeout=300)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -44,6 +46,22 @@ class Imap:
         if not last.startswith(tag + b' OK'):
             raise RuntimeError(repr(last[:300]))
         return out
+
+    def drain(self, text):
+        """A command whose answer is only let go by, as gathering it would cost more than serving it: its octets."""
+        tag = self.send(text)
+        octets, tail, buffer = 0, b'', Imap.buffer
+        while True:
+            got = self.socket.recv_into(buffer)
+            if got == 0:
+                raise EOFError('the server closed: ' + repr(tail))
+            octets += got
+            tail = (tail + buffer[max(got - 256, 0):got])[-256:]
+            last = tail[tail.rfind(b'\r\n', 0, len(tail) - 2) + 2 if b'\r\n' in tail[:-2] else 0:]
+            if tail.endswith(b'\r\n') and last.startswith(tag + b' '):
+                if not last.startswith(tag + b' OK'):
+                    raise RuntimeError(repr(last))
+                return octets
 
     def command(self, text):
         return self.finish(self.send(text))

@@ -3,7 +3,9 @@
 # Copyright the Keystone Mail authors
 """Keystone Mail against Debian's Postfix and Dovecot on this machine, in one run.
 
-    tests/bench/run.py BUILD_DIR [--quick] [rows...]      rows: smtp lmtp imap select login start idle disk (default: all)
+    tests/bench/run.py [BUILD_DIR] [--quick] [rows...]    rows: smtp lmtp imap select login start idle disk large (default: all)
+
+BUILD_DIR is build/bench unless said, and is configured when it is not there.
 
 Both sides keep their data under /var/tmp and sync as they do by default; loopback, no TLS, 32 connections, 10 users.
 Needs root (Postfix does), strace, and installs the peers when they are missing. Judges nothing: prints a table.
@@ -30,7 +32,7 @@ from imap_client import Imap  # noqa: E402
 
 USERS, CONNECTIONS, PASSWORD = 10, 32, 'a long enough password'
 LISTENERS = [('smtp', 'none', False), ('lmtp', 'none', False), ('imap', 'none', True), ('imaps', 'implicit', False)]
-ROWS = ['smtp', 'lmtp', 'imap', 'select', 'login', 'start', 'idle', 'disk']
+ROWS = ['smtp', 'lmtp', 'imap', 'select', 'login', 'start', 'idle', 'disk', 'large']
 table = []
 
 
@@ -188,7 +190,7 @@ def imap_rows(sides):
         def measure(side):
             client = side.client(0)
             client.command('SELECT INBOX')
-            best = timed(lambda: client.command(f'FETCH 1:{count} ({items})'))
+            best = timed(lambda: client.drain(f'FETCH 1:{count} ({items})'))
             client.close()
             return best
         return measure
@@ -198,7 +200,7 @@ def imap_rows(sides):
     def store(side):
         client = side.client(0)
         client.command('SELECT INBOX')
-        best = min(timed(lambda f=flag: client.command(f'STORE 1:10000 +FLAGS.SILENT ({f})'), 1)
+        best = min(timed(lambda f=flag: client.drain(f'STORE 1:10000 +FLAGS.SILENT ({f})'), 1)
                    for flag in ('\\Seen', '\\Flagged', '\\Answered'))
         client.close()
         return best
@@ -214,8 +216,10 @@ def imap_rows(sides):
     def bodies(side):
         client = side.client(1)
         client.command('SELECT INBOX')
-        size = len(client.command('FETCH 1:64 BODY.PEEK[]'))
-        return size / timed(lambda: client.command('FETCH 1:64 BODY.PEEK[]')) / 1e6
+        size = client.drain('FETCH 1:64 BODY.PEEK[]')
+        best = timed(lambda: client.drain('FETCH 1:64 BODY.PEEK[]'))
+        client.close()
+        return size / best / 1e6
     row('FETCH BODY[] of 1 MiB messages', *(bodies(side) for side in sides.values()), '>= 1.5x', unit='MB/s')
     small = corpus.small(1)[0]
 
@@ -242,9 +246,9 @@ def imap_rows(sides):
 def select_rows(sides):
     def new_session(side):
         best = None
-        for _ in range(5):
+        for _ in range(10):
             client = side.client(0)
-            took = timed(lambda: client.command('SELECT INBOX'), 1)
+            took = timed(lambda: client.drain('SELECT INBOX'), 1)
             best = took if best is None else min(best, took)
             client.close()
         return best
@@ -252,7 +256,7 @@ def select_rows(sides):
     def again(side):
         client = side.client(0)
         client.command('SELECT INBOX')
-        best = timed(lambda: client.command('SELECT INBOX'), 5)
+        best = timed(lambda: client.drain('SELECT INBOX'), 20)
         client.close()
         return best
     compare(f'SELECT of {LARGE:,}, new session', sides, new_session)
@@ -339,6 +343,25 @@ def disk_rows(sides):
             unit='octets for one delivered')
 
 
+def large_rows(sides):
+    """Every session sends a large message at the same pace, so that all are under way at once."""
+    folder = ROOT / 'large'
+    folder.mkdir()
+    with keystone.Server(PROGRAM, LISTENERS, folder=folder) as server:
+        for i in range(USERS):
+            server.add_account(f'user{i}@example.test', PASSWORD)
+        server.start()
+        time.sleep(1)
+        before, sessions, octets = memory(server.process.pid), 8 if QUICK else 32, 50 << 20
+        start = time.monotonic()
+        subprocess.run([str(LOAD), str(server.port('smtp')), str(sessions), str(sessions), str(octets - 2048), str(USERS)], check=True,
+                       stdout=subprocess.DEVNULL)
+        took = time.monotonic() - start
+        row(f'memory of {sessions} sessions that send 50 MiB each', (memory(server.process.pid, 'VmHWM') - before) / 2**20, None,
+            '', smaller=True, unit='MiB peak RSS')
+        row(f'{sessions} messages of 50 MiB', sessions * octets / took / 1e6, None, '', unit='MB/s')
+
+
 def disk_octets(folder):
     return sum(path.stat().st_blocks * 512 for path in pathlib.Path(folder).rglob('*') if path.is_file())
 
@@ -372,18 +395,22 @@ def main():
     finally:
         for side in sides.values():
             side.stop()
-    for name, measure in (('start', start_rows), ('idle', idle_rows), ('disk', disk_rows)):
+    for name, measure in (('start', start_rows), ('idle', idle_rows), ('disk', disk_rows), ('large', large_rows)):
         if name in rows:
             measure(sides)
 
 
 if __name__ == '__main__':
-    WORDS = [word for word in sys.argv[2:] if not word.startswith('--')]
-    if len(sys.argv) < 2 or set(WORDS) - set(ROWS):
-        sys.exit(__doc__)
+    GIVEN = [word for word in sys.argv[1:] if not word.startswith('--')]
+    BUILD = pathlib.Path(GIVEN.pop(0) if GIVEN and GIVEN[0] not in ROWS else HERE.parent.parent / 'build' / 'bench').resolve()
+    WORDS = GIVEN
     QUICK = '--quick' in sys.argv
+    if set(WORDS) - set(ROWS) or set(sys.argv[1:]) & {'-h', '--help'}:
+        sys.exit(__doc__)
     LARGE = 20_000 if QUICK else 100_000
-    BUILD = pathlib.Path(sys.argv[1]).resolve()
+    if not (BUILD / 'build.ninja').exists():
+        subprocess.run(['meson', 'setup', str(BUILD), '-Dbuildtype=release', '-Doptimization=2'], check=True,
+                       cwd=HERE.parent.parent, stdout=subprocess.DEVNULL)
     subprocess.run(['ninja', '-C', str(BUILD), '-j2', 'host/keystone-mail', 'tests/bench/smtp_load'], check=True,
                    stdout=subprocess.DEVNULL)
     PROGRAM, LOAD = BUILD / 'host' / 'keystone-mail', BUILD / 'tests' / 'bench' / 'smtp_load'
