@@ -204,6 +204,12 @@ def test_links():
         check(f'{page.relative_to(ROOT)}: its links lead somewhere', not dead, dead)
 
 
+def test_packages():
+    quickstart = re.search(r'^packages=\((.*?)\)', (ROOT / 'host/quickstart').read_text(), re.M | re.S)[1].split()
+    installed = re.search(r'apt-get install -y (.*)', (DOCS / 'install.md').read_text())[1].split()
+    check('install.md and host/quickstart install the same packages', set(quickstart) == set(installed), set(quickstart) ^ set(installed))
+
+
 def test_configuration_page():
     check('configuration.md is what --write would make of it', (DOCS / 'configuration.md').read_text() == configuration_page())
     listed = set(re.findall(r'\]\(([a-z-]+\.md)\)', (DOCS / 'README.md').read_text()))
@@ -214,6 +220,7 @@ if sys.argv[2:] == ['--write']:
     (DOCS / 'configuration.md').write_text(configuration_page())
     sys.exit(0)
 test_configuration_page()
+test_packages()
 test_links()
 test_keys()
 test_mentions()
