@@ -68,3 +68,23 @@ TEST_CASE("connection limits: a flood of addresses does not grow memory without 
   }
   CHECK(limits.connections() == 1);
 }
+
+TEST_CASE("connection limits: other ceilings hold for connections to come, and those there give their places back") {
+  ConnectionLimits limits({.per_address_max = 2});
+  auto first = limits.admit(peer, Instant{});
+  auto second = limits.admit(peer, Instant{});
+  REQUIRE((first && second));
+  CHECK_FALSE(limits.admit(peer, Instant{}));
+  limits.set_options({.per_address_max = 3});
+  CHECK(limits.admit(peer, Instant{}));
+  limits.set_options({.per_address_max = 1, .trusted = {{peer, 32}}});
+  CHECK(limits.is_trusted(peer));
+  auto trusted = limits.admit(peer, Instant{});
+  CHECK(trusted);
+  CHECK(limits.connections() == 3);
+  first = fail(ErrorKind::cancelled);
+  second = fail(ErrorKind::cancelled);
+  limits.set_options({.per_address_max = 1});
+  CHECK(limits.connections() == 1);
+  CHECK(limits.admit(peer, Instant{}));
+}

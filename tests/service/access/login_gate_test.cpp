@@ -85,3 +85,25 @@ TEST_CASE("login gate: a spray from ten thousand addresses stays within its memo
   }
   CHECK(gate.bans(start).size() <= 500);
 }
+
+TEST_CASE("login gate: the failure that was one too many names the ban it made, once") {
+  LoginGate gate({});
+  for (int i = 0; i < 10; ++i) CHECK(gate.failed(attacker, "a@example.test", start).empty());
+  const auto made = gate.failed(attacker, "a@example.test", start);
+  REQUIRE(made.size() == 1);
+  CHECK(made[0].network.to_string() == "198.51.100.7/32");
+  CHECK(made[0].until == start + 1h);
+  CHECK(made[0].count == 1);
+  CHECK(gate.failed(attacker, "a@example.test", start).empty());
+}
+
+TEST_CASE("login gate: an address that becomes trusted is let in, and counted again when it is no more") {
+  LoginGate gate({});
+  fail_times(gate, attacker, 11);
+  CHECK(gate.is_banned(attacker, start));
+  gate.set_trusted({{attacker, 32}});
+  CHECK_FALSE(gate.is_banned(attacker, start));
+  CHECK(gate.failed(attacker, "a@example.test", start).empty());
+  gate.set_trusted({});
+  CHECK(gate.is_banned(attacker, start));
+}
