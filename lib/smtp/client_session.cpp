@@ -174,7 +174,11 @@ void ClientSession::take_reply() {
   if (reply.code == 421 && (expected_.empty() || expected_.front().what != Expect::quit)) {
     return close({ClientCloseReason::refused, std::nullopt, reply});
   }
-  if (expected_.empty()) return fail(ServerFault::unexpected_reply);
+  if (expected_.empty()) {
+    // Nothing was asked. A refusal in the middle of a message is one all the same; anything good is not to be believed.
+    if (body_open_ && !reply.positive()) mail_refused_ = reply;
+    return fail(ServerFault::unexpected_reply);
+  }
   const Expected expected = expected_.front();
   expected_.pop_front();
   // A 3yz asks for more (RFC 5321 §4.2.1), and only these two commands have more to give. Anywhere else it must not pass

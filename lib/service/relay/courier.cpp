@@ -15,6 +15,7 @@ namespace keystonemail::relay {
 namespace {
 
 constexpr auto quit_time_max = std::chrono::seconds(10);
+constexpr auto early_reply_poll = std::chrono::milliseconds(1);
 
 smtp::TlsPolicy policy_for(RouteTls tls, bool have_context) {
   switch (tls) {
@@ -82,7 +83,9 @@ Task<std::optional<HostFailure>> Courier::greet(Context context) {
     const auto secured = co_await start_tls(transport::TlsStart::upgrade);
     if (!secured) {
       const std::string why = secured.error().detail().empty() ? secured.error().describe() : secured.error().detail();
-      HostFailure failure{.reply = {454, {4, 7, 5}, "TLS with " + target_.host.to_string() + " failed: " + why}, .host = {}, .handshake = true};
+      // Octets between STARTTLS and the handshake are an injection (attack A4): what follows in the clear is not to be trusted.
+      const bool injected = secured.error().kind() == ErrorKind::denied;
+      HostFailure failure{.reply = {454, {4, 7, 5}, "TLS with " + target_.host.to_string() + " failed: " + why}, .host = {}, .handshake = !injected};
       co_return failure;
     }
   }
@@ -237,9 +240,24 @@ Task<bool> Courier::give_message(Letter& letter, std::uint64_t& offset) {
   const auto piece = co_await letter.read(offset, working());
   if (!piece) co_return false;
   offset += piece->size();
+  const bool last = offset >= letter.octets() || piece->empty();
+  // A server that answers a large message before its end has not read it to there, so the end must not be sent.
+  if (last && offset > piece->size()) co_await hear_early_reply();
   if (!piece->empty()) engine_.give_message(*piece, now());
-  if (offset >= letter.octets() || piece->empty()) engine_.end_message(now());
+  if (last) engine_.end_message(now());
   co_return true;
+}
+
+Task<void> Courier::hear_early_reply() {
+  const Context brief = working().until(now() + early_reply_poll);
+  const auto got = co_await stream_->read(brief);
+  if (!got) co_return;
+  for (std::string_view input = *got; !input.empty();) {
+    const std::size_t taken = engine_.receive(input, now());
+    if (taken == 0) co_return;  // it has made up its mind
+    stream_->consume(taken);
+    input.remove_prefix(taken);
+  }
 }
 
 std::vector<Outcome> Courier::outcomes_of(std::vector<smtp::Reply> replies) {

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <variant>
 #include <vector>
@@ -37,6 +38,7 @@ struct CourierServices {
   transport::Connector& connector;
   Random& random;
   std::shared_ptr<const tls::ClientContext> tls;
+  std::stop_token hurry;            // asked when even a transaction under way must end
 };
 
 struct CourierTarget {
@@ -81,12 +83,13 @@ class Courier {
   [[nodiscard]] Task<Result<void>> start_tls(transport::TlsStart start);
   [[nodiscard]] Task<smtp::ClientEvent> next(Context context);
   [[nodiscard]] Task<bool> give_message(Letter& letter, std::uint64_t& offset);
+  [[nodiscard]] Task<void> hear_early_reply();
   [[nodiscard]] Task<std::optional<Outcome>> prepare(Consignment& consignment);
   [[nodiscard]] HostFailure failure_of(const smtp::ClientClosed& closed) const;
   [[nodiscard]] std::vector<Outcome> outcomes_of(std::vector<smtp::Reply> replies);
   [[nodiscard]] Instant now() const noexcept { return context_.executor->now(); }
   // For what must not be left half done.
-  [[nodiscard]] Context working() const { return context_.with_stop({}); }
+  [[nodiscard]] Context working() const { return context_.with_stop(services_.hurry); }
 
   const CourierServices& services_;
   CourierTarget target_;

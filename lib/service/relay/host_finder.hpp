@@ -16,8 +16,10 @@ namespace keystonemail::relay {
 // Ownership: borrows both. Threads: its executor's.
 class HostFinder {
  public:
-  HostFinder(const Options& options, Services& services)
-      : options_(options), services_(services), courier_services_{options, services.connector, services.random, services.tls} {}
+  // Sessions break off when `hurry` is asked to stop.
+  HostFinder(const Options& options, Services& services, std::stop_token hurry)
+      : options_(options), services_(services),
+        courier_services_{options, services.connector, services.random, services.tls, std::move(hurry)} {}
 
   // Tries the hosts in their order and the addresses of each until one has a session ready (RFC 5321 §5.1). A failure is
   // permanent only when every host is permanently out of the question.

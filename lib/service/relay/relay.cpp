@@ -48,7 +48,9 @@ Task<void> Relay::State::run(Context given) {
   }
   subscription.reset();
   const Context working = context->with_stop({});
+  const Instant end = context->executor->now() + options.stop_grace;
   while (connections > 0 || unfinished > 0) {
+    if (context->executor->now() >= end) hurry.request_stop();
     for (auto& [name, destination] : destinations) {
       for (transport::Waiter* idle : destination->idle) idle->wake_later();
     }

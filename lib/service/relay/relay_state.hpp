@@ -23,7 +23,7 @@ namespace keystonemail::relay {
 
 struct Relay::State {
   State(Options given, Services with)
-      : options(std::move(given)), services(std::move(with)), clerk(options, services), finder(options, services) {}
+      : options(std::move(given)), services(std::move(with)), clerk(options, services), finder(options, services, hurry.get_token()) {}
 
   [[nodiscard]] Task<void> run(Context context);
   [[nodiscard]] Load load() const noexcept { return {active.size(), connections, destinations.size()}; }
@@ -65,6 +65,7 @@ struct Relay::State {
 
   Options options;
   Services services;
+  std::stop_source hurry;
   Clerk clerk;
   HostFinder finder;
   std::optional<Context> context;                    // of run()

@@ -53,3 +53,494 @@ TEST_CASE("relay: a refused recipient comes back to the sender in the commit tha
   CHECK(!has(reports[0], "carol"));
   CHECK(f.is_sound());
 }
+
+TEST_CASE("relay: recipients of one destination go together, those of others on their own") {
+  RelayFixture f;
+  auto& dest = f.peer("192.0.2.1");
+  auto& other = f.peer("192.0.2.2");
+  f.start();
+  f.send({"a@dest.test", "b@other.test", "c@DEST.test"});
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+  REQUIRE(dest.messages.size() == 1);
+  CHECK(dest.messages[0].recipients == std::vector<std::string>{"a@dest.test", "c@dest.test"});
+  CHECK(other.messages.size() == 1);
+}
+
+TEST_CASE("relay: several messages go over one connection, and never more connections than it may have") {
+  RelayFixture f;
+  auto& peer = f.peer();
+  peer.script.delay = 50ms;
+  f.options.connections_per_destination_max = 3;
+  f.options.messages_per_connection_max = 10;
+  for (int i = 0; i < 60; ++i) f.send();
+  f.start();
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 300s));
+  CHECK(peer.messages.size() == 60);
+  CHECK(peer.open_max <= 3);
+  CHECK(peer.connections >= 6);   // ten messages each
+  CHECK(peer.connections <= 12);
+}
+
+TEST_CASE("relay: a connection that the server closed while it was idle costs no attempt") {
+  RelayFixture f;
+  auto& peer = f.peer();
+  peer.script.closes_after_message = true;
+  for (int i = 0; i < 3; ++i) f.send();
+  f.start();
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 20s));
+  CHECK(peer.messages.size() == 3);
+  CHECK(peer.connections == 3);
+}
+
+TEST_CASE("relay: a destination that failed is left alone, by messages that come later as well") {
+  RelayFixture f;
+  f.start();
+  const auto first = f.send();
+  REQUIRE(f.until([&] { return f.entry(first)->recipients[0].attempts == 1; }, 60s));
+  const std::size_t tried = f.network.tried.size();
+  const auto second = f.send();
+  f.loop.advance(30s);
+  CHECK(f.network.tried.size() == tried);
+  CHECK(f.entry(second)->recipients[0].attempts == 0);
+  CHECK(has(f.entry(second)->recipients[0].last_reply, "4.4.1"));
+  auto& peer = f.peer();
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 600s));
+  CHECK(peer.messages.size() == 2);
+}
+
+TEST_CASE("relay: it goes on trying by the schedule, tells of the delay once, and gives up in the end") {
+  RelayFixture f;
+  f.options.retry.jitter_percent = 0;
+  f.options.destination_wait_max = 24h;
+  f.start();
+  const WallTime begin = f.loop.wall_now();
+  const auto id = f.send();
+  f.loop.advance(4h + 30min);
+  REQUIRE(f.entry(id).has_value());
+  CHECK(f.entry(id)->recipients[0].delay_told);
+  CHECK(f.reports().size() == 1);
+  CHECK(has(f.reports()[0], "Action: delayed"));
+  CHECK(has(f.reports()[0], "Will-Retry-Until:"));
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 7 * 24h));
+  CHECK(f.loop.wall_now() - begin >= 5 * 24h);
+  CHECK(f.loop.wall_now() - begin <= 5 * 24h + 1min);
+  CHECK(f.reports().size() == 2);
+  CHECK(has(f.reports()[1], "Action: failed\r\nStatus: 5.4.7\r\n"));
+  // 5, 10, 20, 40 minutes, 1, 2, 4 hours, then every 8, and once at the end.
+  CHECK(f.network.tried.size() >= 20);
+  CHECK(f.network.tried.size() <= 24);
+  CHECK(f.is_sound());
+}
+
+TEST_CASE("relay: a report that cannot be delivered is given up within a day, and nobody is told of it (E3)") {
+  RelayFixture f;
+  f.start();
+  RelayFixture::Mail mail;
+  mail.from = "";
+  const auto id = f.send(std::move(mail));
+  f.loop.advance(23h);
+  CHECK(f.entry(id).has_value());
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 2h));
+  CHECK(f.reports().empty());
+  CHECK(f.is_sound());
+}
+
+TEST_CASE("relay: the report for a sender elsewhere is queued for it, from the null sender") {
+  RelayFixture f;
+  auto& dest = f.peer("192.0.2.1");
+  auto& other = f.peer("192.0.2.2");
+  dest.script.replies["bob@dest.test"] = "550 5.1.1 No such user";
+  f.start();
+  RelayFixture::Mail mail;
+  mail.from = "zoe@other.test";
+  f.send(std::move(mail));
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+  REQUIRE(other.messages.size() == 1);
+  CHECK(other.messages[0].sender.empty());
+  CHECK(other.messages[0].recipients == std::vector<std::string>{"zoe@other.test"});
+  CHECK(has(other.messages[0].text, "Action: failed"));
+  CHECK(has(other.messages[0].recipient_lines[0], "NOTIFY=NEVER"));
+}
+
+TEST_CASE("relay: NOTIFY, RET and ENVID are honoured, and passed on to those who can (RFC 3461)") {
+  RelayFixture f;
+  auto& peer = f.peer();
+  f.start();
+  RelayFixture::Mail mail;
+  mail.notify = {.specified = true, .success = true, .failure = true};
+  mail.original = "rfc822;robert@elsewhere.test";
+  mail.envelope.envelope_id = "QQ+1";
+  mail.envelope.dsn_return = queue::DsnReturn::full;
+  SUBCASE("to a server with DSN: it notifies") {
+    f.send(mail);
+    REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+    CHECK(has(peer.messages[0].parameters, " RET=FULL ENVID=QQ+2B1"));
+    CHECK(has(peer.messages[0].recipient_lines[0], " NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;robert@elsewhere.test"));
+    CHECK(f.reports().empty());
+  }
+  SUBCASE("to a server without: we say that it was relayed") {
+    std::erase(peer.script.extensions, "DSN");
+    f.send(mail);
+    REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+    CHECK(!has(peer.messages[0].parameters, "RET"));
+    REQUIRE(f.reports().size() == 1);
+    CHECK(has(f.reports()[0], "Action: relayed"));
+    CHECK(has(f.reports()[0], "Original-Recipient: rfc822; robert@elsewhere.test\r\n"));
+    CHECK(has(f.reports()[0], "Original-Envelope-Id: QQ+1\r\n"));
+  }
+  SUBCASE("a failure brings the whole message back when that was asked for") {
+    peer.script.replies["bob@dest.test"] = "550 5.1.1 No";
+    f.send(mail);
+    REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+    REQUIRE(f.reports().size() == 1);
+    CHECK(has(f.reports()[0], "message/rfc822"));
+    CHECK(has(f.reports()[0], "\r\nHello.\r\n"));
+  }
+  SUBCASE("NEVER is never") {
+    mail.notify = {.specified = true, .never = true};
+    peer.script.replies["bob@dest.test"] = "550 5.1.1 No";
+    f.send(mail);
+    REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+    CHECK(f.reports().empty());
+  }
+}
+
+TEST_CASE("relay: when nobody can be told of a failure, the entry stays until somebody can") {
+  RelayFixture f;
+  auto& peer = f.peer();
+  peer.script.replies["bob@dest.test"] = "550 5.1.1 No";
+  f.start();
+  f.directory.failure = Error(ErrorKind::unavailable);
+  const auto id = f.send({"bob@dest.test", "carol@dest.test"});
+  f.loop.advance(60s);
+  REQUIRE(f.entry(id).has_value());
+  CHECK(f.entry(id)->recipients[0].state == queue::RecipientState::pending);
+  CHECK(f.entry(id)->recipients[1].state == queue::RecipientState::delivered);
+  f.directory.failure.reset();
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 600s));
+  CHECK(f.reports().size() == 1);
+  CHECK(peer.recipients() == std::vector<std::string>{"carol@dest.test"});
+}
+
+TEST_CASE("relay: hosts are tried in order, addresses as well, and IPv6 when IPv4 leads nowhere") {
+  RelayFixture f("$TTL 60\ndest MX 10 one\ndest MX 20 two\none A 192.0.2.10\ntwo A 192.0.2.11\ntwo AAAA 2001:db8::1\n");
+  auto& peer = f.peer("2001:db8::1");
+  f.start();
+  f.send();
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+  CHECK(peer.messages.size() == 1);
+  REQUIRE(f.network.tried.size() == 3);
+  CHECK(f.network.tried[0].address.to_string() == "192.0.2.10");
+  CHECK(f.network.tried[1].address.to_string() == "192.0.2.11");
+}
+
+TEST_CASE("relay: an address literal is connected to, a null MX and an unknown domain come back at once (RFC 7505)") {
+  RelayFixture f("$TTL 60\nnone MX 0 .\n");
+  auto& peer = f.peer("192.0.2.9");
+  f.start();
+  f.send({"a@[192.0.2.9]", "b@none.test", "c@unknown.test"});
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+  CHECK(peer.recipients() == std::vector<std::string>{"a@[192.0.2.9]"});
+  std::string all;
+  for (const auto& report : f.reports()) all += report;
+  CHECK(has(all, "Status: 5.1.10"));
+  CHECK(has(all, "Status: 5.1.2"));
+}
+
+TEST_CASE("T10: MX and address lookups that fail in any way leave the message in the queue, until they work") {
+  using enum dns::AnswerStatus;
+  for (const auto status : {server_failure, refused, timeout, bogus, malformed}) {
+    for (const char* who : {"dest.test", "mx.dest.test"}) {
+      CAPTURE(to_string(status));
+      CAPTURE(who);
+      RelayFixture f;
+      auto& peer = f.peer();
+      const auto type = who[0] == 'd' ? dns::RecordType::mx : dns::RecordType::a;
+      f.dns.answer(*dns::Name::parse(who), status, type);
+      f.start();
+      const auto id = f.send();
+      REQUIRE(f.until([&] { return f.entry(id)->recipients[0].attempts == 1; }, 60s));
+      CHECK(has(f.entry(id)->recipients[0].last_reply, "451 4.4.3"));
+      CHECK(f.reports().empty());
+      CHECK(peer.connections == 0);
+    }
+  }
+}
+
+TEST_CASE("T10: a broken AAAA does not stand in the way of A, and a DNS that hangs holds nobody for more than 30 s") {
+  RelayFixture f;
+  auto& peer = f.peer();
+  f.dns.answer(*dns::Name::parse("mx.dest.test"), dns::AnswerStatus::timeout, dns::RecordType::aaaa);
+  f.dns.hang(*dns::Name::parse("other.test"));
+  f.start();
+  f.send();
+  const auto hanging = f.send({"x@other.test"});
+  CHECK(f.until([&] { return peer.messages.size() == 1; }, 2s));
+  f.loop.advance(31s);
+  CHECK(f.entry(hanging)->recipients[0].attempts == 1);
+}
+
+TEST_CASE("E1: mail that leads back to where we listen is not sent in circles") {
+  RelayFixture f;
+  auto& peer = f.peer();
+  f.options.own_endpoints = {Endpoint{*IpAddress::parse("192.0.2.1"), 25}};
+  f.start();
+  f.send();
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+  CHECK(peer.connections == 0);
+  CHECK(has(f.reports().at(0), "Status: 5.4.6"));
+}
+
+TEST_CASE("relay: a route goes before MX, with AUTH under TLS; LMTP answers for each recipient") {
+  RelayFixture f;
+  auto& hub = f.peer("192.0.2.50", 587);
+  crypto::CertificateRequest request;
+  request.names = {"192.0.2.50"};
+  request.not_before = f.loop.wall_now() - 24h;
+  request.not_after = f.loop.wall_now() + 24h;
+  const auto issued = crypto::make_self_signed(request).value();
+  tls::ServerOptions server;
+  server.certificates.push_back({issued.certificate_pem, std::string(issued.private_key_pem.view())});
+  hub.script.tls = tls::ServerContext::create(server).value();
+  hub.script.extensions.push_back("AUTH PLAIN");
+  hub.script.credentials = "AHVzAHNlY3JldA==";
+  f.options.routes.usual = *relay::Route::parse("192.0.2.50:587");
+  f.options.routes.usual.login = std::make_shared<relay::RouteLogin>(relay::RouteLogin{"us", crypto::SecretString("secret")});
+  SUBCASE("a smarthost") {
+    f.start();
+    f.send({"a@dest.test", "b@other.test"});
+    REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+    REQUIRE(hub.messages.size() == 1);  // one destination for all
+    CHECK(hub.messages[0].secure);
+    CHECK(hub.logged_in);
+  }
+  SUBCASE("a smarthost whose certificate must be good, and is not, gets nothing") {
+    f.options.routes.usual.tls = relay::RouteTls::verified;
+    f.start();
+    const auto id = f.send();
+    f.loop.advance(60s);
+    CHECK(hub.messages.empty());
+    CHECK(!hub.logged_in);
+    CHECK(has(f.entry(id)->recipients[0].last_reply, "4.7.5"));
+  }
+  SUBCASE("A4: a server that does not offer TLS gets neither password nor mail") {
+    hub.script.tls = nullptr;
+    f.start();
+    const auto id = f.send();
+    f.loop.advance(60s);
+    CHECK(hub.messages.empty());
+    CHECK(!hub.logged_in);
+    CHECK(has(f.entry(id)->recipients[0].last_reply, "4.7.4"));
+  }
+  SUBCASE("a password that is refused leaves the mail in the queue") {
+    hub.script.credentials = "other";
+    f.start();
+    const auto id = f.send();
+    f.loop.advance(60s);
+    CHECK(hub.messages.empty());
+    CHECK(has(f.entry(id)->recipients[0].last_reply, "535"));
+    CHECK(!has(f.entry(id)->recipients[0].last_reply, "secret"));
+  }
+  SUBCASE("lmtp") {
+    auto& store = f.peer("192.0.2.60", 24);
+    store.script.lmtp = true;
+    store.script.replies[".b@dest.test"] = "552 5.2.2 Full";
+    f.options.routes.domains["dest.test"] = *relay::Route::parse("lmtp:192.0.2.60:24");
+    f.start();
+    f.send({"a@dest.test", "b@dest.test"});
+    REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+    CHECK(store.messages.size() == 1);
+    CHECK(has(f.reports().at(0), "Status: 5.2.2"));
+    CHECK(!has(f.reports().at(0), "a@dest.test"));
+  }
+}
+
+TEST_CASE("relay: a server without 8BITMIME gets quoted-printable, one with it the octets") {
+  RelayFixture f;
+  auto& peer = f.peer();
+  const std::string text = "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\ngr\xc3\xbc\xc3\x9f\r\n";
+  RelayFixture::Mail mail;
+  mail.text = text;
+  mail.envelope.eight_bit = true;
+  SUBCASE("with") {
+    f.start();
+    f.send(mail);
+    REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+    CHECK(peer.messages[0].text == text);
+    CHECK(has(peer.messages[0].parameters, "BODY=8BITMIME"));
+  }
+  SUBCASE("without") {
+    std::erase(peer.script.extensions, "8BITMIME");
+    f.start();
+    f.send(mail);
+    REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+    CHECK(has(peer.messages[0].text, "Content-Transfer-Encoding: quoted-printable\r\n\r\ngr=C3=BC=C3=9F\r\n"));
+    CHECK(!has(peer.messages[0].parameters, "BODY="));
+  }
+}
+
+TEST_CASE("relay: a message with a UTF-8 address comes back from a server without SMTPUTF8 (RFC 6531)") {
+  RelayFixture f;
+  auto& peer = f.peer();
+  RelayFixture::Mail mail;
+  mail.to = {"j\xc3\xb6rg@dest.test"};
+  mail.envelope.smtputf8 = true;
+  SUBCASE("with") {
+    f.start();
+    f.send(mail);
+    REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+    CHECK(has(peer.messages.at(0).parameters, " SMTPUTF8"));
+  }
+  SUBCASE("without") {
+    std::erase(peer.script.extensions, "SMTPUTF8");
+    f.start();
+    f.send(mail);
+    REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+    CHECK(peer.messages.empty());
+    CHECK(has(f.reports().at(0), "Status: 5.6.7"));
+  }
+}
+
+TEST_CASE("A2: nothing that is queued can end the message early or smuggle another") {
+  for (const char* end : {"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\r.\r\n", "\r\n.\r\r\n", "\n.\r\r\n", "\r\n.\r\n"}) {
+    RelayFixture f;
+    auto& peer = f.peer();
+    RelayFixture::Mail mail;
+    mail.text = std::string("Subject: x\r\n\r\none") + end + "MAIL FROM:<evil@dest.test>\r\nRCPT TO:<x@dest.test>\r\nDATA\r\nevil\r\n";
+    f.start();
+    f.send(mail);
+    REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+    REQUIRE(peer.messages.size() == 1);
+    const std::string& text = peer.messages[0].text;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      if (text[i] == '\n') CHECK((i > 0 && text[i - 1] == '\r'));
+      if (text[i] == '\r') CHECK((i + 1 < text.size() && text[i + 1] == '\n'));
+    }
+    CHECK(!has(text, "\r\n.\r\n"));
+  }
+}
+
+TEST_CASE("relay: recipients beyond what a server takes at once follow in another transaction") {
+  RelayFixture f;
+  auto& peer = f.peer();
+  peer.script.replies["c@dest.test"] = "452 4.5.3 Too many recipients";
+  f.options.idle_connection_max = 30s;
+  f.start();
+  f.send({"a@dest.test", "b@dest.test", "c@dest.test"});
+  f.until([&] { return peer.messages.size() == 1; }, 30s);
+  peer.script.replies.clear();
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 600s));
+  CHECK(peer.recipients() == std::vector<std::string>{"a@dest.test", "b@dest.test", "c@dest.test"});
+  f.options.recipients_per_message_max = 100;
+}
+
+TEST_CASE("relay: a thousand recipients of one message go in transactions of a hundred") {
+  RelayFixture f;
+  auto& peer = f.peer();
+  f.start();
+  std::vector<std::string> to;
+  for (int i = 0; i < 1'000; ++i) to.push_back("r" + std::to_string(i) + "@dest.test");
+  f.send(to);
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 120s));
+  CHECK(peer.messages.size() == 10);
+  CHECK(peer.recipients().size() == 1'000);
+}
+
+TEST_CASE("relay: what it holds in memory has a ceiling, however long the queue, and one slow destination leaves room for others") {
+  RelayFixture f;
+  auto& slow = f.peer("192.0.2.1");
+  auto& quick = f.peer("192.0.2.2");
+  slow.script.delay = 2s;
+  f.options.active_max = 50;
+  f.options.waiting_per_destination_max = 20;
+  f.options.connections_per_destination_max = 2;
+  for (int i = 0; i < 300; ++i) f.send();
+  for (int i = 0; i < 10; ++i) f.send({"x@other.test"});
+  f.start();
+  std::size_t most = 0;
+  REQUIRE(f.until([&] { most = std::max(most, f.relay->load().active); return quick.messages.size() == 10; }, 30s));
+  CHECK(slow.messages.size() < 100);
+  REQUIRE(f.until([&] { most = std::max(most, f.relay->load().active); return f.queued() == 0; }, 2h));
+  CHECK(slow.messages.size() == 300);
+  CHECK(most <= 50);
+  CHECK(f.relay->load().active == 0);
+}
+
+TEST_CASE("relay: an account has a share of the places, not all of them") {
+  RelayFixture f;
+  auto& dest = f.peer("192.0.2.1");
+  auto& other = f.peer("192.0.2.2");
+  dest.script.delay = 1s;
+  f.options.active_per_account_max = 5;
+  f.options.connections_per_destination_max = 1;
+  RelayFixture::Mail mail;
+  mail.login = "mallory@example.test";
+  for (int i = 0; i < 50; ++i) f.send(mail);
+  mail.login = "anna@example.test";
+  mail.to = {"x@other.test"};
+  f.send(mail);
+  f.start();
+  REQUIRE(f.until([&] { return other.messages.size() == 1; }, 5s));
+  CHECK(f.relay->load().active <= 5);
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 1h));
+  CHECK(dest.messages.size() == 50);
+}
+
+TEST_CASE("relay: a held entry stays, a released one goes, a cancelled one is forgotten") {
+  RelayFixture f;
+  auto& peer = f.peer();
+  f.start();
+  peer.script.replies["bob@dest.test"] = "451 4.2.1 Later";
+  const auto id = f.send();
+  REQUIRE(f.until([&] { return f.entry(id)->recipients[0].attempts == 1; }, 30s));
+  peer.script.replies.clear();
+  auto entry = *f.entry(id);
+  entry.held = true;
+  REQUIRE(f.loop.run(f.store.queue_.update(entry, f.context())).has_value());
+  f.loop.advance(1h);
+  CHECK(peer.messages.empty());
+  entry.held = false;
+  for (auto& r : entry.recipients) r.next_attempt = f.loop.wall_now();
+  REQUIRE(f.loop.run(f.store.queue_.update(entry, f.context())).has_value());
+  CHECK(f.until([&] { return peer.messages.size() == 1; }, 5s));
+}
+
+TEST_CASE("relay: asked to stop it finishes the transaction under way, and breaks off what takes too long") {
+  RelayFixture f;
+  auto& peer = f.peer();
+  f.start();
+  SUBCASE("finishes") {
+    peer.script.delay = 1s;
+    const auto id = f.send();
+    f.loop.advance(3500ms);
+    f.stop();
+    CHECK(peer.messages.size() == 1);
+    CHECK(!f.entry(id));
+  }
+  SUBCASE("breaks off") {
+    peer.script.stage = Stage::dot;
+    peer.script.fault = Fault::stall;
+    const auto id = f.send();
+    f.loop.advance(1s);
+    const Instant begin = f.loop.now();
+    f.stop();
+    CHECK(f.loop.now() - begin <= 25s);
+    REQUIRE(f.entry(id).has_value());
+    CHECK(f.entry(id)->recipients[0].state == queue::RecipientState::pending);
+  }
+}
+
+TEST_CASE("T12: a wall clock that steps back or ahead loses nothing") {
+  RelayFixture f;
+  auto& peer = f.peer();
+  peer.script.replies["bob@dest.test"] = "451 4.2.1 Later";
+  f.start();
+  const auto id = f.send();
+  REQUIRE(f.until([&] { return f.entry(id)->recipients[0].attempts == 1; }, 30s));
+  peer.script.replies.clear();
+  f.loop.step_wall_clock(-10min);
+  f.send({"new@dest.test"});
+  CHECK(f.until([&] { return peer.messages.size() == 1; }, 90s));
+  f.loop.step_wall_clock(1h);
+  CHECK(f.until([&] { return f.queued() == 0; }, 90s));
+}

@@ -35,6 +35,7 @@ struct PeerScript {
   std::shared_ptr<const tls::ServerContext> tls;  // STARTTLS works when it is set
   std::string credentials;                       // of AUTH PLAIN, base64
   bool lmtp = false;
+  bool closes_after_message = false;             // without a word
   std::chrono::milliseconds delay{0};            // before each reply
 };
 
@@ -169,7 +170,7 @@ class ScriptedPeer {
       const std::string usual = script.lmtp ? reply_for("." + c.message->recipients[i], "250 2.0.0 Ok\r\n") : reply_for(".", "250 2.0.0 Ok\r\n");
       if (!co_await say(c, Stage::dot, usual)) co_return false;
     }
-    co_return true;
+    co_return !script.closes_after_message;
   }
   Task<bool> start_tls(Connection& c) {
     if (!co_await say(c, Stage::starttls, "220 2.0.0 Go on\r\n")) co_return false;

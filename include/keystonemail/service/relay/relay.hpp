@@ -30,13 +30,14 @@
 namespace keystonemail::relay {
 
 struct Options {
-  std::string hostname = "localhost";       // our name in EHLO, in reports, and among MX records
+  std::string hostname;                     // our name in EHLO, in reports, and among MX records
   RouteTable routes;
   RetrySchedule retry;
   smtp::ClientOptions engine;               // timeouts (RFC 5321 §4.5.3.2); its name, protocol and TLS are set by the relay
   std::chrono::seconds connect_timeout{30};
   std::chrono::seconds handshake_timeout{60};
   std::chrono::seconds lookup_timeout{30};  // of one question to the DNS
+  std::chrono::seconds stop_grace{20};      // for transactions under way when it is to stop; then they break off
   std::vector<Endpoint> own_endpoints;      // where we listen: mail that leads there goes in circles
 
   // Ceilings.
@@ -72,7 +73,7 @@ class Relay {
   Relay(Options options, Services services);
   ~Relay();
 
-  // Works until the context is stopped; what is in hand is then finished first, connections say good-bye.
+  // Works until the context is stopped; what is in hand is then finished, within Options::stop_grace.
   // REQUIRES: called once.
   [[nodiscard]] Task<void> run(Context context);
 
