@@ -22,9 +22,8 @@ TEST_CASE("utf-8: every scalar value survives, and nothing else is accepted") {
     std::string text;
     append_utf8(text, c);
     const auto decoded = decode_utf8(text);
-    REQUIRE(decoded);
-    REQUIRE(decoded->value == c);
-    REQUIRE(decoded->octets == text.size());
+    const bool survived = decoded && decoded->value == c && decoded->octets == text.size();
+    if (!survived) FAIL("code point " << static_cast<std::uint32_t>(c));  // a macro a million times over takes long
   }
   for (const char* text : {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
                            "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\xff"}) {

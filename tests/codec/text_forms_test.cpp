@@ -60,8 +60,8 @@ TEST_CASE("case folding: it is stable and keeps to its bound for every code poin
     std::string text;
     append_utf8(text, c);
     const std::string folded = fold_case(text);
-    REQUIRE(fold_case(folded) == folded);
-    REQUIRE(folded.size() <= fold_growth_max * text.size());
+    const bool holds = fold_case(folded) == folded && folded.size() <= fold_growth_max * text.size();
+    if (!holds) FAIL("code point " << static_cast<std::uint32_t>(c));  // a macro a million times over takes long
   }
 }
 

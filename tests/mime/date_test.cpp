@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include "support/sanitized.hpp"
+
 using namespace keystonemail;
 using namespace keystonemail::mime;
 using namespace std::chrono_literals;
@@ -80,7 +82,8 @@ TEST_CASE("imap search date: one or two digits of day") {
 }
 
 TEST_CASE("date: every day of four centuries survives") {
-  for (std::chrono::sys_days day = 1901y / 1 / 1; day < std::chrono::sys_days(2300y / 1 / 1); day += std::chrono::days(1)) {
+  const std::chrono::days step(test::sanitized ? 11 : 1);
+  for (std::chrono::sys_days day = 1901y / 1 / 1; day < std::chrono::sys_days(2300y / 1 / 1); day += step) {
     const ZonedTime when{WallTime(day) + 12h, -90min};
     REQUIRE(parse_date(format_date(when)) == when);
     REQUIRE(parse_internal_date(format_internal_date(when)) == when);

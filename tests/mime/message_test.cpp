@@ -11,6 +11,7 @@
 #include "keystonemail/mime/limits.hpp"
 #include "keystonemail/mime/summary.hpp"
 #include "mime/line_count.hpp"
+#include "support/sanitized.hpp"
 
 using namespace keystonemail;
 using namespace keystonemail::mime;
@@ -155,7 +156,8 @@ TEST_CASE("message: nested multiparts, messages and digests") {
 }
 
 TEST_CASE("message: a part without empty line ends at the delimiter") {
-  const auto message = Message::parse(multipart("a", "--a\r\nContent-Type: text/html\r\n--a\r\n\r\n--a--\r\n"));
+  const auto raw = multipart("a", "--a\r\nContent-Type: text/html\r\n--a\r\n\r\n--a--\r\n");
+  const auto message = Message::parse(raw);
   REQUIRE(message.parts().size() == 3);
   CHECK(message.content_type(message.parts()[1]).is("text/html"));
   CHECK(message.body(message.parts()[1]).empty());
@@ -191,7 +193,7 @@ TEST_CASE("message: all octets are kept, in their order") {
 
 TEST_CASE("C1: 100,000 nested multiparts stop at the depth limit, in linear time") {
   std::string raw;
-  for (int i = 0; i < 100'000; ++i) raw += multipart("b" + std::to_string(i), "--b" + std::to_string(i) + "\r\n");
+  for (int i = 0; i < (test::sanitized ? 10'000 : 100'000); ++i) raw += multipart("b" + std::to_string(i), "--b" + std::to_string(i) + "\r\n");
   const auto message = Message::parse(raw);
   CHECK(message.parts().size() == limits::depth_max);
   CHECK(message.parts().back().opaque);
@@ -236,14 +238,14 @@ TEST_CASE("C1: many boundaries that nearly match take linear time") {
 }
 
 TEST_CASE("C2: a header of 100 MB and one of a million lines are cut at the limits, in linear time") {
-  std::string raw = "Subject: " + std::string(100'000'000, 'x') + "\r\nFrom: a@b\r\n\r\nbody";
+  std::string raw = "Subject: " + std::string(test::sanitized ? 10'000'000 : 100'000'000, 'x') + "\r\nFrom: a@b\r\n\r\nbody";
   auto message = Message::parse(raw);
   CHECK(message.has_defect(DefectKind::header_too_large));
   CHECK(!message.value(message.root(), FieldName::subject));
   CHECK(message.body(message.root()) == "body");
   CHECK(Summary(encode_summary(message)).valid());
   raw.clear();
-  for (int i = 0; i < 1'000'000; ++i) raw += "To: a@b\r\n";
+  for (int i = 0; i < (test::sanitized ? 100'000 : 1'000'000); ++i) raw += "To: a@b\r\n";
   raw += "\r\nbody";
   message = Message::parse(raw);
   CHECK(message.fields(message.root()).size() == limits::header_fields_max);

@@ -8,6 +8,7 @@
 #include "keystonemail/mime/header.hpp"
 #include "keystonemail/mime/limits.hpp"
 #include "keystonemail/mime/section.hpp"
+#include "support/sanitized.hpp"
 
 using namespace keystonemail;
 using namespace keystonemail::mime;
@@ -222,10 +223,10 @@ TEST_CASE("C4: previews of hostile text stay within bounds") {
 
 TEST_CASE("C7: a million nested tags and unclosed comments are read in linear time") {
   std::string html;
-  for (int i = 0; i < 1'000'000; ++i) html += "<div>";
+  for (int i = 0; i < (test::sanitized ? 100'000 : 1'000'000); ++i) html += "<div>";
   CHECK(html_to_text(html + "x") == "x");
   std::string open;
-  for (int i = 0; i < 300'000; ++i) open += "<script></";
+  for (int i = 0; i < (test::sanitized ? 30'000 : 300'000); ++i) open += "<script></";
   CHECK(html_to_text(open).empty());
   std::string ampersands(1'000'000, '&');
   CHECK(html_to_text(ampersands) == ampersands);
