@@ -12,6 +12,7 @@
 #include "keystonemail/base/text.hpp"
 #include "keystonemail/crypto/password.hpp"
 #include "keystonemail/mime/date.hpp"
+#include "operations/progress.hpp"
 #include "server/stderr_log.hpp"
 #include "server/stores.hpp"
 
@@ -286,6 +287,9 @@ constexpr Command commands[] = {
     {"alias", "remove", alias_remove, 1},
     {"queue", "list", queue_list, 0},
     {"queue", "show", queue_show, 1},
+    {"backup", "make", make_backup, 1},
+    {"verify", "look", verify_store, 0},
+    {"verify", "repair", verify_store, 0},
     {"server", "reload", server_reload, 0},
     {"server", "bans", server_bans, 0},
     {"server", "unban", server_unban, 1},
@@ -304,7 +308,7 @@ bool is_all_utf8(const AdminRequest& request) {
 }  // namespace
 
 Task<AdminReply> administer(Stores& stores, AdminRequest request, Context context) {
-  const bool asks_for_accounts = request.noun != "queue" && request.noun != "server";
+  const bool asks_for_accounts = request.noun != "queue" && request.noun != "server" && request.noun != "backup" && request.noun != "verify";
   if (stores.plugin && asks_for_accounts)
     co_return failed(Error(ErrorKind::conflict, "accounts, domains and aliases come from the plugin of [directory]: they are managed there"));
   for (const Command& command : commands) {
@@ -322,15 +326,18 @@ int run_admin(const std::string& path, AdminRequest request, Output output) {
   if (!is_all_utf8(request)) return report_error(output, "arguments and passwords must be UTF-8", 2);
   StderrLog log(reading->config.log_format, LogLevel::warning);
   libuv::UvLoop loop;
+  Progress progress;
+  request.progress = &progress;
   AdminReply reply;
   if (auto server = control::connect(loop, reading->config.data_directory)) {
-    auto answer = loop.run_until(control::ask(std::move(*server), std::move(request), Context{&loop}));
+    auto answer = loop.run_until(control::ask(std::move(*server), std::move(request), progress, Context{&loop}));
     reply = answer ? std::move(*answer) : failed(answer.error());
   } else if (server.error().kind() == ErrorKind::denied) {
     reply = failed(server.error());
   } else {
     reply = loop.run_until(open_and_administer(reading->config, log, std::move(request), Context{&loop}));
   }
+  progress.end();
   if (!reply.warning.empty()) std::fprintf(stderr, "keystone-mail: warning: %s\n", reply.warning.c_str());
   if (!reply.error.empty()) return report_error(output, reply.error, reply.status);
   std::fputs(output == Output::json ? reply.json.c_str() : reply.text.c_str(), stdout);

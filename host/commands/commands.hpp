@@ -13,6 +13,7 @@
 
 namespace keystonemail::host {
 
+class Progress;
 class Stores;
 
 enum class Output : bool { text, json };
@@ -42,6 +43,7 @@ struct AdminRequest {
   std::vector<std::string> arguments;
   std::string password;                 // for those that take one
   std::string name;                     // display name, or an app password's
+  Progress* progress = nullptr;         // borrowed; told how far what takes long has come. Not sent to a server
 };
 struct AdminReply {
   int status = 0;
@@ -50,13 +52,16 @@ struct AdminReply {
   std::string error;                    // on stderr; empty when all is well
   std::string warning;                  // on stderr as well
 };
+[[nodiscard]] Task<AdminReply> make_backup(Stores& stores, AdminRequest request, Context context);
+[[nodiscard]] Task<AdminReply> verify_store(Stores& stores, AdminRequest request, Context context);
+// All of them, those two as well. REQUIRES: the request has its progress.
 [[nodiscard]] Task<AdminReply> administer(Stores& stores, AdminRequest request, Context context);
 // Has the running server do it, or opens the store itself when none runs.
 [[nodiscard]] int run_admin(const std::string& config, AdminRequest request, Output output);
 
 enum class Repair : bool { no, yes };
 // Reads everything in the store and says what is damaged; with Repair::yes makes derived rows anew and looks again.
-// Opens the store itself.
+// The running server checks its store as it is at one moment; repair is for when none runs.
 [[nodiscard]] int run_verify(const std::string& config, Repair repair, Output output);
 
 enum class MailFormat : std::uint8_t { mbox, maildir };
@@ -72,8 +77,9 @@ struct TransferRequest {
 [[nodiscard]] int run_export(const std::string& config, const TransferRequest& request, Output output);
 [[nodiscard]] int run_import(const std::string& config, const TransferRequest& request, Output output);
 
-// Opens the store itself; see operations/backup.hpp for what can be done beside a server.
+// The running server makes it, or the command itself when none runs.
 [[nodiscard]] int run_backup(const std::string& config, const std::string& target, Output output);
+// Opens the store itself.
 [[nodiscard]] int run_restore(const std::string& config, const std::string& from, bool force, Output output);
 
 // A JSON string, quotes included.

@@ -2,6 +2,9 @@
 // Copyright the Keystone Mail authors
 #include "control/control.hpp"
 
+#include <algorithm>
+#include <mutex>
+#include <optional>
 #include <utility>
 
 #include "base/try.hpp"
@@ -13,6 +16,7 @@ namespace {
 
 constexpr auto request_timeout = std::chrono::seconds(10);
 constexpr auto reply_timeout = std::chrono::seconds(60);
+constexpr auto look_first = std::chrono::milliseconds(1), look_at_most = std::chrono::milliseconds(100);
 
 std::string socket_path(const std::string& data_directory) { return data_directory + "/control.sock"; }
 
@@ -23,12 +27,48 @@ AdminReply refused(const Error& error) {
   return reply;
 }
 
+// What a job on another thread has come to.
+class LatestStep {
+ public:
+  void put(const Progress::Step& step) {
+    const std::lock_guard lock(mutex_);
+    step_ = step;
+  }
+  [[nodiscard]] std::optional<Progress::Step> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(step_, std::nullopt);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::optional<Progress::Step> step_;  // guarded by mutex_
+};
+
+// Says now and then how far the work is. It is called off when nobody listens any more.
+Task<AdminReply> work(Stores& stores, transport::ByteStream& stream, AdminRequest request, Context context) {
+  LatestStep latest;
+  Progress progress([&latest](const Progress::Step& step) { latest.put(step); });
+  request.progress = &progress;
+  std::stop_source stop;
+  const std::stop_callback passed_on(context.stop, [&stop] { stop.request_stop(); });
+  auto task = administer(stores, std::move(request), context.with_stop(stop.get_token()));
+  for (auto wait = look_first; !task.done(); wait = std::min(wait * 2, look_at_most)) {
+    Context patience = context.with_stop({});
+    co_await sleep_until(context.executor->now() + wait, std::move(patience));
+    auto step = latest.take();
+    if (!step || stop.stop_requested()) continue;
+    const Context until = context.until(context.executor->now() + reply_timeout);
+    if (const auto told = co_await write_frame(stream, encode(*step), until); !told) stop.request_stop();
+  }
+  co_return co_await std::move(task);
+}
+
 Task<void> serve(Stores& stores, std::unique_ptr<transport::ByteStream> stream, Context context) {
   auto text = co_await read_frame(*stream, limits::request_octets_max, context.until(context.executor->now() + request_timeout));
   auto request = text ? decode_request(*text) : Result<AdminRequest>(std::unexpected(text.error()));
   AdminReply reply;
   if (request) {
-    reply = co_await administer(stores, std::move(*request), context);
+    reply = co_await work(stores, *stream, std::move(*request), context);
   } else {
     reply = refused(request.error());
   }
@@ -50,12 +90,20 @@ Result<std::unique_ptr<transport::ByteStream>> connect(libuv::UvLoop& loop, cons
   return loop.connect_local(socket_path(data_directory));
 }
 
-Task<Result<AdminReply>> ask(std::unique_ptr<transport::ByteStream> stream, AdminRequest request, Context context) {
+Task<Result<AdminReply>> ask(std::unique_ptr<transport::ByteStream> stream, AdminRequest request, Progress& progress,
+                             Context context) {
   std::string text = encode(request);
   KM_CO_CHECK(co_await write_frame(*stream, std::move(text), context));
-  KM_CO_TRY(const std::string answer, co_await read_frame(*stream, limits::reply_octets_max, context));
-  co_await stream->close(context);
-  co_return decode_reply(answer);
+  for (;;) {
+    KM_CO_TRY(const std::string answer, co_await read_frame(*stream, limits::reply_octets_max, context));
+    if (const auto step = decode_step(answer)) {
+      progress.show(*step);
+      continue;
+    }
+    progress.end();
+    co_await stream->close(context);
+    co_return decode_reply(answer);
+  }
 }
 
 }  // namespace keystonemail::host::control

@@ -45,6 +45,24 @@ std::string encode(const AdminReply& reply) {
   return json::serialise(json::Value(std::move(out)));
 }
 
+std::string encode(const Progress::Step& step) {
+  json::Object out;
+  out.emplace("step", step.label);
+  out.emplace("unit", step.unit);
+  out.emplace("total", static_cast<std::int64_t>(step.total));
+  out.emplace("done", static_cast<std::int64_t>(step.done));
+  out.emplace("octets", static_cast<std::int64_t>(step.octets));
+  return json::serialise(json::Value(std::move(out)));
+}
+
+std::optional<Progress::Step> decode_step(std::string_view text) {
+  const auto value = json::parse(text);
+  if (!value || json::member(*value, "step") == nullptr) return std::nullopt;
+  const auto number = [&](std::string_view name) { return static_cast<std::uint64_t>(std::max<std::int64_t>(0, json::number_member(*value, name))); };
+  return Progress::Step{json::text_member(*value, "step"), json::text_member(*value, "unit"), number("total"), number("done"),
+                        number("octets")};
+}
+
 Result<AdminRequest> decode_request(std::string_view text) {
   KM_TRY(const json::Value value, json::parse(text));
   AdminRequest request;

@@ -12,6 +12,7 @@
 #include "commands/commands.hpp"
 #include "keystonemail/base/result.hpp"
 #include "keystonemail/transport/byte_stream.hpp"
+#include "operations/progress.hpp"
 
 namespace keystonemail::host::control {
 
@@ -23,6 +24,10 @@ inline constexpr std::size_t arguments_max = 2'000;
 
 [[nodiscard]] std::string encode(const AdminRequest& request);
 [[nodiscard]] std::string encode(const AdminReply& reply);
+// What a server says while it is at it, any number of times before the reply.
+[[nodiscard]] std::string encode(const Progress::Step& step);
+// Nothing when the text is something else.
+[[nodiscard]] std::optional<Progress::Step> decode_step(std::string_view text);
 // Errors: invalid.
 [[nodiscard]] Result<AdminRequest> decode_request(std::string_view text);
 [[nodiscard]] Result<AdminReply> decode_reply(std::string_view text);

@@ -33,6 +33,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view manifest_head = "keystone-mail backup 1";
 constexpr std::string_view index_name = "data.mdb";
 constexpr std::size_t piece_octets = std::size_t{1} << 20;
+constexpr std::uint64_t octets_between_syncs = 8U << 20;  // little at a time, as the server syncs to the same disk
 
 class Descriptor {
  public:
@@ -63,10 +64,12 @@ Result<Descriptor> open_file(const fs::path& path, int flags) {
 }
 
 // Reads `octets` of a file from its start, writes them to `to` unless that is -1, and digests them.
-Result<std::string> pass(const fs::path& path, int from, std::uint64_t octets, int to, Progress& progress) {
+Result<std::string> pass(const fs::path& path, int from, std::uint64_t octets, int to, Progress& progress,
+                         const std::stop_token& stop = {}) {
   crypto::Digester digester(crypto::Hash::sha256);
   std::string piece(piece_octets, '\0');
-  for (std::uint64_t at = 0; at < octets;) {
+  for (std::uint64_t at = 0, synced = 0; at < octets;) {
+    if (stop.stop_requested()) return fail(ErrorKind::cancelled, "called off");
     const auto got = ::pread(from, piece.data(), std::min<std::uint64_t>(piece.size(), octets - at), static_cast<off_t>(at));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return file_error(path, errno);
@@ -78,7 +81,10 @@ Result<std::string> pass(const fs::path& path, int from, std::uint64_t octets, i
       written += std::max<ssize_t>(put, 0);
     }
     at += static_cast<std::uint64_t>(got);
-    progress.add(at);
+    progress.add(static_cast<std::uint64_t>(got));
+    if (to < 0 || at - synced < octets_between_syncs) continue;
+    if (::fdatasync(to) != 0) return file_error(path, errno);
+    synced = at;
   }
   if (to >= 0 && ::fsync(to) != 0) return file_error(path, errno);
   return crypto::to_hex(digester.finish());
@@ -89,10 +95,11 @@ std::uint64_t size_of(int fd) {
   return ::fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
 }
 
-Result<Entry> copy_file(const std::string& name, const fs::path& from, int from_fd, const fs::path& to, Progress& progress) {
+Result<Entry> copy_file(const std::string& name, const fs::path& from, int from_fd, const fs::path& to, Progress& progress,
+                        const std::stop_token& stop = {}) {
   Entry entry{name, {}, size_of(from_fd)};
   KM_TRY(const Descriptor made, open_file(to, O_WRONLY | O_CREAT | O_EXCL));
-  KM_TRY(entry.digest, pass(from, from_fd, entry.octets, made.get(), progress));
+  KM_TRY(entry.digest, pass(from, from_fd, entry.octets, made.get(), progress, stop));
   return entry;
 }
 
@@ -173,9 +180,9 @@ Result<void> open_segments(const fs::path& directory, Segments& segments) {
 
 // A link to the older backup's file, when that is the same to the octet.
 Result<bool> share(const Entry* older, const fs::path& from, int from_fd, const fs::path& older_directory, const fs::path& to,
-                   Progress& progress) {
+                   Progress& progress, const std::stop_token& stop) {
   if (older == nullptr || older->octets != size_of(from_fd)) return false;
-  KM_TRY(const std::string digest, pass(from, from_fd, older->octets, -1, progress));
+  KM_TRY(const std::string digest, pass(from, from_fd, older->octets, -1, progress, stop));
   return digest == older->digest && ::link((older_directory / older->name).c_str(), to.c_str()) == 0;
 }
 
@@ -184,13 +191,16 @@ Result<void> sync_tree(const fs::path& directory) {
   return kv::sync_directory(directory.string());
 }
 
-Result<BackedUp> check_files(const fs::path& directory, const std::vector<Entry>& entries, Progress& progress) {
+Result<BackedUp> check_files(const fs::path& directory, const std::vector<Entry>& entries, Progress& progress,
+                             const std::stop_token& stop = {}) {
   BackedUp seen{directory.string()};
   for (const Entry& entry : entries) {
     const fs::path path = directory / entry.name;
     auto file = open_file(path, O_RDONLY);
     if (!file) return fail(ErrorKind::corrupt, path.string() + ": missing or unreadable");
-    auto digest = size_of(file->get()) == entry.octets ? pass(path, file->get(), entry.octets, -1, progress) : std::string();
+    (void)::posix_fadvise(file->get(), 0, 0, POSIX_FADV_DONTNEED);  // from the disk, where it is to be had
+    auto digest = size_of(file->get()) == entry.octets ? pass(path, file->get(), entry.octets, -1, progress, stop)
+                                                       : std::string();
     if (!digest) return std::unexpected(digest.error());
     if (*digest != entry.digest) return fail(ErrorKind::corrupt, path.string() + ": damaged: not what the manifest says");
     ++seen.files;
@@ -219,52 +229,94 @@ Result<void> move_aside(const fs::path& data) {
 
 }  // namespace
 
-Result<BackedUp> backup(Stores& stores, const std::string& data_directory, const std::string& target, Progress& progress) {
+namespace {
+
+// Makes the files of one backup, links included, and says what they are.
+class Copier {
+ public:
+  Copier(Stores& stores, fs::path data, fs::path directory, Progress& progress, const std::stop_token& stop)
+      : stores_(stores), data_(std::move(data)), directory_(std::move(directory)), progress_(progress), stop_(stop) {}
+
+  void share_with(const fs::path& older) {
+    auto read = read_manifest(older);
+    if (!read) return;
+    older_directory_ = older;
+    older_ = *std::move(read);
+  }
+
+  [[nodiscard]] Result<void> run() {
+    KM_CHECK(kv::make_directory(directory_.string()));
+    KM_CHECK(kv::make_directory((directory_ / "blobs").string()));
+    KM_CHECK(open_segments(data_ / "blobs", segments_));
+    KM_CHECK(copy_index());
+    KM_CHECK(open_segments(data_ / "blobs", segments_));  // those begun since
+    progress_.begin("copying segments", segments_.size(), "files");
+    for (const auto& [name, file] : segments_) KM_CHECK(copy_segment(name, file.get()));
+    KM_CHECK(write_manifest(directory_, entries_));
+    KM_CHECK(sync_tree(directory_));
+    progress_.begin("reading it back", 0, "pieces");
+    KM_TRY(const BackedUp seen, check_files(directory_, entries_, progress_, stop_));
+    made.files = seen.files;
+    made.octets = seen.octets;
+    return {};
+  }
+
+  BackedUp made;
+
+ private:
+  [[nodiscard]] Result<void> copy_index() {
+    progress_.begin("copying the index", 0, "pieces");
+    const fs::path index = directory_ / index_name;
+    KM_CHECK(stores_.kv->backup(index.string(), lmdb::Compaction::yes));
+    KM_TRY(const Descriptor file, open_file(index, O_RDONLY));
+    Entry entry{std::string(index_name), {}, size_of(file.get())};
+    KM_TRY(entry.digest, pass(index, file.get(), entry.octets, -1, progress_, stop_));
+    entries_.push_back(std::move(entry));
+    return {};
+  }
+
+  [[nodiscard]] Result<void> copy_segment(const std::string& name, int fd) {
+    const auto known = std::ranges::find(older_, name, &Entry::name);
+    const Entry* same = known == older_.end() ? nullptr : &*known;
+    KM_TRY(const bool shared, share(same, data_ / name, fd, older_directory_, directory_ / name, progress_, stop_));
+    if (shared) {
+      entries_.push_back(*same);
+      ++made.files_shared;
+      return {};
+    }
+    KM_TRY(Entry copied, copy_file(name, data_ / name, fd, directory_ / name, progress_, stop_));
+    entries_.push_back(std::move(copied));
+    return {};
+  }
+
+  Stores& stores_;
+  fs::path data_, directory_;
+  Progress& progress_;
+  const std::stop_token& stop_;
+  fs::path older_directory_;
+  std::vector<Entry> older_, entries_;
+  Segments segments_;
+};
+
+}  // namespace
+
+Result<BackedUp> backup(Stores& stores, const std::string& data_directory, const std::string& target, Progress& progress,
+                        const std::stop_token& stop) {
   KM_CHECK(kv::make_directory(target));
-  const auto older_directory = newest(target);
-  std::vector<Entry> older;
-  if (older_directory)
-    if (auto read = read_manifest(*older_directory)) older = *std::move(read);
   const std::string name = time_name();
   const fs::path directory = fs::path(target) / ("." + name);
-  KM_CHECK(kv::make_directory(directory.string()));
-  KM_CHECK(kv::make_directory((directory / "blobs").string()));
-
-  const fs::path data(data_directory);
-  Segments segments;
-  KM_CHECK(open_segments(data / "blobs", segments));
-  progress.begin("copying the index", 0, "steps");
-  const fs::path index = directory / index_name;
-  KM_CHECK(stores.kv->backup(index.string(), lmdb::Compaction::yes));
-  KM_CHECK(open_segments(data / "blobs", segments));  // those begun since
-
-  BackedUp made{(fs::path(target) / name).string()};
-  std::vector<Entry> entries;
-  KM_TRY(const Descriptor index_file, open_file(index, O_RDONLY));
-  Entry index_entry{std::string(index_name), {}, size_of(index_file.get())};
-  KM_TRY(index_entry.digest, pass(index, index_file.get(), index_entry.octets, -1, progress));
-  entries.push_back(std::move(index_entry));
-  progress.begin("copying segments", 0, "steps");
-  for (const auto& [segment, file] : segments) {
-    const auto known = std::ranges::find(older, segment, &Entry::name);
-    const Entry* same = known == older.end() ? nullptr : &*known;
-    KM_TRY(const bool shared, share(same, data / segment, file.get(), older_directory.value_or(fs::path()), directory / segment, progress));
-    if (shared) {
-      entries.push_back(*same);
-      ++made.files_shared;
-    } else {
-      KM_TRY(Entry copied, copy_file(segment, data / segment, file.get(), directory / segment, progress));
-      entries.push_back(std::move(copied));
-    }
+  Copier copier(stores, data_directory, directory, progress, stop);
+  if (const auto older = newest(target)) copier.share_with(*older);
+  if (auto copied = copier.run(); !copied) {
+    std::error_code code;
+    fs::remove_all(directory, code);
+    return std::unexpected(std::move(copied).error());
   }
-  for (const Entry& entry : entries) made.octets += entry.octets;
-  made.files = entries.size();
-  KM_CHECK(write_manifest(directory, entries));
-  KM_CHECK(sync_tree(directory));
-  KM_CHECK(move(directory, made.directory));
+  copier.made.directory = (fs::path(target) / name).string();
+  KM_CHECK(move(directory, copier.made.directory));
   KM_CHECK(kv::sync_directory(target));
   progress.end();
-  return made;
+  return std::move(copier.made);
 }
 
 Result<BackedUp> restore(const std::string& from, const std::string& data_directory, Force force, Progress& progress) {
@@ -273,7 +325,7 @@ Result<BackedUp> restore(const std::string& from, const std::string& data_direct
   const auto directory = fs::exists(given / "manifest", code) ? std::optional(given) : newest(given);
   if (!directory) return fail(ErrorKind::not_found, from + ": there is no backup here");
   KM_TRY(const auto entries, read_manifest(*directory));
-  progress.begin("checking the backup", 0, "steps");
+  progress.begin("checking the backup", 0, "pieces");
   KM_TRY(BackedUp seen, check_files(*directory, entries, progress));
   KM_CHECK(kv::make_directory(data_directory));
   if (has_store(data) && force == Force::no)
@@ -284,7 +336,7 @@ Result<BackedUp> restore(const std::string& from, const std::string& data_direct
   fs::remove_all(fresh, code);
   KM_CHECK(kv::make_directory(fresh.string()));
   KM_CHECK(kv::make_directory((fresh / "blobs").string()));
-  progress.begin("restoring", 0, "steps");
+  progress.begin("restoring", 0, "pieces");
   for (const Entry& entry : entries) {
     KM_TRY(const Descriptor file, open_file(*directory / entry.name, O_RDONLY));
     KM_TRY(const Entry copied, copy_file(entry.name, *directory / entry.name, file.get(), fresh / entry.name, progress));

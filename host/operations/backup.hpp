@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -27,10 +28,11 @@ struct BackedUp {
 
 // Copies the stores as they are at one moment while they go on working: the index by a snapshot, then the segments,
 // which hold all that it names. Files that the newest backup in `target` has are linked, not copied. All is synced
-// before the backup takes its name.
-// Blocks. Threads: any. Errors: unavailable.
+// and read back before the backup takes its name.
+// Blocks. Threads: any. Errors: unavailable, cancelled, corrupt (what was written reads otherwise).
+// REQUIRES: nothing collects segments meanwhile.
 [[nodiscard]] Result<BackedUp> backup(Stores& stores, const std::string& data_directory, const std::string& target,
-                                      Progress& progress);
+                                      Progress& progress, const std::stop_token& stop);
 
 enum class Force : bool { no, yes };
 

@@ -63,27 +63,30 @@ Progress::Progress(Show show) : shown_(show == Show::on_terminal && is_terminal(
 
 void Progress::begin(std::string label, std::uint64_t total, std::string unit) {
   end();
-  label_ = std::move(label);
-  unit_ = std::move(unit);
-  total_ = total;
-  done_ = octets_ = 0;
+  step_ = {std::move(label), std::move(unit), total, 0, 0};
   began_ = Clock::now();
   next_ = began_;
   if (shown_) draw(began_);
 }
 
 void Progress::set(std::uint64_t done, std::uint64_t octets) {
-  done_ = done;
-  octets_ = octets;
+  step_.done = done;
+  step_.octets = octets;
   if (!shown_) return;
   if (const auto now = Clock::now(); now >= next_) draw(now);
 }
 
+void Progress::show(const Step& step) {
+  if (step.label != step_.label) begin(step.label, step.total, step.unit);
+  set(step.done, step.octets);
+}
+
 void Progress::draw(Clock::time_point now) {
-  const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - began_);
-  put("\r" + progress_line(label_, unit_, done_, total_, octets_, elapsed, terminal_columns() - 1) + "\x1b[K");
-  drawn_ = true;
   next_ = now + redraw_interval;
+  if (listener_) return listener_(step_);
+  const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - began_);
+  put("\r" + progress_line(step_.label, step_.unit, step_.done, step_.total, step_.octets, elapsed, terminal_columns() - 1) + "\x1b[K");
+  drawn_ = true;
 }
 
 void Progress::end() {

@@ -4,8 +4,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace keystonemail::host {
 
@@ -16,6 +18,13 @@ class Progress {
  public:
   enum class Show : std::uint8_t { on_terminal, never };
   explicit Progress(Show show = Show::on_terminal);
+  // Tells somebody else instead, as often as it would draw; on the thread of the work.
+  struct Step {
+    std::string label, unit;
+    std::uint64_t total = 0, done = 0, octets = 0;
+  };
+  using Listener = std::function<void(const Step&)>;
+  explicit Progress(Listener listener) : shown_(true), listener_(std::move(listener)) {}
   ~Progress() { end(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -24,7 +33,9 @@ class Progress {
   void begin(std::string label, std::uint64_t total, std::string unit);
   // `done` things so far, and the octets that were in them.
   void set(std::uint64_t done, std::uint64_t octets = 0);
-  void add(std::uint64_t octets) { set(done_ + 1, octets_ + octets); }
+  void add(std::uint64_t octets) { set(step_.done + 1, step_.octets + octets); }
+  // A step as somebody else is in it.
+  void show(const Step& step);
   // Takes the line away.
   void end();
 
@@ -34,8 +45,8 @@ class Progress {
 
   bool shown_;
   bool drawn_ = false;
-  std::string label_, unit_;
-  std::uint64_t total_ = 0, done_ = 0, octets_ = 0;
+  Listener listener_;
+  Step step_;
   Clock::time_point began_{}, next_{};
 };
 

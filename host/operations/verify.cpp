@@ -2,16 +2,24 @@
 // Copyright the Keystone Mail authors
 #include "operations/verify.hpp"
 
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
 #include <iterator>
 #include <utility>
 
 #include "base/format.hpp"
+#include "base/try.hpp"
+#include "kv/disk.hpp"
 #include "operations/offline.hpp"
 #include "server/stores.hpp"
 
 namespace keystonemail::host {
 
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr std::uint64_t scrub_octets = 8U << 20;   // between two looks at the progress
 
@@ -66,10 +74,10 @@ Task<void> check_queue(Stores& stores, Progress& progress, Verified& all, Contex
 
 // What is damaged and referred to has been found with the message it belongs to. The rest a crash has left: a record
 // whose operation never was committed.
-void scrub_segments(Stores& stores, Progress& progress, Verified& all) {
+void scrub_segments(Stores& stores, std::uint32_t end, Progress& progress, Verified& all) {
   progress.begin("scrubbing segments", 0, "records");
   segments::ScrubPosition position;
-  for (std::uint64_t octets = 0;;) {
+  for (std::uint64_t octets = 0; position.segment < end;) {
     auto step = stores.blobs->scrub(position, scrub_octets);
     if (!step) {
       all.findings.push_back("segments: " + error_text(step.error()));
@@ -84,16 +92,68 @@ void scrub_segments(Stores& stores, Progress& progress, Verified& all) {
   }
 }
 
-}  // namespace
+constexpr std::uint32_t no_end = UINT32_MAX;
 
-Task<Verified> verify(Stores& stores, Progress& progress, Context context) {
+// Segments up to `end` are scrubbed.
+Task<Verified> verify_until(Stores& stores, std::uint32_t end, Progress& progress, Context context) {
   Verified all;
   check_rows(stores, progress, all);
   co_await check_mail(stores, progress, all, context);
   co_await check_queue(stores, progress, all, context);
-  scrub_segments(stores, progress, all);
+  scrub_segments(stores, end, progress, all);
   progress.end();
   co_return all;
+}
+
+// Takes the directory away again.
+class Workplace {
+ public:
+  explicit Workplace(fs::path path) : path_(std::move(path)) { clear(); }
+  ~Workplace() { clear(); }
+  Workplace(const Workplace&) = delete;
+  Workplace& operator=(const Workplace&) = delete;
+  [[nodiscard]] const fs::path& path() const noexcept { return path_; }
+
+ private:
+  void clear() {
+    std::error_code code;
+    fs::remove_all(path_, code);
+  }
+  fs::path path_;
+};
+
+Result<void> link_segments(const fs::path& from, const fs::path& to) {
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(from, code))
+    if (::link(entry.path().c_str(), (to / entry.path().filename()).c_str()) != 0 && errno != EEXIST)
+      return kv::disk_failed(errno, "link " + entry.path().string());
+  if (code) return kv::disk_failed(code.value(), "list " + from.string());
+  return {};
+}
+
+Result<void> copy_stores(Stores& stores, const fs::path& to) {
+  const fs::path blobs = fs::path(stores.config.data_directory) / "blobs";
+  KM_CHECK(kv::make_directory(to.string()));
+  KM_CHECK(kv::make_directory((to / "blobs").string()));
+  KM_CHECK(link_segments(blobs, to / "blobs"));
+  KM_CHECK(stores.kv->backup((to / "data.mdb").string(), lmdb::Compaction::yes));
+  return link_segments(blobs, to / "blobs");  // those begun since
+}
+
+}  // namespace
+
+Task<Verified> verify(Stores& stores, Progress& progress, Context context) {
+  return verify_until(stores, no_end, progress, std::move(context));
+}
+
+Task<Result<Verified>> verify_copy(Stores& stores, Progress& progress, Context context) {
+  const Workplace place(fs::path(stores.config.data_directory) / ".verify");
+  progress.begin("copying the index", 0, "pieces");
+  KM_CO_CHECK(copy_stores(stores, place.path()));
+  KM_CO_TRY(auto copy, co_await Stores::open_copy(stores, place.path().string(), context));
+  const auto segments = copy->blobs->stat();
+  const std::uint32_t last = segments.empty() ? no_end : segments.back().segment;  // it grows while we read
+  co_return co_await verify_until(*copy, last, progress, std::move(context));
 }
 
 }  // namespace keystonemail::host

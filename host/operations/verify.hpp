@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "keystonemail/base/executor.hpp"
+#include "keystonemail/base/result.hpp"
 #include "keystonemail/base/task.hpp"
 #include "operations/progress.hpp"
 
@@ -26,5 +27,10 @@ struct Verified {
 // and queue entry's content against its digest, each record of the segment files.
 // REQUIRES: nothing changes the stores meanwhile.
 [[nodiscard]] Task<Verified> verify(Stores& stores, Progress& progress, Context context);
+
+// The same for stores that are at work, by a copy of the index and links to the segments in a directory beside them, that
+// is removed afterwards. Blocks. What was being written at that moment is left out of the notes.
+// Errors: those of making and opening the copy. REQUIRES: nothing collects segments meanwhile.
+[[nodiscard]] Task<Result<Verified>> verify_copy(Stores& stores, Progress& progress, Context context);
 
 }  // namespace keystonemail::host

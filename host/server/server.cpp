@@ -119,6 +119,7 @@ Result<void> Program::start() {
   KM_TRY(stores_, opening_.run_until(Stores::open(opened, log_, {}, Context{&opening_})));
   make_handlers();
   stores_->reload = [this] { return reload(); };
+  stores_->upkeep = std::make_unique<Upkeep>(*stores_->blobs, log_);
   auto control = control::listen(loops_.main_loop(), config_.data_directory, *stores_);
   if (control) control_ = std::move(*control);
   else log_.event(LogLevel::warning, "control.unavailable", {{"why", control.error().describe()}});  // serving mail goes first

@@ -51,7 +51,20 @@ keystonemail::ServerOptions server_options(const Config& config, kv::Table first
 }  // namespace
 
 Task<Result<std::unique_ptr<Stores>>> Stores::open(const Config& config, Log& log, TlsProvider tls, Context context) {
+  return open_for(Use::work, config, log, std::move(tls), std::move(context));
+}
+
+Task<Result<std::unique_ptr<Stores>>> Stores::open_copy(const Stores& of, std::string directory, Context context) {
+  Config config = of.config;
+  config.data_directory = std::move(directory);
+  config.directory = {};
+  return open_for(Use::look, std::move(config), *of.log, nullptr, std::move(context));
+}
+
+Task<Result<std::unique_ptr<Stores>>> Stores::open_for(Use use, Config config, Log& log, TlsProvider tls, Context context) {
   auto stores = std::make_unique<Stores>();
+  stores->config = config;
+  stores->log = &log;
   lmdb::KvOptions kv_options;
   kv_options.directory = config.data_directory;
   kv_options.log = &log;
@@ -59,6 +72,7 @@ Task<Result<std::unique_ptr<Stores>>> Stores::open(const Config& config, Log& lo
   blob_options.first_table = append_tables(kv_options.tables, segments::blob_tables());
   blob_options.directory = config.data_directory + "/blobs";
   blob_options.log = &log;
+  blob_options.read_only = use == Use::look;
   const kv::Table first_table = append_tables(kv_options.tables, keystonemail::Server::tables());
 
   KM_CO_TRY(stores->kv, lmdb::open_kv_store(std::move(kv_options)));

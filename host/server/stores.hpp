@@ -13,6 +13,7 @@
 #include "keystonemail/backends/segments/blob_store.hpp"
 #include "keystonemail/base/random.hpp"
 #include "keystonemail/service/server/server.hpp"
+#include "server/upkeep.hpp"
 
 namespace keystonemail::host {
 
@@ -28,6 +29,8 @@ class Stores {
   // Errors: unavailable when another process has the directory; corrupt; invalid; those of plugin::open_directory.
   [[nodiscard]] static Task<Result<std::unique_ptr<Stores>>> open(const Config& config, Log& log, TlsProvider tls,
                                                                   Context context);
+  // The mail of another one's files, in `directory`, to look at: nothing is written to segments.
+  [[nodiscard]] static Task<Result<std::unique_ptr<Stores>>> open_copy(const Stores& of, std::string directory, Context context);
 
   // The same in memory: gone with the process.
   [[nodiscard]] static Task<Result<std::unique_ptr<Stores>>> open_in_memory(const Config& config, Log& log, TlsProvider tls,
@@ -35,6 +38,8 @@ class Stores {
 
   // Of a running server: reads its configuration again. Empty when no server runs.
   std::function<Result<void>()> reload;
+  Config config;
+  Log* log = nullptr;
   SystemRandom random;
   std::unique_ptr<lmdb::KvStore> kv;
   std::unique_ptr<segments::BlobStore> blobs;
@@ -42,6 +47,12 @@ class Stores {
   std::unique_ptr<blob::Store> memory_blobs;
   std::unique_ptr<directory::Directory> plugin;  // null: accounts are internal
   std::unique_ptr<keystonemail::Server> server;
+  std::unique_ptr<Upkeep> upkeep;              // of a running server
+
+ private:
+  enum class Use : bool { work, look };
+  [[nodiscard]] static Task<Result<std::unique_ptr<Stores>>> open_for(Use use, Config config, Log& log, TlsProvider tls,
+                                                                      Context context);
 };
 
 }  // namespace keystonemail::host

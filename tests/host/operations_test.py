@@ -165,8 +165,17 @@ def main():
         server.add_account('alice@example.test', PASSWORD)
         server.start()
         deliver(server, 'alice@example.test', [message(n, size) for n, size in enumerate([200] * 6 + [20_000] * 4 + [700_000] * 2)])
-        done = server.run('verify')
-        check('verify: beside a server it says that the store is in use', done.returncode == 1 and done.stderr != '', done)
+        code, report = verify_findings(server)
+        check('verify: the running server looks at its store as it is at one moment', code == 0 and report['messages'] == 12
+              and report['records'] > 0 and not report['findings'], report)
+        done = server.run('verify', '--repair')
+        check('verify --repair: beside a server it is refused', done.returncode == 1 and 'stop it' in done.stderr, done)
+        done = server.run('backup', server.folder / 'online', '--json')
+        check('backup: the running server makes it', done.returncode == 0 and len(list((server.folder / 'online').glob('*/manifest'))) == 1
+              and 'smtp' not in done.stderr, done)
+        done = server.run('backup', '/proc/nowhere')
+        check('backup: where it cannot be made that is said, and the server goes on', done.returncode == 1 and done.stderr != ''
+              and verify_findings(server)[0] == 0, done)
         server.stop()
         test_verify(server)
         server.start()
