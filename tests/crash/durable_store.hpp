@@ -29,8 +29,8 @@ struct DurableStore {
 inline Result<DurableStore> open_durable_store(const std::string& directory, RunLoop& loop, Random& random,
                                                std::uint64_t segment_octets_max = 4U << 20) {
   DurableStore store;
-  lmdb::KvOptions options{.directory = directory, .map_octets_initial = 256U << 20, .free_octets_min = 0, .free_percent_min = 0,
-                          .file_systems = lmdb::FileSystems::any};
+  lmdb::KvOptions options{.directory = directory, .map_octets_initial = 256U << 20, .free_octets_min = 0,
+                          .free_percent_min = 0, .claimed_octets = 1U << 20, .file_systems = lmdb::FileSystems::any};
   for (const auto name : service::mail_store_tables()) options.tables.emplace_back(name);
   const auto blob_table = kv::Table{static_cast<std::uint8_t>(options.tables.size())};
   for (const auto name : segments::blob_tables()) options.tables.emplace_back(name);

@@ -17,7 +17,8 @@ import tempfile
 PROGRAM, SHIM = sys.argv[1:3]
 STEP = int(sys.argv[3]) if len(sys.argv) > 3 else 1
 # Each mode begins at another k, so that the short form meets more of them.
-FAULTS = [(code, mode) for code in ('EIO', 'ENOSPC') for mode in ('once', 'sticky', 'short')]
+FAULTS = [(code, mode) for code in ('EIO', 'ENOSPC', 'EDQUOT') for mode in ('once', 'sticky', 'short')]
+FAULTS.append(('EINTR', 'once'))  # and not for ever: that would not be a signal
 
 
 def session(folder, fault, count=None):

@@ -95,8 +95,9 @@ class ImapWorker(Worker):
                 token = self.random.choice(list(self.expected))
                 self.must(client.noop())
                 numbers = self.must(client.uid('SEARCH', 'SUBJECT', f'"{token}"'))[0].split()
-                uid = next(n for n in numbers if self.subject(client, n) == token)
-                self.change(client, action, token, uid)
+                uid = next((n for n in numbers if self.subject(client, n) == token), None)
+                if uid is not None:  # else a kill has left it in Archive
+                    self.change(client, action, token, uid)
             self.maybe = []
             self.acknowledged += 1
 
@@ -134,7 +135,7 @@ class ImapWorker(Worker):
 def contents(server, login):
     """token -> list of (digest, flagged, deleted) over INBOX and Archive."""
     out = {}
-    client = imaplib.IMAP4('127.0.0.1', server.port('imap'), timeout=30)
+    client = imaplib.IMAP4('127.0.0.1', server.port('imap'), timeout=300)
     client.login(login, PASSWORD)
     for mailbox in ('INBOX', 'Archive'):
         client.select(mailbox, readonly=True)
@@ -208,6 +209,8 @@ def main():
                 problems += [f'kill {number}: {problem}' for problem in judge(worker, contents(server, worker.login))]
             if len(problems) > 20:
                 break
+            if number % 20 == 19:
+                print(f'{number + 1} kills, {len(problems)} problems', flush=True)
     total = sum(worker.acknowledged for worker in workers)
     recovery.sort()
     print(f'{total} operations acknowledged over {KILLS} kills; accepting again after {recovery[len(recovery) // 2]:.2f} s in the median, '
