@@ -123,8 +123,8 @@ def test_salts(server):
         _, exchange, _ = log_in_by_scram(server, login, 'x')
         return exchange.salt, exchange.iterations
 
-    check('SCRAM: both spellings of a login have one salt', salt_of('alice') == salt_of(ALICE))
-    check('SCRAM: so have those of a login that does not exist', salt_of('nobody') == salt_of('nobody@example.test'))
+    check('H8: SCRAM: both spellings of a login have one salt', salt_of('alice') == salt_of(ALICE))
+    check('H8: SCRAM: so have those of a login that does not exist', salt_of('nobody') == salt_of('nobody@example.test'))
     check('SCRAM: which is another for each, with the same number of iterations',
           salt_of('nobody')[0] != salt_of('somebody')[0] and salt_of('nobody')[1] == salt_of(ALICE)[1])
 
@@ -204,7 +204,7 @@ def test_external(server, folder):
     check('EXTERNAL: naming itself as well', external(server, alice, ALICE.encode()) is True)
     check('EXTERNAL: but not as somebody else', 'Login failed' in str(external(server, alice, b'bob@example.test')))
     check('EXTERNAL: a certificate for nobody here is refused', 'Login failed' in str(external(server, nobody)))
-    check('EXTERNAL: a certificate without a mail address is no login', external(server, nameless) == 'not offered')
+    check('B5: EXTERNAL: a certificate without a mail address is no login', external(server, nameless) == 'not offered')
     check('EXTERNAL: a certificate of an authority that is not ours is no login', external(server, forged) == 'not offered')
     check('EXTERNAL: without a certificate it is not offered', external(server, None) == 'not offered')
     for starttls in (False, True):
