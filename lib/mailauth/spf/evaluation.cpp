@@ -31,23 +31,23 @@ Evaluation::Evaluation(Evaluation&&) noexcept = default;
 Evaluation& Evaluation::operator=(Evaluation&&) noexcept = default;
 
 Event Evaluation::next_event() const {
-  if (const auto* question = state_->question()) return NeedAnswer{*question};
+  if (const auto* question = state_->dialogue().question()) return NeedAnswer{*question};
   return Decided{};
 }
 
 void Evaluation::decide(dns::Answer answer, Instant now) {
-  assert(state_->question() != nullptr);
-  state_->decide(std::move(answer), now);
+  assert(state_->dialogue().question() != nullptr);
+  state_->dialogue().decide(std::move(answer), now);
 }
 
 void Evaluation::expire(Instant now) {
-  if (now >= state_->end()) state_->expire();
+  if (now >= state_->dialogue().end()) state_->dialogue().expire();
 }
 
-Instant Evaluation::deadline() const noexcept { return state_->question() ? state_->end() : Instant::max(); }
+Instant Evaluation::deadline() const noexcept { return state_->dialogue().question() ? state_->dialogue().end() : Instant::max(); }
 
 const Verdict& Evaluation::verdict() const noexcept {
-  assert(state_->question() == nullptr);
+  assert(state_->dialogue().question() == nullptr);
   return state_->verdict();
 }
 

@@ -5,7 +5,6 @@
 #include "mailauth/spf/state.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <utility>
 
 #include "base/format.hpp"
@@ -58,36 +57,17 @@ std::string quoted(std::string_view term) {
 }  // namespace
 
 Evaluation::State::State(Input input, Options options, Instant now)
-    : input_(std::move(input)), options_(options), end_(now + options.time_max) {}
+    : input_(std::move(input)), options_(options), dialogue_(now + options.time_max) {}
 
 // A task must have ended before it goes: whatever it still asks is not answered.
-Evaluation::State::~State() { expire(); }
+Evaluation::State::~State() { dialogue_.expire(); }
 
 void Evaluation::State::start() { task_.emplace(run()); }
 
-void Evaluation::State::decide(dns::Answer answer, Instant now) {
-  assert(waiting_ != nullptr);
-  if (now >= end_) {
-    expire();
-    return;
-  }
-  std::exchange(waiting_, nullptr)->complete(std::move(answer));
-}
-
-void Evaluation::State::expire() {
-  expired_ = true;
-  if (auto* waiting = std::exchange(waiting_, nullptr)) {
-    waiting->complete(dns::Answer::none(dns::AnswerStatus::timeout, question_.name));
-  }
-}
-
 Task<dns::Answer> Evaluation::State::ask(dns::Name name, dns::RecordType type, Purpose purpose) {
-  if (expired_) co_return dns::Answer::none(dns::AnswerStatus::timeout, std::move(name));
-  question_ = {std::move(name), type};
-  Pending<dns::Answer> pending;
-  waiting_ = &pending;
-  dns::Answer answer = co_await pending;
-  if (is_traced()) step(describe(question_, answer));
+  const dns::Question question{name, type};
+  dns::Answer answer = co_await dialogue_.ask(std::move(name), type);
+  if (is_traced()) step(describe(question, answer));
   const bool is_void = answer.status == dns::AnswerStatus::no_such_name || answer.status == dns::AnswerStatus::no_data;
   if (is_void && purpose == Purpose::term) ++verdict_.void_lookups;
   co_return answer;
@@ -121,7 +101,9 @@ std::string_view Evaluation::State::word_for(Match match, Outcome on_match) noex
 }
 
 Task<void> Evaluation::State::run() {
-  verdict_.identity = input_.identity;
+  const bool is_helo = input_.identity == Identity::helo || input_.mail_from.empty();
+  verdict_.identity = is_helo ? Identity::helo : Identity::mail_from;
+  verdict_.identity_text = is_helo ? input_.helo : input_.mail_from;
   Sender sender = sender_of(input_);
   const auto domain = dns::Name::from_domain(sender.domain);
   if (!domain || domain->label_count() < 2) {  // §4.3

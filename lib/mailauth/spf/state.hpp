@@ -10,6 +10,7 @@
 
 #include "keystonemail/base/task.hpp"
 #include "keystonemail/mailauth/spf/evaluation.hpp"
+#include "mailauth/dialogue.hpp"
 #include "mailauth/spf/record.hpp"
 
 namespace keystonemail::mailauth::spf {
@@ -22,12 +23,8 @@ class Evaluation::State {
   State& operator=(const State&) = delete;
 
   void start();
-  void decide(dns::Answer answer, Instant now);
-  void expire();
-
-  [[nodiscard]] const dns::Question* question() const noexcept { return waiting_ ? &question_ : nullptr; }
+  [[nodiscard]] Dialogue& dialogue() noexcept { return dialogue_; }
   [[nodiscard]] const Verdict& verdict() const noexcept { return verdict_; }
-  [[nodiscard]] Instant end() const noexcept { return end_; }
 
  private:
   enum class Match : std::uint8_t { no, yes, temperror, permerror };
@@ -70,16 +67,13 @@ class Evaluation::State {
 
   const Input input_;
   const Options options_;
-  const Instant end_;
-  bool expired_ = false;
+  Dialogue dialogue_;
   unsigned depth_ = 0;
   MacroValues values_;
   std::optional<std::vector<dns::Name>> validated_names_;   // §5.5; none before the first use
   bool pointers_are_void_ = false;
   std::optional<MacroString> explanation_;                  // of the record that failed, and whose it was
   dns::Name explained_domain_;
-  dns::Question question_;
-  Pending<dns::Answer>* waiting_ = nullptr;
   Verdict verdict_;
   std::optional<Task<void>> task_;
 };

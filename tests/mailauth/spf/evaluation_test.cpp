@@ -9,6 +9,7 @@
 #include "mailauth/spf/support.hpp"
 
 using namespace keystonemail;
+using namespace keystonemail::mailauth;
 using namespace keystonemail::mailauth::spf;
 using dns::AnswerStatus;
 using dns::RecordType;
@@ -312,7 +313,7 @@ TEST_CASE("spf explanation: whatever is wrong with it, the fail stays and it is 
   CHECK(with("\"caf\\195\\169\"") == "");
   CHECK(with("\"%{l}\"", {.from = "a\r\nX-Injected: yes@example.com"}) == "");
   CHECK(with("\"%{l}\"", {.from = "ok@example.com"}) == "ok");
-  CHECK(with("\"" + std::string(250, 'x') + "\" \"" + std::string(250, 'y') + "\"").size() == limits::explanation_octets_max);
+  CHECK(with("\"" + std::string(250, 'x') + "\" \"" + std::string(250, 'y') + "\"").size() == spf::limits::explanation_octets_max);
   Dns failing("example.com. TXT \"v=spf1 -all exp=why.example\"");
   failing.fault("why.example", RecordType::txt, AnswerStatus::timeout);
   CHECK(outcome(failing, {}) == "fail");

@@ -57,7 +57,8 @@ struct Step {
 
 struct Verdict {
   Outcome outcome = Outcome::none;
-  Identity identity = Identity::mail_from;
+  Identity identity = Identity::mail_from;  // whose domain was judged: for the null sender, that of the HELO
+  std::string identity_text;               // as the client said it
   std::string domain;                      // whose policy it is, A-labels; empty when there was none to ask
   std::string mechanism;                   // the directive that matched, "-all"; empty when none did
   std::string problem;                     // what is wrong, for none, temperror and permerror; may quote the record

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// What an evaluation found, as Authentication-Results says it.
+//
+// Ownership: values. Threads: pure. Errors: none. Limits: those of the evaluation.
+#pragma once
+
+#include "keystonemail/mailauth/authentication_results.hpp"
+#include "keystonemail/mailauth/dmarc/evaluation.hpp"
+
+namespace keystonemail::mailauth::dmarc {
+
+// dmarc=, with header.from, and the policy that was found (RFC 7489 §11.1, RFC 9989 §9.5 name polrec.p and polrec.domain).
+[[nodiscard]] MethodResult method_result(const Verdict& verdict);
+
+}  // namespace keystonemail::mailauth::dmarc

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// What an evaluation found, as Authentication-Results says it.
+//
+// Ownership: values. Threads: pure. Errors: none. Limits: those of the evaluation.
+#pragma once
+
+#include "keystonemail/mailauth/authentication_results.hpp"
+#include "keystonemail/mailauth/spf/evaluation.hpp"
+
+namespace keystonemail::mailauth::spf {
+
+// spf=, with smtp.mailfrom or smtp.helo (RFC 8601 §2.7.2).
+[[nodiscard]] MethodResult method_result(const Verdict& verdict);
+
+}  // namespace keystonemail::mailauth::spf
