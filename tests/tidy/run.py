@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 
+import coroutines
 import layers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -40,6 +41,12 @@ def check_layers():
 
 def check_third_party_headers():
     yield from layers.check_third_party(ROOT)
+
+
+def check_coroutine_arguments():
+    if list(coroutines.findings('co_await f({.a = std::move(x)});\nco_await f([x = std::move(x)] {});\nco_await f({.n = 1});')) != [1, 2]:
+        yield 'tests/tidy/coroutines.py: does not find what it is for'
+    yield from coroutines.check_coroutine_arguments(ROOT, sources('.hpp', '.cpp'))
 
 
 def check_top_level():
