@@ -3,6 +3,7 @@
 #include "service/mailstore/change_log.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/record.hpp"
 
@@ -38,7 +39,9 @@ bool decode_uids(RecordReader& reader, Uids& uids) {
     at += gap;
     const std::uint64_t length = reader.number();
     if (length > uids_max - std::min(uids.size(), uids_max) || at + length > UINT32_MAX) return false;
-    for (std::uint64_t n = 0; n < length; ++n) uids.push_back(static_cast<mailstore::Uid>(at++));
+    uids.resize(uids.size() + length);
+    std::iota(uids.end() - static_cast<std::ptrdiff_t>(length), uids.end(), static_cast<mailstore::Uid>(at));
+    at += length;
   }
   return reader.ok();
 }
