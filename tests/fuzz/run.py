@@ -14,7 +14,7 @@ import tempfile
 program, corpus, dictionary = (pathlib.Path(word) for word in sys.argv[1:4])
 seconds = os.environ.get('KEYSTONEMAIL_FUZZ_SECONDS', '4')
 with tempfile.TemporaryDirectory() as fresh:
-    command = [program, fresh, f'-max_total_time={seconds}', '-timeout=20', '-rss_limit_mb=2048', '-print_final_stats=1',
+    command = [program, fresh, f'-max_total_time={seconds}', '-timeout=60', '-rss_limit_mb=2048', '-print_final_stats=1',
                '-max_len=65536', f'-artifact_prefix={program}-crash-']
     if corpus.is_dir():
         command.insert(2, corpus)
