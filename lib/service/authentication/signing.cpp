@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "keystonemail/service/authentication/signing.hpp"
+
+#include <optional>
+
+#include "service/authentication/fields.hpp"
+
+namespace keystonemail::authentication {
+namespace {
+
+class SigningInspector final : public policy::Inspector {
+ public:
+  explicit SigningInspector(const KeyProvider& keys) : keys_(keys) {}
+
+  Task<Result<policy::Decision>> judge(policy::Stage stage, const policy::Facts& facts, Context) override {
+    if (stage == policy::Stage::headers) begin(facts);
+    if (stage != policy::Stage::submit || !signer_) co_return policy::Decision::proceed();
+    const auto fields = signer_->receive_end(facts.time);
+    signer_.reset();
+    policy::Decision decision;
+    if (!fields) {
+      decision.reason = "not signed: " + fields.error().describe();
+    } else {
+      decision.edits = additions(*fields);
+    }
+    co_return decision;
+  }
+  Task<Result<void>> receive(std::string_view octets, Context) override {
+    if (signer_) signer_->receive(octets);
+    co_return Result<void>();
+  }
+  void reset() noexcept override { signer_.reset(); }
+
+ private:
+  void begin(const policy::Facts& facts) {
+    signer_.reset();
+    if (facts.login.empty()) return;
+    const auto domain = author_domain(facts.header);
+    if (!domain) return;
+    options_ = keys_(*domain);
+    if (!options_ || options_->keys.empty()) return;
+    signer_.emplace(*options_);
+    signer_->receive(facts.header);
+  }
+
+  const KeyProvider& keys_;
+  std::shared_ptr<const mailauth::dkim::SignerOptions> options_;  // what the signer borrows
+  std::optional<mailauth::dkim::Signer> signer_;
+};
+
+}  // namespace
+
+std::unique_ptr<policy::Inspector> Signing::inspect(const policy::Connection& connection) {
+  if (connection.service == "lmtp") return nullptr;  // nobody logs in there
+  return std::make_unique<SigningInspector>(keys_);
+}
+
+}  // namespace keystonemail::authentication

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// A message signed by one reception and judged by another; the engines' own rules are tested in tests/mailauth.
+#include "service/reception/fixture.hpp"
+
+#include "keystonemail/backends/zone/resolver.hpp"
+#include "keystonemail/codec/base64.hpp"
+#include "keystonemail/mailauth/dkim/key_record.hpp"
+#include "keystonemail/mime/header.hpp"
+#include "keystonemail/resolver/faulty.hpp"
+#include "keystonemail/service/authentication/checks.hpp"
+#include "keystonemail/service/authentication/signing.hpp"
+
+using namespace keystonemail;
+using namespace keystonemail::test;
+namespace dkim = keystonemail::mailauth::dkim;
+
+namespace {
+
+const std::string message =
+    "From: Alice <alice@example.test>\r\nTo: someone@elsewhere.test\r\nSubject: hello\r\n\r\nHello there\r\n";
+
+// Keys of example.test, and a DNS that has them.
+struct World {
+  std::shared_ptr<dkim::SignerOptions> keys = std::make_shared<dkim::SignerOptions>();
+  std::unique_ptr<zone::ZoneResolver> dns;
+  std::string zone_text;
+
+  World() {
+    auto key = crypto::PrivateKey::generate(crypto::KeyType::ed25519).value();
+    const std::string record = dkim::key_record_text(key.public_key());
+    keys->keys.push_back({.domain = "example.test", .selector = "s1", .key = std::move(key)});
+    zone_text = "$TTL 300\ns1._domainkey.example.test. TXT \"" + record + "\"\nexample.test. TXT \"v=spf1 ip4:192.0.2.1 -all\"\n" +
+                             "client.elsewhere.test. TXT \"v=spf1 a -all\"\nclient.elsewhere.test. A 192.0.2.1\n";
+    dns = std::make_unique<zone::ZoneResolver>(dns::Zone(dns::parse_zone(zone_text).value()));
+  }
+  [[nodiscard]] std::shared_ptr<policy::Policy> signing() const {
+    return std::make_shared<authentication::Signing>([keys = keys](std::string_view domain) {
+      return domain == "example.test" ? keys : std::shared_ptr<dkim::SignerOptions>();
+    });
+  }
+  [[nodiscard]] static std::shared_ptr<policy::Policy> checks(resolver::Resolver& resolver,
+                                                              authentication::CheckOptions options = {}) {
+    static SeededRandom random(7);
+    return std::make_shared<authentication::Checks>(resolver, random, std::move(options));
+  }
+
+  // What goes out when Alice submits it.
+  [[nodiscard]] std::string submitted(const std::string& text) const {
+    ReceptionFixture server(smtp::Protocol::submission, {}, {signing()});
+    server.hello();
+    const std::string plain = std::string(1, '\0') + "alice@example.test" + std::string(1, '\0') + "secret of alice";
+    REQUIRE(server.say("AUTH PLAIN " + codec::encode_base64(plain) + "\r\n").starts_with("235"));
+    server.say("MAIL FROM:<alice@example.test>\r\n");
+    server.say("RCPT TO:<someone@elsewhere.test>\r\n");
+    server.say("DATA\r\n");
+    REQUIRE(server.say(text + ".\r\n").starts_with("250"));
+    const auto& delivered = server.delivery.delivered.at(0);
+    return delivered.remote.value().prefix + delivered.message;
+  }
+  // The reply to it, sent by a stranger, where example.test has this DMARC record.
+  [[nodiscard]] std::string reply_with_policy(const std::string& record, const std::string& text, resolver::Faulty* faulty = nullptr) {
+    const std::string dmarc = "_dmarc.example.test. 300 TXT \"" + record + "\"\n";
+    zone::ZoneResolver with_policy(dns::Zone(dns::parse_zone(zone_text + dmarc).value()));
+    resolver::Resolver& resolver = faulty ? static_cast<resolver::Resolver&>(*faulty) : with_policy;
+    ReceptionFixture server(smtp::Protocol::smtp, {}, {checks(resolver)});
+    server.begin("mallory@unknown.test");
+    server.say("DATA\r\n");
+    std::string reply = server.say(text + ".\r\n");
+    if (!server.delivery.delivered.empty()) reply = server.delivery.delivered.at(0).local.at(0).mailbox + " " + reply;
+    return reply;
+  }
+  // What Bob gets when it comes in.
+  [[nodiscard]] static std::string received(resolver::Resolver& resolver, const std::string& text,
+                                            const std::string& from = "alice@example.test") {
+    ReceptionFixture server(smtp::Protocol::smtp, {}, {checks(resolver)});
+    server.begin(from);
+    server.say("DATA\r\n");
+    REQUIRE(server.say(text + ".\r\n").starts_with("250"));
+    const auto& delivered = server.delivery.delivered.at(0);
+    return delivered.local.at(0).prefix + delivered.message;
+  }
+  [[nodiscard]] std::string received(const std::string& text, const std::string& from = "alice@example.test") const {
+    return received(*dns, text, from);
+  }
+};
+
+std::string results_of(const std::string& text) {
+  const auto field = mime::find_field(text, "Authentication-Results");
+  return field ? mime::unfold(field->value) : std::string();
+}
+std::string without_comments(std::string text) {
+  std::ranges::replace(text, '\t', ' ');
+  for (auto begin = text.find(" ("); begin != std::string::npos; begin = text.find(" (", begin)) {
+    text.erase(begin, text.find(')', begin) + 1 - begin);
+  }
+  return text;
+}
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("authentication: what one signs the other verifies, Date and Message-ID that were added included") {
+  const World world;
+  const std::string sent = world.submitted(message);
+  CHECK(sent.starts_with("DKIM-Signature: v=1;"));
+  CHECK(has(sent, "\r\nDate: "));
+  const std::string results = results_of(world.received(sent));
+  CHECK(results.starts_with("mail.example.test;"));
+  CHECK(has(results, "dkim=pass"));
+  CHECK(has(results, "header.d=example.test"));
+  CHECK(has(results, "header.s=s1"));
+  CHECK(has(results, "spf=pass smtp.helo=client.elsewhere.test"));
+  CHECK(has(results, "spf=pass smtp.mailfrom=alice@example.test"));
+}
+
+TEST_CASE("authentication: a body that was changed on the way fails") {
+  const World world;
+  std::string sent = world.submitted(message);
+  sent.replace(sent.find("Hello there"), 5, "Adieu");
+  CHECK(has(results_of(world.received(sent)), "dkim=fail"));
+}
+
+TEST_CASE("authentication: a message without a signature says so") {
+  const World world;
+  const std::string results = results_of(world.received(message, "mallory@unknown.test"));
+  CHECK(has(results, "dkim=none"));
+  CHECK(has(without_comments(results), "spf=none smtp.mailfrom=mallory@unknown.test"));
+}
+
+TEST_CASE("D3: Authentication-Results in our name are taken out, those of others stay") {
+  const World world;
+  const std::string forged = "Authentication-Results: other.test; dkim=pass\r\n"
+                             "authentication-results: (x) Mail.Example.TEST; dmarc=pass\r\n" + message;
+  const std::string text = world.received(forged);
+  CHECK(!has(text, "dmarc=pass"));
+  CHECK(has(text, "Authentication-Results: other.test; dkim=pass\r\n"));
+}
+
+TEST_CASE("T10: a DNS that does not answer is a temporary result, and the message is taken") {
+  const World world;
+  const std::string sent = world.submitted(message);
+  for (const auto status : {dns::AnswerStatus::server_failure, dns::AnswerStatus::timeout, dns::AnswerStatus::refused,
+                            dns::AnswerStatus::bogus, dns::AnswerStatus::malformed}) {
+    CAPTURE(dns::to_string(status));
+    resolver::Faulty faulty(*world.dns);
+    for (const char* name : {"example.test", "s1._domainkey.example.test", "client.elsewhere.test"}) {
+      faulty.answer(*dns::Name::parse(name), status);
+    }
+    const std::string results = results_of(World::received(faulty, sent));
+    CAPTURE(results);
+    CHECK(has(results, "dkim=temperror"));
+    CHECK(has(without_comments(results), "spf=temperror smtp.mailfrom="));
+  }
+}
+
+TEST_CASE("authentication: a message with two authors is not signed") {
+  const World world;
+  CHECK(world.submitted("From: alice@example.test, bob@example.test\r\n\r\nx\r\n").starts_with("Received:"));
+  CHECK(world.submitted("From: alice@example.test\r\nFrom: bob@example.test\r\n\r\nx\r\n").starts_with("Received:"));
+  CHECK(world.submitted("From: alice@other.test\r\n\r\nx\r\n").starts_with("Received:"));
+}
+
+TEST_CASE("authentication: what nobody vouches for is done with as its domain's DMARC policy says") {
+  World world;
+  CHECK(world.reply_with_policy("v=DMARC1; p=reject", message).starts_with("550 5.7.26"));
+  CHECK(world.reply_with_policy("v=DMARC1; p=quarantine", message).starts_with("Junk 250"));
+  CHECK(world.reply_with_policy("v=DMARC1; p=none", message).starts_with("INBOX 250"));
+  CHECK(world.reply_with_policy("v=DMARC1; p=reject", world.submitted(message)).starts_with("INBOX 250"));
+}
+
+TEST_CASE("D1: a message with several authors, or none, is refused") {
+  World world;
+  for (const std::string text : {"From: a@example.test\r\nFrom: b@other.test\r\n\r\nx\r\n", "From: a@example.test, b@other.test\r\n\r\nx\r\n",
+                                 "Subject: nobody\r\n\r\nx\r\n"}) {
+    CAPTURE(text);
+    CHECK(world.reply_with_policy("v=DMARC1; p=none", text).starts_with("550 5.7.1"));
+  }
+}
+
+TEST_CASE("T10: a DMARC policy that cannot be looked up defers, and never rejects") {
+  World world;
+  for (const auto status : {dns::AnswerStatus::server_failure, dns::AnswerStatus::timeout, dns::AnswerStatus::bogus}) {
+    CAPTURE(dns::to_string(status));
+    resolver::Faulty faulty(*world.dns);
+    faulty.answer(*dns::Name::parse("_dmarc.example.test"), status);
+    CHECK(world.reply_with_policy("", message, &faulty).starts_with("451 4.7.0"));
+  }
+}
