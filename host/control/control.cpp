@@ -9,12 +9,14 @@
 
 #include "base/try.hpp"
 #include "control/message.hpp"
+#include "server/stores.hpp"
 
 namespace keystonemail::host::control {
 
 namespace {
 
 constexpr auto request_timeout = std::chrono::seconds(10);
+constexpr std::size_t logged_octets_max = 500;  // of a command
 constexpr auto reply_timeout = std::chrono::seconds(60);
 constexpr auto look_first = std::chrono::milliseconds(1), look_at_most = std::chrono::milliseconds(100);
 
@@ -63,12 +65,26 @@ Task<AdminReply> work(Stores& stores, transport::ByteStream& stream, AdminReques
   co_return co_await std::move(task);
 }
 
+// What was asked for, for the log: never a password.
+std::string words_of(const AdminRequest& request) {
+  std::string words = request.noun + " " + request.verb;
+  for (const std::string& argument : request.arguments) words.append(" ").append(argument);
+  if (!request.name.empty()) words.append(" --name ").append(request.name);
+  return words.substr(0, logged_octets_max);
+}
+
+bool only_looks(const AdminRequest& request) { return request.verb == "list" || request.verb == "show" || request.verb == "bans"; }
+
 Task<void> serve(Stores& stores, std::unique_ptr<transport::ByteStream> stream, Context context) {
   auto text = co_await read_frame(*stream, limits::request_octets_max, context.until(context.executor->now() + request_timeout));
   auto request = text ? decode_request(*text) : Result<AdminRequest>(std::unexpected(text.error()));
   AdminReply reply;
   if (request) {
+    const std::string words = words_of(*request);
+    const bool changes = !only_looks(*request);
     reply = co_await work(stores, *stream, std::move(*request), context);
+    if (changes && stores.log)
+      stores.log->event(LogLevel::info, "admin.done", {{"command", words}, {"status", reply.status}, {"error", reply.error}});
   } else {
     reply = refused(request.error());
   }

@@ -85,6 +85,17 @@ def test_refusals(server):
     check('and belongs to its session', [event['event'] for event in story(server, refused[0]['session'])][-1] == 'smtp.closed')
 
 
+def test_commands(server):
+    server.run('account', 'add', 'dan@example.test', '--password-stdin', stdin='a secret of Dan\n')
+    server.run('account', 'remove', 'nobody@example.test')
+    server.run('account', 'list')
+    server.stop()
+    done = [json.loads(line) for line in server.lines if '"admin.done"' in line]
+    check('what an administrator does is in the log', [(one['command'], one['status']) for one in done] ==
+          [('account add dan@example.test', 0), ('account remove nobody@example.test', 1)], done)
+    check('without passwords', 'a secret of Dan' not in server.log())
+
+
 def test_document():
     """The events of the code are those of the page, and so are their fields."""
     in_code = {}
@@ -114,5 +125,7 @@ with Server(program, extra='\n[log]\nformat = "json"\n') as server:
     test_imap(server, session)
     server.start()
     test_refusals(server)
+    server.start()
+    test_commands(server)
 test_document()
 sys.exit(check.finish())
