@@ -99,6 +99,7 @@ Result<std::string> Sealer::State::seal_field(const Collection& collection, Chai
 Result<std::string> Sealer::State::seal(ChainStatus status, AuthenticationResults results, WallTime now) const {
   const HeaderFields fields(intake.header());
   if (intake.overflowed() || fields.overflowed()) return fail(ErrorKind::too_large, "The header is too large to be sealed");
+  KM_CHECK(dkim::check_top(intake.header()));
   const Collection collection = collect(fields);
   if (collection.sealed_as_failed) return std::string();
   if (collection.highest == limits::sets_max) return fail(ErrorKind::too_large, "The ARC chain is full");

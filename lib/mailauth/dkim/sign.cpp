@@ -61,6 +61,11 @@ std::string ascii_name(std::string_view name) {
   return *std::move(ascii);
 }
 
+Result<void> check_top(std::string_view header) {
+  if (!header.starts_with(' ') && !header.starts_with('\t')) return {};
+  return fail(ErrorKind::invalid, "The header begins with white space");
+}
+
 std::vector<std::string> names_to_sign(const HeaderFields& fields, std::span<const SignedField> rules) {
   std::vector<std::string> names;
   for (const SignedField& rule : rules) {

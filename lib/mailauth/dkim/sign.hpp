@@ -24,6 +24,10 @@ namespace keystonemail::mailauth::dkim {
 // A-labels in lower case, which every verifier understands (RFC 8616 §5). REQUIRES: check_key().
 [[nodiscard]] std::string ascii_name(std::string_view name);
 
+// Whether fields can be put on top of this header: not when it begins with what would become the end of the last of them.
+// Errors: invalid.
+[[nodiscard]] Result<void> check_top(std::string_view header);
+
 // The names of h= for this header.
 [[nodiscard]] std::vector<std::string> names_to_sign(const HeaderFields& fields, std::span<const SignedField> rules);
 

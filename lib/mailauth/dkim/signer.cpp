@@ -67,6 +67,7 @@ Signature Signer::State::draft(const SigningKey& key, const HeaderFields& fields
 Result<std::string> Signer::State::sign(WallTime now) const {
   const HeaderFields fields(intake.header());
   if (intake.overflowed() || fields.overflowed()) return fail(ErrorKind::too_large, "The header is too large to be signed");
+  KM_CHECK(check_top(intake.header()));
   if (fields.named("from").size() != 1) return fail(ErrorKind::invalid, "A message has exactly one From field");
   std::string out;
   for (const SigningKey& key : options.keys) {

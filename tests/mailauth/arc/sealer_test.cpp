@@ -63,12 +63,15 @@ TEST_CASE("arc: what is found where there is no chain begins one, whatever its s
   CHECK(hands.fields("one.example", arc_message, ChainStatus::pass).find("cv=none") != std::string::npos);
 }
 
-TEST_CASE("arc: a full chain and a header beyond the limits cannot be sealed") {
+TEST_CASE("arc: a full chain, a header that begins with white space and one beyond the limits cannot be sealed") {
   Hands hands;
   const auto options = hands.hand("one.example");
   Sealer full(options);
   full.receive("ARC-Seal: i=50; cv=pass\r\n" + arc_message);
   CHECK(full.receive_end(ChainStatus::pass, {"x", {}, 1, 0}, test::at(1)).error().kind() == ErrorKind::too_large);
+  Sealer blank(options);
+  blank.receive(" " + arc_message);
+  CHECK(blank.receive_end(ChainStatus::none, {"x", {}, 1, 0}, test::at(1)).error().kind() == ErrorKind::invalid);
   Sealer large(options);
   for (int i = 0; i < 1100; ++i) large.receive("X: " + std::string(1000, 'x') + "\r\n");
   large.receive(arc_message);

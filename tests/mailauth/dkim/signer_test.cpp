@@ -118,6 +118,15 @@ TEST_CASE("dkim: a message without From, or with two, is not signed") {
   }
 }
 
+TEST_CASE("dkim: nothing is put on top of a header that begins with white space, of which it would be a part") {
+  const Domain domain;
+  for (const char* blank : {" ", "\t"}) {
+    Signer signer(domain.options);
+    signer.receive(blank + message);
+    CHECK(signer.receive_end(test::at(1)).error().kind() == ErrorKind::invalid);
+  }
+}
+
 TEST_CASE("dkim: a header beyond the limits is not signed") {
   const Domain domain;
   Signer signer(domain.options);

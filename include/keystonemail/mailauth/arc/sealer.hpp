@@ -32,7 +32,8 @@ struct SealerOptions {
 // the fields to put on top.
 //
 // Ownership: borrows `options`, which must outlive it; keeps the header, not the body. Threads: not synchronised.
-// Errors: too_large for a header beyond limits, or a chain that has 50 sets; internal.
+// Errors: invalid when the header begins with white space; too_large for a header beyond limits, or a chain that has 50
+//   sets; internal.
 // Limits: mime::limits::header_octets_max and header_fields_max, arc::limits.
 class Sealer {
  public:

@@ -57,7 +57,8 @@ struct SignerOptions {
 // l= is never written (attack D4).
 //
 // Ownership: borrows `options`, which must outlive it; keeps the header, not the body. Threads: not synchronised.
-// Errors: invalid when there is not exactly one From field (RFC 6376 §8.15); too_large; internal.
+// Errors: invalid when there is not exactly one From field (RFC 6376 §8.15), or the header begins with white space and
+//   nothing can be put on top of it; too_large; internal.
 // Limits: mime::limits::header_octets_max and header_fields_max, dkim::limits. A signature with RSA of 2048 bits takes
 //   about a millisecond.
 class Signer {
