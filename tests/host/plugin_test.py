@@ -95,6 +95,9 @@ def mail_and_logins(server, users):
         client.login('ann', 'anns-long-password')  # in the primary domain
         check('a user of the plugin submits mail', not client.sendmail('ann@example.test', ['bob@example.test'], MESSAGE))
         check('but not with the address of another', 'does not belong' in refused(client.sendmail, 'bob@example.test', ['ann@example.test'], MESSAGE))
+    with imaplib.IMAP4_SSL('127.0.0.1', server.port('imaps'), ssl_context=unverified()) as client:
+        offered = client.capability()[1][0].decode()
+        check('SCRAM is not offered, as this plugin keeps no keys for it', 'AUTH=PLAIN' in offered and 'SCRAM' not in offered, offered)
     check('a wrong password is refused', refused(log_in, server, 'bob@example.test', 'wrong password'))
     check('an unknown login is refused', refused(log_in, server, 'eve@example.test', 'anns-long-password'))
     with log_in(server, 'bob@example.test', 'bobs-long-password') as client:
@@ -103,6 +106,36 @@ def mail_and_logins(server, users):
     users.write_text(USERS + '9 eve@example.test eves-long-password\n')
     with log_in(server, 'eve@example.test', 'eves-long-password') as client:
         check('a user whom the plugin learns of is there at once', client.select('INBOX')[1] == [b'0'])
+
+
+def as_root(folder, plugin, users):
+    """Started as root with a user to become: the plugin must not be that user's, and its options may be root's alone."""
+    with tempfile.TemporaryDirectory(dir=os.environ.get('KEYSTONEMAIL_TEST_DIR', '/var/tmp')) as home:
+        os.chmod(home, 0o755)
+        own = pathlib.Path(home) / 'own.so'
+        shutil.copy(plugin, own)
+        own.chmod(0o755)
+        shutil.chown(own, 'nobody')
+        options = folder / 'secret-options'
+        options.write_text(f'{users}\n')
+        options.chmod(0o600)
+        with Server(program, folder=home) as server:
+            good = 'user = "nobody"\n' + server.config.read_text()
+            server.config.write_text(good + section(own, f'{{ file = "{options}" }}'))
+            for command in ('check', 'serve'):
+                out = server.run(command)
+                check(f'H13: {command}: a plugin of the user the server becomes is refused', out.returncode == 1 and 'belongs to' in out.stderr, out.stderr)
+            own.unlink()
+            shutil.copy(plugin, own)
+            own.chmod(0o755)
+            users.chmod(0o644)
+            folder.chmod(0o755)
+            server.start()
+            with smtplib.SMTP('127.0.0.1', server.port('smtp'), timeout=20) as client:
+                check('options that only root may read reach the plugin, which runs as the other user',
+                      not client.sendmail('x@elsewhere.test', ['bob@example.test'], MESSAGE), server.log())
+            status = pathlib.Path(f'/proc/{server.process.pid}/status').read_text()
+            check('and it is not root any more', '\nUid:\t0' not in status, status)
 
 
 with tempfile.TemporaryDirectory(dir=os.environ.get('KEYSTONEMAIL_TEST_DIR', '/var/tmp')) as scratch:
@@ -132,4 +165,6 @@ with tempfile.TemporaryDirectory(dir=os.environ.get('KEYSTONEMAIL_TEST_DIR', '/v
         server.start()
         with log_in(server, 'bob@example.test', 'bobs-long-password') as client:
             check('the mail is there after a restart', client.select('INBOX')[1] == [b'2'])
+    if os.geteuid() == 0:
+        as_root(folder, plugin, users)
 sys.exit(check.finish())
