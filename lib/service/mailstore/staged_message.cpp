@@ -232,6 +232,9 @@ Task<Result<void>> KvMessageWriter::write(std::string_view piece, Context) {
     KM_CO_CHECK(message.spool_->write(std::exchange(message.raw_, {})));
   }
   if (message.spool_) co_return message.spool_->write(piece);
+  if (message.octets_ > limits::growth_octets_max && message.octets_ > message.raw_.capacity()) {
+    message.raw_.reserve(std::min(message.core_.options.spool_octets_min, limits::reserved_octets_max));
+  }
   message.raw_.append(piece);
   co_return Result<void>();
 }

@@ -27,6 +27,8 @@ inline constexpr std::size_t attachments_max = 64;               // of one messa
 inline constexpr std::size_t email_row_octets_max = 1'800;       // content behind the summary up to here: it stays within
                                                                  // a page of the index; else it has a row of its own
 inline constexpr std::size_t prefix_octets_max = 64 * 1024;
+inline constexpr std::size_t growth_octets_max = 128 * 1024;     // a message that grows beyond it is given room once:
+inline constexpr std::size_t reserved_octets_max = 2U << 20;     // addresses only, until they are written to
 }  // namespace limits
 
 // An email as rows, but for what the operation gives it.
