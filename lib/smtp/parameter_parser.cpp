@@ -157,11 +157,11 @@ Step take_deliver_by(std::string_view value, std::optional<DeliverBy>& deliver_b
   return {};
 }
 
-// RFC 6710 §5: -9 to 9.
+// RFC 6710 §7  priority-value = (["-"] NZDIGIT) / "0"
 Step take_priority(std::string_view value, std::optional<int>& priority) {
   const bool negative = value.starts_with('-');
-  if (negative || value.starts_with('+')) value.remove_prefix(1);
-  if (value.size() != 1 || !is_digit(value[0])) return bad;
+  if (negative) value.remove_prefix(1);
+  if (value.size() != 1 || !is_digit(value[0]) || (negative && value[0] == '0')) return bad;
   priority = negative ? '0' - value[0] : value[0] - '0';
   return {};
 }
