@@ -36,7 +36,10 @@ HeaderFields::HeaderFields(std::string_view header) {
   for (std::uint32_t i = 0; i < fields_.size(); ++i) {
     if (!fields_[i].name.empty()) by_name_.push_back(i);
   }
-  std::ranges::stable_sort(by_name_, [this](std::uint32_t a, std::uint32_t b) { return compare(fields_[a].name, fields_[b].name) < 0; });
+  std::ranges::sort(by_name_, [this](std::uint32_t a, std::uint32_t b) {
+    const int order = compare(fields_[a].name, fields_[b].name);
+    return order != 0 ? order < 0 : a < b;
+  });
 }
 
 std::span<const std::uint32_t> HeaderFields::named(std::string_view name) const noexcept {

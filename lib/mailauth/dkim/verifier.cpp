@@ -25,6 +25,7 @@ struct Candidate {
   Signature signature;
   std::optional<Problem> problem;     // settled: it cannot pass
   std::size_t question = 0;           // which key it needs
+  bool preferred = false;             // of the author's domain
   SignatureResult result;
 };
 
@@ -91,8 +92,7 @@ void Verifier::State::read_candidates() {
     }
     const mime::Field& field = fields->fields()[position];
     auto reading = read_signature(field.value);
-    Candidate candidate{.field = &field, .signature = std::move(reading.signature), .problem = std::move(reading.problem),
-                        .question = 0, .result = {}};
+    Candidate candidate{.field = &field, .signature = std::move(reading.signature), .problem = std::move(reading.problem), .result = {}};
     candidate.result.field = position;
     candidates.push_back(std::move(candidate));
   }
@@ -102,9 +102,10 @@ void Verifier::State::read_candidates() {
 void Verifier::State::choose_candidates() {
   if (candidates.size() <= options.signatures_max) return;
   const std::string author = author_domain(*fields);
-  std::ranges::stable_partition(candidates, [&](const Candidate& candidate) {
-    return !candidate.problem && is_related(codec::to_ascii_domain(candidate.signature.domain).value_or(""), author);
-  });
+  for (Candidate& candidate : candidates) {
+    candidate.preferred = !candidate.problem && is_related(codec::to_ascii_domain(candidate.signature.domain).value_or(""), author);
+  }
+  std::ranges::sort(candidates, {}, [](const Candidate& candidate) { return std::pair(!candidate.preferred, candidate.result.field); });
   ignored += candidates.size() - options.signatures_max;
   candidates.erase(candidates.begin() + static_cast<std::ptrdiff_t>(options.signatures_max), candidates.end());
   std::ranges::sort(candidates, {}, [](const Candidate& candidate) { return candidate.result.field; });
