@@ -185,6 +185,14 @@ def test_mentions():
                   out.stdout + out.stderr)
 
 
+def test_two_commands():
+    """What README.md shows first is there to be run, and says so itself."""
+    first = re.search(r'```\n(.*?)```', (ROOT / 'README.md').read_text(), re.S)[1]
+    for line in first.splitlines():
+        command = ROOT / line.split()[0]
+        check(f'README.md: {line.split()[0]} can be run', os.access(command, os.X_OK) and '#   ' in command.read_text())
+
+
 def heading_anchor(text):
     return re.sub(r'[^\w\- ]', '', text.strip().lower()).replace(' ', '-')
 
@@ -221,6 +229,7 @@ if sys.argv[2:] == ['--write']:
     sys.exit(0)
 test_configuration_page()
 test_packages()
+test_two_commands()
 test_links()
 test_keys()
 test_mentions()
