@@ -10,6 +10,7 @@
 #include "backends/segments/collector.hpp"
 #include "backends/segments/compression.hpp"
 #include "backends/segments/maintenance.hpp"
+#include "backends/segments/recount.hpp"
 #include "backends/segments/rows.hpp"
 #include "backends/segments/staging.hpp"
 #include "base/try.hpp"
@@ -58,6 +59,9 @@ class SegmentBlobStore final : public BlobStore {
     return list_records(*segments_, visit);
   }
   Result<std::unique_ptr<blob::Staged>> adopt(const RecordInfo& record) override;
+  Task<Result<RecountReport>> recount(References references, Context context) override {
+    return recount_rows(store_, *segments_, rows_, std::move(references), std::move(context));
+  }
   Result<void> backup(const std::string& directory) override { return copy_segments(*segments_, directory); }
 
  private:

@@ -159,6 +159,43 @@ TEST_CASE("segments rebuild: with the kv store lost every large blob can be list
   for (unsigned i = 0; i < 5; ++i) CHECK((fixture.blob_driver().read(ids[i]).value() == noise(30'000 + i, i + 1)));
 }
 
+TEST_CASE("segments recount: lost rows come back, counts that are too low are raised, and what has enough is left alone") {
+  SegmentsFixture fixture;
+  std::vector<blob::BlobId> ids;
+  for (unsigned i = 0; i < 4; ++i) ids.push_back(fixture.blob_driver().put(noise(30'000 + i, i + 1)));
+  auto driver = fixture.driver();
+  REQUIRE(driver.erase(kv::Table{2}, std::string(ids[0].key())));
+  blob::BlobId nowhere;
+  nowhere.digest.fill(7);
+  segments::References references{{ids[0], 2}, {ids[1], 3}, {ids[2], 1}, {nowhere, 1}};
+  const auto report = fixture.loop.run_until(fixture.opened->recount(std::move(references), Context{&fixture.loop}));
+  REQUIRE(report.has_value());
+  CHECK(report->rows_found == 1);
+  CHECK(report->rows_corrected == 1);
+  CHECK(report->lost == 1);
+  const auto releases_of = [&](const blob::BlobId& id) {
+    int count = 0;
+    const auto release = [&](kv::Transaction& t) -> Task<Result<void>> { return fixture.opened->release(t, id); };
+    while (driver.transact(release)) ++count;
+    return count;
+  };
+  for (unsigned i = 0; i < 4; ++i) CHECK((fixture.blob_driver().read(ids[i]).value() == noise(30'000 + i, i + 1)));
+  CHECK(releases_of(ids[0]) == 2);
+  CHECK(releases_of(ids[1]) == 3);
+  CHECK(releases_of(ids[2]) == 1);
+  CHECK(releases_of(ids[3]) == 1);  // nothing was said of it
+}
+
+TEST_CASE("segments collect: a file that still grows is ended and goes when it is mostly dead") {
+  SegmentsFixture fixture;
+  std::vector<blob::BlobId> ids;
+  for (unsigned i = 0; i < 50; ++i) ids.push_back(fixture.blob_driver().put(noise(60'000, i + 1)));
+  for (unsigned i = 0; i + 1 < ids.size(); ++i) REQUIRE(fixture.blob_driver().release(ids[i]));
+  for (int i = 0; i < 4; ++i) (void)fixture.collect();
+  CHECK(!std::filesystem::exists(fixture.segment_file(1)));
+  CHECK((fixture.blob_driver().read(ids.back()).value() == noise(60'000, 50)));
+}
+
 TEST_CASE("segments backup: a copy of the files serves what the kv store names") {
   SegmentsFixture fixture;
   const auto id = fixture.blob_driver().put(noise(300'000));

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -73,6 +74,15 @@ struct ScrubStep {
   std::vector<std::string> findings;
 };
 
+// How many references each blob should have.
+using References = std::map<blob::BlobId, std::uint64_t>;
+
+struct RecountReport {
+  std::uint64_t rows_corrected = 0;
+  std::uint64_t rows_found = 0;    // lost, and made anew from the records of segments
+  std::uint64_t lost = 0;          // referred to, and nowhere
+};
+
 // Content is hashed, compressed and appended where it is staged, on the caller's thread; barrier() syncs what was
 // appended since, once for all operations of a commit. Records name their digest and length, so that a lost kv
 // store can be rebuilt from the files.
@@ -93,6 +103,9 @@ class BlobStore : public blob::Store {
   // A listed record as staged content, to be referred to again: for a store rebuilt from scratch.
   // Errors: corrupt when the record fails its check; not_found.
   [[nodiscard]] virtual Result<std::unique_ptr<blob::Staged>> adopt(const RecordInfo& record) = 0;
+  // Raises counts to what `references` says, and makes lost rows anew where the content is whole in a segment. For an
+  // index that was recovered. REQUIRES: nothing else changes the store meanwhile.
+  [[nodiscard]] virtual Task<Result<RecountReport>> recount(References references, Context context) = 0;
   // Copies every segment file into `directory` as it is now, synced. Taken after a kv backup it holds all that the
   // backup names. REQUIRES: no collect() meanwhile.
   [[nodiscard]] virtual Result<void> backup(const std::string& directory) = 0;
