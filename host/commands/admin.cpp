@@ -290,6 +290,7 @@ constexpr Command commands[] = {
     {"backup", "make", make_backup, 1},
     {"verify", "look", verify_store, 0},
     {"verify", "repair", verify_store, 0},
+    {"verify", "rebuild", verify_store, 0},
     {"server", "reload", server_reload, 0},
     {"server", "bans", server_bans, 0},
     {"server", "unban", server_unban, 1},

@@ -11,6 +11,7 @@
 
 #include "base/format.hpp"
 #include "base/try.hpp"
+#include "keystonemail/backends/lmdb/recovery.hpp"
 #include "kv/disk.hpp"
 #include "operations/offline.hpp"
 #include "server/stores.hpp"
@@ -136,11 +137,17 @@ Result<void> copy_stores(Stores& stores, const fs::path& to) {
   KM_CHECK(kv::make_directory(to.string()));
   KM_CHECK(kv::make_directory((to / "blobs").string()));
   KM_CHECK(link_segments(blobs, to / "blobs"));
-  KM_CHECK(stores.kv->backup((to / "data.mdb").string(), lmdb::Compaction::yes));
+  KM_CHECK(stores.kv->backup((to / "data.mdb").string(), lmdb::Compaction::no));  // page by page
   return link_segments(blobs, to / "blobs");  // those begun since
 }
 
 }  // namespace
+
+Verified damaged_index(const std::vector<std::string>& damage) {
+  Verified all;
+  for (const std::string& finding : damage) all.findings.push_back("index: " + finding);
+  return all;
+}
 
 Task<Verified> verify(Stores& stores, Progress& progress, Context context) {
   return verify_until(stores, no_end, progress, std::move(context));
@@ -150,6 +157,10 @@ Task<Result<Verified>> verify_copy(Stores& stores, Progress& progress, Context c
   const Workplace place(fs::path(stores.config.data_directory) / ".verify");
   progress.begin("copying the index", 0, "pieces");
   KM_CO_CHECK(copy_stores(stores, place.path()));
+  Config there = stores.config;
+  there.data_directory = place.path().string();
+  KM_CO_TRY(const auto damage, lmdb::examine(Stores::index_options(there)));
+  if (!damage.empty()) co_return damaged_index(damage);
   KM_CO_TRY(auto copy, co_await Stores::open_copy(stores, place.path().string(), context));
   const auto segments = copy->blobs->stat();
   const std::uint32_t last = segments.empty() ? no_end : segments.back().segment;  // it grows while we read

@@ -28,6 +28,9 @@ struct Verified {
 // REQUIRES: nothing changes the stores meanwhile.
 [[nodiscard]] Task<Verified> verify(Stores& stores, Progress& progress, Context context);
 
+// Of an index whose structure is damaged, so that it cannot be opened.
+[[nodiscard]] Verified damaged_index(const std::vector<std::string>& damage);
+
 // The same for stores that are at work, by a copy of the index and links to the segments in a directory beside them, that
 // is removed afterwards. Blocks. What was being written at that moment is left out of the notes.
 // Errors: those of making and opening the copy. REQUIRES: nothing collects segments meanwhile.

@@ -2,6 +2,7 @@
 // Copyright the Keystone Mail authors
 #include "server/stores.hpp"
 
+#include <filesystem>
 #include <utility>
 
 #include "base/try.hpp"
@@ -61,20 +62,39 @@ Task<Result<std::unique_ptr<Stores>>> Stores::open_copy(const Stores& of, std::s
   return open_for(Use::look, std::move(config), *of.log, nullptr, std::move(context));
 }
 
+lmdb::KvOptions Stores::index_options(const Config& config) {
+  lmdb::KvOptions options;
+  options.directory = config.data_directory;
+  append_tables(options.tables, segments::blob_tables());
+  append_tables(options.tables, keystonemail::Server::tables());
+  return options;
+}
+
+// Segments without an index: an empty one in its place would hide what was lost.
+Result<void> Stores::check_index(const Config& config) {
+  std::error_code code;
+  const std::filesystem::path data(config.data_directory);
+  if (std::filesystem::exists(data / "data.mdb", code)) return {};
+  for (const auto& entry : std::filesystem::directory_iterator(data / "blobs", code))
+    if (entry.path().extension() == ".segment")
+      return fail(ErrorKind::corrupt, "the index is gone, but there is mail: restore a backup", (data / "data.mdb").string());
+  return {};
+}
+
 Task<Result<std::unique_ptr<Stores>>> Stores::open_for(Use use, Config config, Log& log, TlsProvider tls, Context context) {
   auto stores = std::make_unique<Stores>();
   stores->config = config;
   stores->log = &log;
-  lmdb::KvOptions kv_options;
-  kv_options.directory = config.data_directory;
+  lmdb::KvOptions kv_options = index_options(config);
   kv_options.log = &log;
   segments::BlobOptions blob_options;
-  blob_options.first_table = append_tables(kv_options.tables, segments::blob_tables());
+  blob_options.first_table = kv::Table{0};
   blob_options.directory = config.data_directory + "/blobs";
   blob_options.log = &log;
   blob_options.read_only = use == Use::look;
-  const kv::Table first_table = append_tables(kv_options.tables, keystonemail::Server::tables());
+  const auto first_table = static_cast<kv::Table>(segments::blob_tables().size());
 
+  KM_CO_CHECK(check_index(config));
   KM_CO_TRY(stores->kv, lmdb::open_kv_store(std::move(kv_options)));
   KM_CO_TRY(stores->blobs, co_await segments::open_blob_store(*stores->kv, std::move(blob_options), context));
   keystonemail::ServerOptions options = server_options(config, first_table);

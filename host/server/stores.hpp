@@ -32,6 +32,9 @@ class Stores {
   // The mail of another one's files, in `directory`, to look at: nothing is written to segments.
   [[nodiscard]] static Task<Result<std::unique_ptr<Stores>>> open_copy(const Stores& of, std::string directory, Context context);
 
+  // The index of a data directory: its place and tables, those of blobs first.
+  [[nodiscard]] static lmdb::KvOptions index_options(const Config& config);
+
   // The same in memory: gone with the process.
   [[nodiscard]] static Task<Result<std::unique_ptr<Stores>>> open_in_memory(const Config& config, Log& log, TlsProvider tls,
                                                                             Context context);
@@ -51,6 +54,7 @@ class Stores {
 
  private:
   enum class Use : bool { work, look };
+  [[nodiscard]] static Result<void> check_index(const Config& config);
   [[nodiscard]] static Task<Result<std::unique_ptr<Stores>>> open_for(Use use, Config config, Log& log, TlsProvider tls,
                                                                       Context context);
 };

@@ -42,6 +42,11 @@ std::vector<std::pair<unsigned, Meta>> sound_metas(const PageFile& file) {
   return found;
 }
 
+bool is_sound(const KvOptions& options, std::string_view table, std::string_view key, std::string_view stored) {
+  const bool is_ours = table == store_table || std::ranges::find(options.tables, table) != options.tables.end();
+  return is_ours && load_value(codec::crc32c(table), key, stored);
+}
+
 // Puts rows into the new store, in operations of a fair size.
 class RowWriter {
  public:
@@ -193,8 +198,7 @@ Result<Recovered> make_anew(const PageFile& file, const KvOptions& options, cons
     TreeWalk walk(file, meta);
     std::uint64_t rows = 0, damaged = 0;
     walk.run([&](std::string_view table, std::string_view key, std::string_view stored) {
-      const bool is_ours = table == store_table || std::ranges::find(options.tables, table) != options.tables.end();
-      ++(is_ours && load_value(codec::crc32c(table), key, stored) ? rows : damaged);
+      ++(is_sound(options, table, key, stored) ? rows : damaged);
     });
     if (walk.findings().empty() && damaged == 0 && (meta.last_page + 1) * meta.page_octets <= file.octets()) {
       KM_CHECK(kv::make_directory(directory));
@@ -212,7 +216,8 @@ Result<Recovered> make_anew(const PageFile& file, const KvOptions& options, cons
 
 }  // namespace
 
-Result<std::vector<std::string>> examine(const std::string& directory) {
+Result<std::vector<std::string>> examine(const KvOptions& options, Examine what) {
+  const std::string& directory = options.directory;
   const PageFile file(data_file(directory));
   if (file.fd() < 0)
     return fail(errno == ENOENT ? ErrorKind::not_found : ErrorKind::unavailable, data_file(directory) + ": cannot be opened");
@@ -221,7 +226,11 @@ Result<std::vector<std::string>> examine(const std::string& directory) {
   if (metas.size() < 2) findings.push_back("data.mdb: a meta page is damaged");
   if (metas.empty()) return findings;
   TreeWalk walk(file, metas.front().second);
-  walk.run();
+  std::uint64_t damaged = 0;
+  walk.run([&](std::string_view table, std::string_view key, std::string_view stored) {
+    if (what == Examine::rows_too && !is_sound(options, table, key, stored)) ++damaged;
+  });
+  if (damaged > 0) findings.push_back(format("data.mdb: {} damaged rows", damaged));
   findings.insert(findings.end(), walk.findings().begin(), walk.findings().end());
   return findings;
 }

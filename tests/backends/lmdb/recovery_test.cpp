@@ -70,7 +70,7 @@ struct RecoveryFixture : LmdbFixture {
 
 TEST_CASE("lmdb recovery: a sound file has no findings") {
   RecoveryFixture fixture;
-  const auto findings = lmdb::examine(fixture.options.directory);
+  const auto findings = lmdb::examine(fixture.options);
   REQUIRE(findings.has_value());
   CHECK(findings->empty());
 }
@@ -82,7 +82,7 @@ TEST_CASE("T19: lmdb recovery: with either meta page gone nothing, or the last c
     octets.replace(page * page_octets, page_octets, page_octets, '\xA5');
     save(fixture.data_file(), octets);
     CHECK(lmdb::open_kv_store(fixture.options).error().kind() == ErrorKind::corrupt);
-    CHECK(lmdb::examine(fixture.options.directory)->size() == 1);
+    CHECK(lmdb::examine(fixture.options)->size() == 1);
     const auto recovered = lmdb::recover(fixture.options);
     REQUIRE(recovered.has_value());
     CHECK(recovered->is_whole);
@@ -103,7 +103,7 @@ TEST_CASE("T19: lmdb recovery: any one page lost costs the rows on it, and no ot
     auto octets = fixture.sound;
     octets.replace(page * page_octets, page_octets, page_octets, '\0');
     save(fixture.data_file(), octets);
-    const auto findings = lmdb::examine(fixture.options.directory);
+    const auto findings = lmdb::examine(fixture.options);
     REQUIRE(findings.has_value());
     const auto recovered = lmdb::recover(fixture.options);
     REQUIRE(recovered.has_value());
@@ -112,7 +112,7 @@ TEST_CASE("T19: lmdb recovery: any one page lost costs the rows on it, and no ot
     CHECK(fixture.made->check()->findings.empty());
     CHECK(fixture.count_rows() >= rows - 150);  // as many of the short ones as a page holds
     fixture.made.reset();
-    CHECK(lmdb::examine(fixture.options.directory)->empty());
+    CHECK(lmdb::examine(fixture.options)->empty());
   }
 }
 
@@ -127,7 +127,7 @@ TEST_CASE("T19: lmdb recovery: what is found sound is read without harm, whateve
     if (round % 10 == 0) octets.resize(at);
     else octets[at] = static_cast<char>(octets[at] ^ (1 << random.below(8)));
     save(fixture.data_file(), octets);
-    const auto findings = lmdb::examine(fixture.options.directory);
+    const auto findings = lmdb::examine(fixture.options);
     REQUIRE(findings.has_value());
     auto opened = findings->empty() ? lmdb::open_kv_store(fixture.options)
                                     : Result<std::unique_ptr<lmdb::KvStore>>(fail(ErrorKind::corrupt));

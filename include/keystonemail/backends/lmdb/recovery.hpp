@@ -13,12 +13,14 @@
 
 namespace keystonemail::lmdb {
 
-// What is wrong with the data file in `directory`: both meta pages, each page of each tree, the list of free pages. Empty:
-// the file may be opened. Values are not looked at: KvStore::check() does that.
+enum class Examine : std::uint8_t { structure, rows_too };
+
+// What is wrong with the data file: both meta pages, each page of each tree, the list of free pages. Empty: the file may
+// be opened. Values are looked at only when asked for: KvStore::check() does that too.
 //
 // Threads: any. Blocks. REQUIRES: nothing writes to the file meanwhile. Errors: not_found, unavailable.
 // Limits: reads with pread(2), so no damage can hurt the reader; one bit of memory a page, the first hundred findings.
-[[nodiscard]] Result<std::vector<std::string>> examine(const std::string& directory);
+[[nodiscard]] Result<std::vector<std::string>> examine(const KvOptions& options, Examine what = Examine::structure);
 
 struct Recovered {
   bool is_whole = false;          // one state of the file was sound, so nothing is missing from it
