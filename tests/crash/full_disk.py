@@ -52,7 +52,7 @@ def refusal(server, token, size=300_000):
 @contextlib.contextmanager
 def imap(server):
     client = imaplib.IMAP4('127.0.0.1', server.port('imap'), timeout=300)
-    client.login(LOGIN, PASSWORD)
+    client.login(LOGIN, server.password)
     client.select('INBOX')
     yield client
     client.logout()
@@ -139,7 +139,7 @@ def inside(program, cycles):
         return check.finish()
     try:
         with Server(program, LISTENERS, data=folder / 'data') as server:
-            server.add_account(LOGIN, PASSWORD)
+            server.password = server.add_account_with_app_password(LOGIN, PASSWORD)
             server.start()
             expected = []
             for number in range(1, cycles + 1):

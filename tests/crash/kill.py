@@ -41,6 +41,7 @@ class Worker:
     def __init__(self, name, seed):
         self.login = f'{name}@example.test'
         self.random = random.Random(seed)
+        self.password = ''
         self.expected = {}
         self.maybe = []          # (kind, token, ...) under way when the server died; acknowledged ones never stand here
         self.count = 0
@@ -82,7 +83,7 @@ class LmtpWorker(SmtpWorker):
 class ImapWorker(Worker):
     def session(self, ports, dead):
         client = imaplib.IMAP4('127.0.0.1', ports['imap'], timeout=10)
-        client.login(self.login, PASSWORD)
+        client.login(self.login, self.password)
         client.select('INBOX')
         while not dead.is_set():
             action = self.random.choice(['append', 'append', 'append', 'flag', 'flag', 'delete', 'move'])
@@ -132,11 +133,11 @@ class ImapWorker(Worker):
         return data[0][1].decode().split(':', 1)[1].strip()
 
 
-def contents(server, login):
+def contents(server, login, password):
     """token -> list of (digest, flagged, deleted) over INBOX and Archive."""
     out = {}
     client = imaplib.IMAP4('127.0.0.1', server.port('imap'), timeout=300)
-    client.login(login, PASSWORD)
+    client.login(login, password)
     for mailbox in ('INBOX', 'Archive'):
         client.select(mailbox, readonly=True)
         _, data = client.uid('FETCH', '1:*', '(FLAGS BODY.PEEK[])')
@@ -187,7 +188,7 @@ def main():
     problems, recovery = [], []
     with Server(PROGRAM, LISTENERS) as server:
         for worker in workers:
-            server.add_account(worker.login, PASSWORD)
+            worker.password = server.add_account_with_app_password(worker.login, PASSWORD)
         server.start()
         for number in range(KILLS):
             dead = threading.Event()
@@ -206,7 +207,7 @@ def main():
             server.start()
             recovery.append(time.monotonic() - started)
             for worker in workers:
-                problems += [f'kill {number}: {problem}' for problem in judge(worker, contents(server, worker.login))]
+                problems += [f'kill {number}: {problem}' for problem in judge(worker, contents(server, worker.login, worker.password))]
             if len(problems) > 20:
                 break
             if number % 20 == 19:

@@ -60,6 +60,13 @@ class Server:
         out = self.run('account', 'add', login, '--password-stdin', stdin=password + '\n')
         assert out.returncode == 0, out.stdout + out.stderr
 
+    def add_account_with_app_password(self, login, password):
+        """Returns one, which costs next to nothing to check: for tests that log in again and again."""
+        self.add_account(login, password)
+        out = self.run('account', 'app-password', 'add', login, '--name', 'test', '--json')
+        assert out.returncode == 0, out.stdout + out.stderr
+        return json.loads(out.stdout)['app_password']
+
     def start(self, seconds=20, command_prefix=()):
         self.lines = []
         self.process = subprocess.Popen([*command_prefix, self.program, '--config', str(self.config), 'serve'], env=self.environment,
