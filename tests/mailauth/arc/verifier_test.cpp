@@ -163,6 +163,47 @@ TEST_CASE("D9: a flipped cv=, a missing field, a doubled set, a gap or a bad ins
   }
 }
 
+TEST_CASE("D9: each tag that a seal or a message signature must have is missed, and none may be nonsense") {
+  Hands hands;
+  const auto text = hands.seal("one.example", arc_message);
+  REQUIRE(describe(verify_arc(hands.zone, text)) == "pass");
+  const auto signature = text.find("ARC-Message-Signature");
+  const auto with = [&](std::size_t field, const std::string& tag, const std::string& instead) {
+    auto changed = text;
+    const auto begin = changed.find(" " + tag + "=", field) == std::string::npos ? changed.find("\t" + tag + "=", field)
+                                                                              : std::min(changed.find(" " + tag + "=", field), changed.find("\t" + tag + "=", field));
+    const auto end = tag == "b" ? changed.find("\r\nARC", begin) : changed.find(';', begin) + 1;
+    return changed.replace(begin + 1, end - begin - 1, instead);
+  };
+  for (const auto& [field, name, tags] : {std::tuple(std::size_t{0}, "ARC-Seal", std::vector<std::string>{"a", "d", "s", "cv", "b", "i"}),
+                                          std::tuple(signature, "ARC-Message-Signature", std::vector<std::string>{"a", "d", "s", "h", "bh", "b", "i"})}) {
+    for (const auto& tag : tags) {
+      CAPTURE(name);
+      CAPTURE(tag);
+      CHECK(describe(verify_arc(hands.zone, with(field, tag, "zz=1;"))).starts_with("fail: " + std::string(name) + ": "));
+      CHECK(describe(verify_arc(hands.zone, with(field, tag, tag + "=?;"))).starts_with("fail: " + std::string(name) + ": "));
+    }
+    CHECK(describe(verify_arc(hands.zone, with(field, "t", "t=yesterday;"))) == "fail: " + std::string(name) + ": bad t= or x= tag");
+    // What is signed may not change, not even a tag that need not be there.
+    CHECK(describe(verify_arc(hands.zone, with(field, "t", "t=1;"))).ends_with("signature did not verify"));
+  }
+  CHECK(describe(verify_arc(hands.zone, with(signature, "h", "h=From:ARC-Seal;"))) == "fail: ARC-Message-Signature: ARC-Seal is signed");
+  CHECK(describe(verify_arc(hands.zone, with(signature, "h", "h=To;"))) == "fail: ARC-Message-Signature: From field not signed");
+}
+
+TEST_CASE("arc: the fields of a chain may stand anywhere in the header, in any order") {
+  Hands hands;
+  const auto text = three_hands(hands);
+  const auto header = text.substr(0, text.find("\r\n\r\n") + 2);
+  std::vector<std::string> fields;
+  mime::HeaderReader reader(header);
+  while (const auto field = reader.next()) fields.emplace_back(field->raw);
+  std::ranges::reverse(fields);
+  std::string reversed;
+  for (const auto& field : fields) reversed += field;
+  CHECK(describe(verify_arc(hands.zone, reversed + text.substr(header.size()))) == "pass");
+}
+
 TEST_CASE("D9: fifty sets are verified, fifty-one are not looked at") {
   Hands hands;
   auto text = arc_message;
