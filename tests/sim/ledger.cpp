@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 
 namespace keystonemail::sim {
 namespace {
@@ -12,17 +13,29 @@ constexpr std::string_view token_name = "X-Token: ";
 constexpr std::size_t token_digits = 8;
 constexpr std::size_t violations_max = 40;  // one fault shows in many places
 
-// What the server may put before a message it was given (RFC 5321 §4.4, RFC 6409 §8).
-bool is_trace(std::string_view prefix) {
-  while (!prefix.empty()) {
-    const auto end = prefix.find("\r\n");
+// Whether these are header fields of these names and nothing else.
+bool are_fields(std::string_view text, std::span<const std::string_view> names) {
+  while (!text.empty()) {
+    const auto end = text.find("\r\n");
     if (end == std::string_view::npos) return false;
-    const std::string_view line = prefix.substr(0, end);
-    constexpr std::string_view names[] = {"Return-Path:", "Delivered-To:", "Received:", "Date:", "Message-ID:", " ", "\t"};
+    const std::string_view line = text.substr(0, end);
     if (!std::ranges::any_of(names, [&](std::string_view name) { return line.starts_with(name); })) return false;
-    prefix.remove_prefix(end + 2);
+    text.remove_prefix(end + 2);
   }
   return true;
+}
+
+// Whether `stored` is `sent` with what a server may add: trace fields before it (RFC 5321 §4.4), and Date and Message-ID
+// behind the header of a submitted message (RFC 6409 §8).
+bool is_as_sent(std::string_view stored, std::string_view sent) {
+  constexpr std::string_view trace[] = {"Return-Path:", "Delivered-To:", "Received:", " ", "\t"};
+  constexpr std::string_view completion[] = {"Date:", "Message-ID:"};
+  const std::string_view header = sent.substr(0, sent.find("\r\n\r\n") + 2), rest = sent.substr(header.size());
+  if (!stored.ends_with(rest)) return false;
+  stored.remove_suffix(rest.size());
+  const auto found = stored.find(header);
+  return found != std::string_view::npos && are_fields(stored.substr(0, found), trace) &&
+         are_fields(stored.substr(found + header.size()), completion);
 }
 
 std::string at(Place place, Token token) {
@@ -81,7 +94,7 @@ std::optional<Token> Ledger::identify(Place place, std::string_view text) {
     return std::nullopt;
   }
   const std::string& sent = texts_[*token];
-  if (!text.ends_with(sent) || !is_trace(text.substr(0, text.size() - sent.size()))) {
+  if (!is_as_sent(text, sent)) {
     violation(at(place, *token) + ": not as it was sent: " + std::to_string(text.size()) + " octets of " + std::to_string(sent.size()));
   }
   return token;
