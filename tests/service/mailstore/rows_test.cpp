@@ -6,6 +6,8 @@
 
 #include <doctest/doctest.h>
 
+#include <numeric>
+
 #include "base/record.hpp"
 #include "service/mailstore/change_log.hpp"
 #include "service/mailstore/content.hpp"
@@ -32,6 +34,19 @@ TEST_CASE("mail store rows: a change log whose numbers wrap round is damage") {
   CHECK(LogEntry::read(log_of(7, 2))->changed == Uids{7, 8});
   CHECK(!LogEntry::read(log_of(UINT64_MAX - 4, 20)));
   CHECK(!LogEntry::read(log_of(UINT32_MAX, 1)));
+}
+
+TEST_CASE("mail store rows: a few octets may name four million UIDs of a change log, and no more") {
+  LogEntry entry;
+  entry.changed.resize(4'000'000);
+  std::iota(entry.changed.begin(), entry.changed.end(), mailstore::Uid{7});
+  const std::string row = entry.encode();
+  CHECK(row.size() < 16);
+  const auto again = LogEntry::read(row);
+  const bool same = again && again->changed == entry.changed;
+  CHECK(same);
+  entry.changed.push_back(entry.changed.back() + 1);
+  CHECK(!LogEntry::read(entry.encode()));
 }
 
 TEST_CASE("mail store rows: a blob longer than any blob is damage") {
