@@ -98,6 +98,13 @@ struct Settlement {
   std::vector<RecipientChange> changes;
 };
 
+// What an administrator does with an entry.
+enum class Handling : std::uint8_t {
+  hold,     // it stays until it is released
+  release,
+  retry,    // its pending recipients are due now, before everything else, wherever they are
+};
+
 // Threads: any. Durability as that of a MailStore.
 class Queue {
  public:
@@ -117,7 +124,9 @@ class Queue {
   // Notes the outcome of an attempt; without a pending recipient the entry goes, with its message.
   // Errors: not_found (removed meanwhile), conflict (an index the entry does not have).
   [[nodiscard]] virtual Task<Result<void>> settle(Settlement settlement, Context context) = 0;
-  // Calls `changed` on `executor` after entries came in or became due by update(), several told as one, with the soonest
+  // Errors: not_found.
+  [[nodiscard]] virtual Task<Result<void>> handle(EntryId id, Handling handling, Context context) = 0;
+  // Calls `changed` on `executor` after entries came in or became due by update() or handle(), several told as one, with the soonest
   // of their times.
   [[nodiscard]] virtual std::unique_ptr<mailstore::Subscription> subscribe(Executor& executor,
                                                                            std::function<void(WallTime)> changed) = 0;

@@ -87,6 +87,22 @@ Task<Result<void>> apply_settlement(kv::Transaction& t, StoreCore& core, const Q
   co_return Result<void>();
 }
 
+Task<Result<void>> apply_handling(kv::Transaction& t, const QueueTables& tables, queue::EntryId id, queue::Handling handling,
+                                  std::optional<WallTime>& due) {
+  KM_CO_TRY(auto entry, co_await get_entry(t, tables, id));
+  const auto before = next_attempt(entry);
+  switch (handling) {
+    case queue::Handling::hold: entry.held = true; break;
+    case queue::Handling::release: entry.held = false; break;
+    case queue::Handling::retry:
+      for (auto& recipient : entry.recipients) recipient.next_attempt = WallTime{};
+      break;
+  }
+  put_entry(t, tables, entry, before);
+  due = next_attempt(entry);
+  co_return Result<void>();
+}
+
 }  // namespace
 
 std::span<const std::string_view> queue_tables() noexcept { return queue_table_names; }
@@ -169,6 +185,15 @@ Task<Result<void>> KvQueue::update(const queue::Entry& entry, Context context) {
 Task<Result<void>> KvQueue::settle(queue::Settlement settlement, Context context) {
   StoreCore& core = mail_.core();
   co_return co_await core.kv.transact([&](kv::Transaction& t) { return apply(t, settlement); }, StoreCore::frees(), context);
+}
+
+Task<Result<void>> KvQueue::handle(queue::EntryId id, queue::Handling handling, Context context) {
+  const QueueTables tables = QueueTables::from(options_.first_table);
+  std::optional<WallTime> due;
+  KM_CO_CHECK(co_await mail_.core().kv.transact([&](kv::Transaction& t) { return apply_handling(t, tables, id, handling, due); },
+                                                StoreCore::frees(), context));
+  if (due) notifier_->notify(*due);
+  co_return Result<void>();
 }
 
 Task<Result<void>> KvQueue::apply(kv::Transaction& t, const queue::Settlement& settlement) const {

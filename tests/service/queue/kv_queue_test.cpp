@@ -60,6 +60,27 @@ TEST_CASE("queue: a settlement changes what was attempted and nothing else, and 
   CHECK(d.must(queue.verify(d.context())).empty());
 }
 
+TEST_CASE("queue: what an administrator does touches nothing that an attempt notes") {
+  conformance::QueueDriver<test::MemoryServer> d;
+  auto& queue = d.fixture.queue_;
+  const auto id = d.add("x");
+  const auto due = [&] { return d.must(queue.due({}, 10, d.context())); };
+  d.must(queue.handle(id, queue::Handling::hold, d.context()));
+  CHECK(due().empty());
+  queue::Settlement settlement{id, {{.index = 0, .attempts = 2, .next_attempt = d.fixture.loop.wall_now() + std::chrono::hours(1), .last_reply = "451 later"}}};
+  d.must(queue.settle(settlement, d.context()));
+  CHECK(due().empty());
+  d.must(queue.handle(id, queue::Handling::release, d.context()));
+  REQUIRE(due().size() == 1);
+  CHECK(due()[0].when > d.fixture.loop.wall_now());
+  d.must(queue.handle(id, queue::Handling::retry, d.context()));
+  CHECK(due()[0].when < d.fixture.loop.wall_now());
+  CHECK(d.must(queue.show(id, d.context())).recipients[0].attempts == 2);
+  CHECK(d.must(queue.verify(d.context())).empty());
+  d.must(queue.remove(id, d.context()));
+  CHECK(d.error(queue.handle(id, queue::Handling::hold, d.context())) == ErrorKind::not_found);
+}
+
 TEST_CASE("queue: those who work on it hear of the soonest new entry, several told as one") {
   conformance::QueueDriver<test::MemoryServer> d;
   auto& queue = d.fixture.queue_;

@@ -44,6 +44,7 @@ class KvQueue final : public queue::Queue {
 
   Task<Result<std::vector<queue::Due>>> due(queue::Due after, std::size_t entries_max, Context context) override;
   Task<Result<void>> settle(queue::Settlement settlement, Context context) override;
+  Task<Result<void>> handle(queue::EntryId id, queue::Handling handling, Context context) override;
   std::unique_ptr<mailstore::Subscription> subscribe(Executor& executor, std::function<void(WallTime)> changed) override;
 
   // Checks entries, due times, contents and their blobs. REQUIRES: as KvMailStore::verify().
