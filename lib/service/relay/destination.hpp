@@ -23,6 +23,7 @@ struct Destination {
   std::vector<transport::Waiter*> idle;     // of connections that have nothing to do
   std::size_t connections = 0;
   std::size_t connections_max = 1;          // grows with success, as nobody knows what the other side bears
+  bool is_hungry = false;                   // it is in line for a connection
   std::uint32_t failures = 0;               // attempts to reach it that failed, since the last that did not
   std::uint32_t losses = 0;                 // sessions that broke off, since the last message that went over
   WallTime not_before{};                    // until then it is left alone

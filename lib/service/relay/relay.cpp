@@ -18,10 +18,12 @@ constexpr auto sweep_interval = std::chrono::seconds(60);     // all that is due
 constexpr auto store_wait = std::chrono::seconds(5);          // after the store could not be read
 constexpr auto memory_of_failures = std::chrono::hours(1);    // beyond the time a destination is left alone
 constexpr std::uint32_t losses_max = 3;                       // sessions broken off in a row before the destination is left alone
+constexpr auto put_off_spread_max = std::chrono::minutes(1);
 constexpr auto farewell_poll = std::chrono::milliseconds(20);
 
 // The place right before `due`.
 queue::Due before(queue::Due due) noexcept {
+  if (due.when <= WallTime{}) return {};
   const auto id = static_cast<std::uint64_t>(due.id);
   if (id > 0) return {due.when, queue::EntryId{id - 1}};
   return {due.when - std::chrono::milliseconds(1), queue::EntryId{UINT64_MAX - 1}};
@@ -111,10 +113,13 @@ Task<bool> Relay::State::take(queue::Due due, Context with) {
 void Relay::State::activate(queue::Entry entry, queue::Due due) {
   const WallTime now = wall_now();
   std::map<Destination*, std::vector<std::size_t>> groups;
+  const auto is_forced = [&](const queue::Recipient& recipient) { return recipient.next_attempt < entry.arrived; };
   for (std::size_t i = 0; i < entry.recipients.size(); ++i) {
     const queue::Recipient& recipient = entry.recipients[i];
     if (recipient.state != queue::RecipientState::pending || recipient.next_attempt > now) continue;
-    groups[&destination_of(recipient.address)].push_back(i);
+    Destination& destination = destination_of(recipient.address);
+    if (is_forced(recipient)) destination.not_before = {};  // an administrator's word (queue::Handling::retry)
+    groups[&destination].push_back(i);
   }
   if (groups.empty() || entry.held) return;
   if (!entry.login.empty()) {
@@ -197,7 +202,10 @@ Destination& Relay::State::destination_of(const std::string& address) {
 void Relay::State::put_off(Destination& destination, std::shared_ptr<ActiveEntry> entry, std::vector<std::size_t> recipients) {
   Outcome outcome = destination.last_failure;
   outcome.attempted = false;
-  outcome.not_before = destination.not_before + std::chrono::milliseconds(services.random.below(60'000));
+  // A little apart, so that they do not all come back in one moment.
+  const std::chrono::milliseconds step = options.retry.step(destination.failures);
+  const auto spread = std::min<std::chrono::milliseconds>(step / 10, put_off_spread_max);
+  outcome.not_before = destination.not_before + std::chrono::milliseconds(services.random.below(static_cast<std::uint64_t>(spread.count()) + 1));
   std::vector<Outcome> outcomes(recipients.size(), outcome);
   Job job{std::move(entry), std::move(recipients)};
   conclude(std::move(job), std::move(outcomes));
@@ -221,26 +229,42 @@ void Relay::State::connect(Destination& destination) {
     destination.idle.pop_back();
     --left;
   }
-  while (left > 0 && destination.connections < destination.connections_max && connections < options.connections_max && !stopping()) {
+  while (left > 0 && destination.connections < destination.connections_max && has_place(destination) && !stopping()) {
     ++destination.connections;
     ++connections;
     --left;
     serve(destination).detach();
   }
-  if (left > 0 && destination.connections == 0 && !stopping()) hungry.push_back(destination.name);
+  if (left == 0 || destination.connections > 0 || destination.is_hungry || stopping()) return;
+  destination.is_hungry = true;
+  (destination.failures > 0 ? hungry_doubtful : hungry).push_back(destination.name);
 }
 
-// Those that found all connections taken.
+// What has failed before may take half of the connections, so that it cannot keep those waiting who answer.
+bool Relay::State::has_place(const Destination& destination) const noexcept {
+  if (connections >= options.connections_max) return false;
+  return destination.failures == 0 || doubtful < std::max<std::size_t>(options.connections_max / 2, 1);
+}
+
+// Those that found no connection free, in the order in which they came.
 void Relay::State::connect_hungry() {
-  while (connections < options.connections_max && !hungry.empty()) {
-    const auto found = destinations.find(hungry.front());
-    hungry.pop_front();
-    if (found != destinations.end() && found->second->connections == 0) connect(*found->second);
+  for (auto* line : {&hungry, &hungry_doubtful}) {
+    while (!line->empty()) {
+      const auto found = destinations.find(line->front());
+      Destination* const destination = found == destinations.end() ? nullptr : found->second.get();
+      if (destination && !has_place(*destination)) break;
+      line->pop_front();
+      if (!destination) continue;
+      destination->is_hungry = false;
+      if (destination->connections == 0) connect(*destination);
+    }
   }
 }
 
 // One connection, from the first job to the last; another is opened in its place when it has done its share.
 Task<void> Relay::State::serve(Destination& destination) {
+  const bool is_doubtful = destination.failures > 0;
+  if (is_doubtful) ++doubtful;
   co_await yield(*context->executor);  // whoever called goes on first
   std::unique_ptr<Courier> courier;
   while (!stopping() && !destination.waiting.empty()) {
@@ -263,10 +287,11 @@ Task<void> Relay::State::serve(Destination& destination) {
   }
   if (courier) co_await courier->quit();
   courier.reset();
-  end_connection(destination);
+  end_connection(destination, is_doubtful);
 }
 
-void Relay::State::end_connection(Destination& destination) {
+void Relay::State::end_connection(Destination& destination, bool was_doubtful) {
+  if (was_doubtful) --doubtful;
   --destination.connections;
   --connections;
   if (destination.connections == 0 && !destination.waiting.empty()) connect(destination);

@@ -49,13 +49,14 @@ struct Relay::State {
   void add(Destination& destination, std::shared_ptr<ActiveEntry> entry, std::vector<std::size_t> recipients);
   void connect(Destination& destination);
   void connect_hungry();
+  [[nodiscard]] bool has_place(const Destination& destination) const noexcept;
   [[nodiscard]] Task<void> serve(Destination& destination);
   [[nodiscard]] Task<std::unique_ptr<Courier>> open(Destination& destination);
   [[nodiscard]] Task<void> wait_for_job(Destination& destination);
   [[nodiscard]] Task<bool> deliver(Destination& destination, Courier& courier, Job job);
   void sort_out(Destination& destination, Job job, std::vector<Outcome> outcomes);
   void note_failure(Destination& destination, HostFailure failure);
-  void end_connection(Destination& destination);
+  void end_connection(Destination& destination, bool was_doubtful);
   void conclude(Job job, std::vector<Outcome> outcomes);
   [[nodiscard]] Task<void> conclude_and_forget(Job job, std::vector<Outcome> outcomes);
   void forget(const std::shared_ptr<ActiveEntry>& entry);
@@ -74,7 +75,9 @@ struct Relay::State {
   std::unordered_map<std::string, std::unique_ptr<Destination>> destinations;
   std::unordered_map<std::string, Account> accounts;  // those with active entries
   std::deque<std::string> hungry;                    // destinations that found all connections taken
+  std::deque<std::string> hungry_doubtful;           // the same, of those that failed the last time
   std::size_t connections = 0;
+  std::size_t doubtful = 0;                          // of them, those begun towards what had failed before
   std::size_t unfinished = 0;                        // conclusions under way
 
   queue::Due seen;                                   // all before it has been looked at

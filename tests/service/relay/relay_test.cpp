@@ -494,14 +494,29 @@ TEST_CASE("relay: a held entry stays, a released one goes, a cancelled one is fo
   const auto id = f.send();
   REQUIRE(f.until([&] { return f.entry(id)->recipients[0].attempts == 1; }, 30s));
   peer.script.replies.clear();
-  auto entry = *f.entry(id);
-  entry.held = true;
-  REQUIRE(f.loop.run(f.store.queue_.update(entry, f.context())).has_value());
+  const auto handle = [&](queue::Handling handling) { REQUIRE(f.loop.run(f.store.queue_.handle(id, handling, f.context())).has_value()); };
+  handle(queue::Handling::hold);
   f.loop.advance(1h);
   CHECK(peer.messages.empty());
-  entry.held = false;
-  for (auto& r : entry.recipients) r.next_attempt = f.loop.wall_now();
-  REQUIRE(f.loop.run(f.store.queue_.update(entry, f.context())).has_value());
+  handle(queue::Handling::release);
+  CHECK(f.until([&] { return peer.messages.size() == 1; }, 5s));
+  peer.script.replies["x@dest.test"] = "451 4.2.1 Later";
+  const auto other = f.send({"x@dest.test"});
+  REQUIRE(f.until([&] { return f.entry(other)->recipients[0].attempts == 1; }, 30s));
+  REQUIRE(f.loop.run(f.store.queue_.remove(other, f.context())).has_value());
+  peer.script.replies.clear();
+  f.loop.advance(1h);
+  CHECK(peer.messages.size() == 1);
+  CHECK(f.reports().empty());
+}
+
+TEST_CASE("relay: an administrator's retry goes at once, though its destination is being left alone") {
+  RelayFixture f;
+  f.start();
+  const auto id = f.send();
+  REQUIRE(f.until([&] { return f.entry(id)->recipients[0].attempts == 1; }, 30s));
+  auto& peer = f.peer();
+  REQUIRE(f.loop.run(f.store.queue_.handle(id, queue::Handling::retry, f.context())).has_value());
   CHECK(f.until([&] { return peer.messages.size() == 1; }, 5s));
 }
 
@@ -543,4 +558,24 @@ TEST_CASE("T12: a wall clock that steps back or ahead loses nothing") {
   CHECK(f.until([&] { return peer.messages.size() == 1; }, 90s));
   f.loop.step_wall_clock(1h);
   CHECK(f.until([&] { return f.queued() == 0; }, 90s));
+}
+
+TEST_CASE("relay: destinations that do not answer cannot keep those waiting that do") {
+  std::string text = "$TTL 60\ngood MX 10 mx.good\nmx.good A 192.0.2.2\n";
+  for (int i = 0; i < 200; ++i) text += "dead" + std::to_string(i) + " A 198.51.100." + std::to_string(i) + "\n";
+  RelayFixture f(text);
+  auto& good = f.peer("192.0.2.2");
+  for (int i = 0; i < 200; ++i) f.network.silent.insert(Endpoint{*IpAddress::parse("198.51.100." + std::to_string(i)), 25});
+  f.options.connections_max = 20;
+  f.options.retry.steps = {60s};
+  f.start();
+  std::vector<queue::EntryId> dead;
+  for (int i = 0; i < 200; ++i) dead.push_back(f.send({"x@dead" + std::to_string(i) + ".test"}));
+  f.loop.advance(600s);  // all have been tried, and half of the connections are busy with trying again
+  const std::size_t before = f.network.tried.size();
+  CHECK(before >= 200);
+  f.send({"y@good.test"});
+  CHECK(f.until([&] { return good.messages.size() == 1; }, 3s));
+  CHECK(f.relay->load().connections <= 20);
+  for (const auto id : dead) CHECK(f.entry(id)->recipients[0].attempts >= 1);
 }

@@ -41,11 +41,11 @@ struct Options {
   std::vector<Endpoint> own_endpoints;      // where we listen: mail that leads there goes in circles
 
   // Ceilings.
-  std::size_t active_max = 1'000;                   // entries in memory; the others stay in the queue
-  std::size_t waiting_per_destination_max = 100;    // of them, so that one destination cannot take all places
-  std::size_t connections_max = 100;
+  std::size_t active_max = 10'000;                  // entries in memory; the others stay in the queue
+  std::size_t waiting_per_destination_max = 500;    // of them, so that one destination cannot take all places
+  std::size_t connections_max = 250;                // half of them at most to destinations that failed the last time
   std::size_t connections_per_destination_max = 10;
-  std::size_t active_per_account_max = 200;         // entries of one login at once
+  std::size_t active_per_account_max = 1'000;       // entries of one login at once
   std::size_t messages_per_connection_max = 100;
   std::size_t recipients_per_message_max = 100;     // in one transaction (RFC 5321 §4.5.3.1.8)
   std::size_t addresses_per_attempt_max = 10;       // RFC 5321 §5.1: at least two
