@@ -116,6 +116,10 @@ void add_admin(CLI::App& app, Invocation& all) {
   queue->require_subcommand(1);
   admin_command(*queue, all, "list", "list all entries", "");
   admin_command(*queue, all, "show", "one entry with its recipients", "id");
+  admin_command(*queue, all, "retry", "try it again now", "id");
+  admin_command(*queue, all, "hold", "keep it until it is released", "id");
+  admin_command(*queue, all, "release", "let it go on", "id");
+  admin_command(*queue, all, "cancel", "remove it without telling anybody", "id");
   admin_command(app, all, "reload", "have the running server read its configuration again", "");
   admin_command(app, all, "bans", "list networks that guessed passwords and are kept out", "");
   admin_command(app, all, "unban", "let an address that guessed passwords in again", "address");

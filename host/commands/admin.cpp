@@ -223,6 +223,21 @@ Task<std::string> session_of(Stores& stores, queue::EntryId id, Context context)
   co_return std::string(rest.substr(0, rest.find_first_of(" ;\r\n")));
 }
 
+// What has become of a recipient so far.
+std::string describe(const queue::Recipient& recipient) {
+  std::string out;
+  switch (recipient.state) {
+    case queue::RecipientState::pending: out = "waits"; break;
+    case queue::RecipientState::delivered: out = "delivered"; break;
+    case queue::RecipientState::failed: out = "failed"; break;
+  }
+  out += format(", {} attempts", recipient.attempts);
+  if (recipient.state == queue::RecipientState::pending && recipient.attempts > 0)
+    out += format(", the next at {}", mime::format_date({recipient.next_attempt, {}}));
+  if (!recipient.last_host.empty()) out += format(", {} said", recipient.last_host);
+  return recipient.last_reply.empty() ? out : out + ": " + recipient.last_reply;
+}
+
 Task<AdminReply> queue_show(Stores& stores, AdminRequest request, Context context) {
   const auto id = parse_decimal(request.arguments.at(0));
   if (!id) co_return wrong_usage("an entry's id is a number");
@@ -233,8 +248,34 @@ Task<AdminReply> queue_show(Stores& stores, AdminRequest request, Context contex
   const std::string session = co_await session_of(stores, entry->id, context);
   if (!session.empty()) list.text += format("  session: {}\n", session);
   for (const queue::Recipient& recipient : entry->recipients)
-    list.text += format("  {}: {} attempts, {}\n", recipient.address, recipient.attempts, recipient.last_reply);
+    list.text += format("  {}: {}\n", recipient.address, describe(recipient));
   co_return std::move(list).reply();
+}
+
+Task<AdminReply> handle_entry(Stores& stores, AdminRequest request, queue::Handling handling, std::string_view done_word, Context context) {
+  const auto id = parse_decimal(request.arguments.at(0));
+  if (!id) co_return wrong_usage("an entry's id is a number");
+  auto result = co_await stores.server->queue().handle(queue::EntryId{*id}, handling, context);
+  co_return finished(result, format("{} {}\n", done_word, *id));
+}
+
+Task<AdminReply> queue_retry(Stores& stores, AdminRequest request, Context context) {
+  return handle_entry(stores, std::move(request), queue::Handling::retry, "to be tried now:", std::move(context));
+}
+
+Task<AdminReply> queue_hold(Stores& stores, AdminRequest request, Context context) {
+  return handle_entry(stores, std::move(request), queue::Handling::hold, "held", std::move(context));
+}
+
+Task<AdminReply> queue_release(Stores& stores, AdminRequest request, Context context) {
+  return handle_entry(stores, std::move(request), queue::Handling::release, "released", std::move(context));
+}
+
+Task<AdminReply> queue_cancel(Stores& stores, AdminRequest request, Context context) {
+  const auto id = parse_decimal(request.arguments.at(0));
+  if (!id) co_return wrong_usage("an entry's id is a number");
+  auto result = co_await stores.server->queue().remove(queue::EntryId{*id}, context);
+  co_return finished(result, format("cancelled {}\n", *id));
 }
 
 Task<AdminReply> server_reload(Stores& stores, AdminRequest, Context) {
@@ -287,6 +328,10 @@ constexpr Command commands[] = {
     {"alias", "remove", alias_remove, 1},
     {"queue", "list", queue_list, 0},
     {"queue", "show", queue_show, 1},
+    {"queue", "retry", queue_retry, 1},
+    {"queue", "hold", queue_hold, 1},
+    {"queue", "release", queue_release, 1},
+    {"queue", "cancel", queue_cancel, 1},
     {"backup", "make", make_backup, 1},
     {"verify", "look", verify_store, 0},
     {"verify", "repair", verify_store, 0},

@@ -4,8 +4,10 @@
 // Config: what keystone-mail.toml says, as values. Every key is in the table of keys.cpp.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,12 +41,43 @@ struct SecretSource {
   enum class Kind : std::uint8_t { none, file, environment, literal };
   Kind kind = Kind::none;
   std::string name;                   // of the file or variable; the text itself where it need not be secret
+  friend bool operator==(const SecretSource&, const SecretSource&) = default;
 };
 
 struct DirectoryConfig {
   DirectoryType type = DirectoryType::internal;
   std::string path;                   // of the plugin
   SecretSource options;               // what it is given
+};
+
+enum class RelayTls : std::uint8_t { none, opportunistic, required, verified, implicit };
+
+// How mail for elsewhere leaves.
+struct RelayConfig {
+  bool enabled = true;
+  std::string host;                   // "host:port"; empty: by MX
+  std::string login;
+  SecretSource password;
+  RelayTls tls = RelayTls::opportunistic;
+  bool tls_given = false;             // else the port's usual one
+  std::uint64_t port = 25;            // of mail exchangers
+  std::map<std::string, std::string> routes;  // domain, "host:port"
+  std::uint64_t connections = 250;
+  std::uint64_t connections_per_domain = 10;
+  friend bool operator==(const RelayConfig&, const RelayConfig&) = default;
+};
+
+struct QueueConfig {
+  std::vector<std::chrono::seconds> retry;  // empty: the usual schedule
+  std::uint64_t lifetime_hours = 120;
+  std::uint64_t bounce_lifetime_hours = 24;
+  std::uint64_t delay_notice_hours = 4;
+  friend bool operator==(const QueueConfig&, const QueueConfig&) = default;
+};
+
+struct ResolverConfig {
+  std::vector<Endpoint> servers;      // empty: from the root
+  friend bool operator==(const ResolverConfig&, const ResolverConfig&) = default;
 };
 
 struct Limits {
@@ -66,6 +99,9 @@ struct Config {
   std::string client_authorities;     // path
   std::vector<ListenerConfig> listeners;
   DirectoryConfig directory;
+  RelayConfig relay;
+  QueueConfig queue;
+  ResolverConfig resolver;
   Limits limits;
   LogFormat log_format = LogFormat::logfmt;
   LogLevel log_level = LogLevel::info;

@@ -21,6 +21,9 @@ constexpr std::pair<std::string_view, Protocol> protocol_names[] = {
 constexpr std::pair<std::string_view, TlsUse> tls_names[] = {
     {"none", TlsUse::none}, {"starttls", TlsUse::starttls},
                                {"implicit", TlsUse::implicit}};
+constexpr std::pair<std::string_view, RelayTls> relay_tls_names[] = {
+    {"none", RelayTls::none}, {"opportunistic", RelayTls::opportunistic}, {"required", RelayTls::required},
+    {"verified", RelayTls::verified}, {"implicit", RelayTls::implicit}};
 constexpr std::pair<std::string_view, DirectoryType> directory_names[] = {
     {"internal", DirectoryType::internal}, {"plugin", DirectoryType::plugin}};
 constexpr std::pair<std::string_view, LogFormat> format_names[] = {
@@ -115,6 +118,69 @@ Problem endpoint(const Value& value, Endpoint& out) {
   return std::nullopt;
 }
 
+Problem endpoints(const Value& value, std::vector<Endpoint>& out) {
+  const auto* given = std::get_if<std::vector<std::string>>(&value);
+  if (!given) return "must be a list of addresses, as in [\"192.0.2.53:53\"]";
+  out.clear();
+  for (const std::string& one : *given) {
+    auto parsed = Endpoint::parse(one);
+    if (const auto address = IpAddress::parse(one); !parsed && address) parsed = Endpoint{*address, 53};
+    if (!parsed) return format("\"{}\" is not an IP address with a port, as in \"192.0.2.53:53\"", one);
+    out.push_back(*parsed);
+  }
+  return std::nullopt;
+}
+
+// "host", "host:port", "lmtp:host:port"; whether there is such a host is seen when mail is sent.
+Problem check_route(const std::string& text) {
+  const auto is_odd = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '/' || c == '@'; };
+  const std::size_t colon = text.rfind(':');
+  const std::string_view port = colon == std::string::npos || text.ends_with(']') ? "25" : std::string_view(text).substr(colon + 1);
+  if (text.empty() || std::ranges::any_of(text, is_odd) || colon == 0 || !parse_decimal(port, 65'535).value_or(0))
+    return format("\"{}\" is not a host and port, as in \"smtp.example.net:587\"", text);
+  return std::nullopt;
+}
+
+Problem route(const Value& value, std::string& out) {
+  if (auto problem = text(value, out)) return problem;
+  return check_route(out);
+}
+
+Problem routes(const Value& value, std::map<std::string, std::string>& out) {
+  const auto* given = std::get_if<std::map<std::string, std::string>>(&value);
+  if (!given) return "must be a table of domains, as in { \"example.net\" = \"192.0.2.1:25\" }";
+  for (const auto& [domain, host] : *given)
+    if (auto problem = check_route(host)) return problem;
+  out = *given;
+  return std::nullopt;
+}
+
+// "30s", "5m", "2h", "1d".
+std::optional<std::chrono::seconds> duration(std::string_view text) {
+  if (text.size() < 2) return std::nullopt;
+  const auto count = parse_decimal(text.substr(0, text.size() - 1), 1'000'000);
+  if (!count || *count == 0) return std::nullopt;
+  switch (text.back()) {
+    case 's': return std::chrono::seconds(*count);
+    case 'm': return std::chrono::minutes(*count);
+    case 'h': return std::chrono::hours(*count);
+    case 'd': return std::chrono::days(*count);
+    default: return std::nullopt;
+  }
+}
+
+Problem durations(const Value& value, std::vector<std::chrono::seconds>& out) {
+  const auto* given = std::get_if<std::vector<std::string>>(&value);
+  if (!given || given->empty()) return "must be a list of times, as in [\"5m\", \"1h\"]";
+  out.clear();
+  for (const std::string& one : *given) {
+    const auto time = duration(one);
+    if (!time) return format("\"{}\" is not a time, as in \"30s\", \"5m\", \"2h\" or \"1d\"", one);
+    out.push_back(*time);
+  }
+  return std::nullopt;
+}
+
 constexpr std::int64_t count_max = 1'000'000;
 
 constexpr std::array keys{
@@ -154,6 +220,37 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return text(v, d.config.directory.path); }},
     Key{"directory", "options", "text or secret", "none", "Of a plugin: what it is given as it starts; a text, { file = \"...\" } or { env = \"...\" }.",
         [](Draft d, const Value& v) { return secret(v, SecretSource::Kind::literal, d.config.directory.options); }},
+    Key{"relay", "enabled", "true or false", "true", "Send mail for elsewhere; when false it stays in the queue.",
+        [](Draft d, const Value& v) { return flag(v, d.config.relay.enabled); }},
+    Key{"relay", "host", "text", "none", "Send everything through this server, a host and port; without it by the MX records of each domain.",
+        [](Draft d, const Value& v) { return route(v, d.config.relay.host); }},
+    Key{"relay", "login", "text", "none", "Log in to it by this name. Under TLS, or on loopback, alone.",
+        [](Draft d, const Value& v) { return text(v, d.config.relay.login); }},
+    Key{"relay", "password", "file or secret", "none", "And this password: a path, { file = \"...\" } or { env = \"...\" }.",
+        [](Draft d, const Value& v) { return secret(v, SecretSource::Kind::file, d.config.relay.password); }},
+    Key{"relay", "tls", "text", "\"opportunistic\"", "none, opportunistic (where it is offered), required (encrypted), verified (by a "
+        "certificate for the host's name) or implicit (the same from the first octet; usual for port 465).",
+        [](Draft d, const Value& v) { return d.config.relay.tls_given = true, one_of(v, relay_tls_names, d.config.relay.tls); }},
+    Key{"relay", "port", "number", "25", "The port of mail exchangers.",
+        [](Draft d, const Value& v) { return number(v, 1, 65'535, d.config.relay.port); }},
+    Key{"relay", "routes", "table of texts", "{}", "Other ways for some domains: { \"example.net\" = \"host:port\" }; \".example.net\" is all "
+        "below it, \"lmtp:host:port\" speaks LMTP.",
+        [](Draft d, const Value& v) { return routes(v, d.config.relay.routes); }},
+    Key{"relay", "connections", "number", "250", "Outgoing connections at once.",
+        [](Draft d, const Value& v) { return number(v, 1, 10'000, d.config.relay.connections); }},
+    Key{"relay", "connections_per_domain", "number", "10", "Of them to one domain.",
+        [](Draft d, const Value& v) { return number(v, 1, 1'000, d.config.relay.connections_per_domain); }},
+    Key{"queue", "retry", "list of times", "[\"5m\", \"10m\", \"20m\", \"40m\", \"1h\", \"2h\", \"4h\", \"8h\"]", "How long to wait after each failed "
+        "attempt, less or more by a tenth; the last one is repeated.",
+        [](Draft d, const Value& v) { return durations(v, d.config.queue.retry); }},
+    Key{"queue", "lifetime_hours", "number", "120", "How long mail is tried before it goes back to its sender.",
+        [](Draft d, const Value& v) { return number(v, 1, 10'000, d.config.queue.lifetime_hours); }},
+    Key{"queue", "bounce_lifetime_hours", "number", "24", "How long reports to senders are tried.",
+        [](Draft d, const Value& v) { return number(v, 1, 10'000, d.config.queue.bounce_lifetime_hours); }},
+    Key{"queue", "delay_notice_hours", "number", "4", "After how long a sender is told that mail is still waiting.",
+        [](Draft d, const Value& v) { return number(v, 1, 10'000, d.config.queue.delay_notice_hours); }},
+    Key{"resolver", "servers", "list of addresses", "[]", "DNS servers to ask, as in [\"127.0.0.1:5353\"]; none: ask from the root on, and validate.",
+        [](Draft d, const Value& v) { return endpoints(v, d.config.resolver.servers); }},
     Key{"limits", "trusted", "list of networks", "[]", "Addresses without connection, rate and ban ceilings.",
         [](Draft d, const Value& v) { return networks(v, d.config.limits.trusted); }},
     Key{"limits", "message_size", "number", "52428800", "Octets of the largest message taken.",

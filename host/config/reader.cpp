@@ -187,6 +187,8 @@ void Reader::check_whole() {
     if (value.empty() && std::ranges::none_of(reading_.errors, [&](const ConfigProblem& p) { return p.text.starts_with(name); }))
       error(0, format("{} is missing", name));
   check_directory();
+  if (!config.relay.login.empty() && config.relay.password.kind == SecretSource::Kind::none) error(0, "relay.login needs relay.password");
+  if (!config.relay.login.empty() && config.relay.host.empty()) error(0, "relay.login is for relay.host, which is missing");
   const bool has_certificate = !config.certificate.empty(), has_key = config.private_key.kind != SecretSource::Kind::none;
   if (has_certificate != has_key) error(0, "[tls] needs both certificate and private_key");
   const bool uses_tls = std::ranges::any_of(config.listeners, [](const ListenerConfig& l) { return l.tls != TlsUse::none; });

@@ -19,6 +19,7 @@
 #include "control/control.hpp"
 #include "keystonemail/backends/libuv/uv_server.hpp"
 #include "server/directory_plugin.hpp"
+#include "server/outgoing.hpp"
 #include "server/privileges.hpp"
 #include "server/stderr_log.hpp"
 #include "server/stores.hpp"
@@ -40,7 +41,8 @@ void raise_descriptor_limit() {
 }
 
 libuv::UvServerOptions loop_options(const Config& config) {
-  return {.loops = config.loops, .connections_max = config.limits.connections};
+  constexpr std::size_t files = 64;
+  return {.loops = config.loops, .connections_max = config.limits.connections, .descriptors_reserved = files + config.relay.connections};
 }
 
 keystonemail::ListenerOptions listener_options(const ListenerConfig& listener) {
@@ -73,7 +75,7 @@ bool needs_restart(const Config& a, const Config& b) {
   };
   return a.hostname != b.hostname || a.primary_domain != b.primary_domain || a.data_directory != b.data_directory ||
          a.user != b.user || a.loops != b.loops || !same_directory(a.directory, b.directory) ||
-         !std::ranges::equal(a.listeners, b.listeners, same);
+         a.relay != b.relay || a.queue != b.queue || a.resolver != b.resolver || !std::ranges::equal(a.listeners, b.listeners, same);
 }
 
 class Program {
@@ -102,6 +104,8 @@ class Program {
   libuv::UvServer loops_;
   std::vector<libuv::InheritedSocket> inherited_;
   std::unique_ptr<Stores> stores_;
+  std::unique_ptr<Outgoing> outgoing_;        // null: mail for elsewhere stays in the queue
+  std::vector<Endpoint> own_endpoints_;       // where other servers bring mail
   std::unique_ptr<transport::Listener> control_;
   std::mutex mutex_;
   std::vector<transport::Handler> handlers_;  // as config_.listeners; guarded by mutex_
@@ -115,9 +119,14 @@ Result<void> Program::start() {
   for (std::size_t i = 0; i < config_.listeners.size(); ++i) KM_CHECK(listen(config_.listeners[i], i));
   Config opened = config_;
   KM_TRY(opened.directory, with_options_read(config_.directory));
+  KM_TRY(std::string relay_password, read_secret(config_.relay.password));
+  opened.relay.password = {SecretSource::Kind::literal, std::move(relay_password)};
   if (!config_.user.empty()) KM_CHECK(become(config_.user));  // the ports are open now
   KM_TRY(stores_, opening_.run_until(Stores::open(opened, log_, {}, Context{&opening_})));
   make_handlers();
+  if (opened.relay.enabled) {
+    KM_TRY(outgoing_, Outgoing::open(opened, *stores_->server, loops_.main_loop(), own_endpoints_));
+  }
   stores_->reload = [this] { return reload(); };
   stores_->upkeep = std::make_unique<Upkeep>(*stores_->blobs, log_);
   auto control = control::listen(loops_.main_loop(), config_.data_directory, *stores_);
@@ -146,6 +155,7 @@ Result<void> Program::listen(const ListenerConfig& listener, std::size_t index) 
   if (!bound)
     return fail(bound.error().kind(), format("cannot listen at {} for {}: {}", listener.address.to_string(),
                                              to_string(listener.protocol), bound.error().detail()));
+  if (listener.protocol == Protocol::smtp) own_endpoints_.push_back(*bound);
   format_to(addresses_, " {}={}", to_string(listener.protocol), bound->to_string());
   return {};
 }
@@ -175,12 +185,15 @@ void Program::run() {
   loop.on_signal(SIGHUP, [this] { (void)reload(); });
   std::fprintf(stderr, "ready%s\n", addresses_.c_str());
   std::fflush(stderr);
+  if (outgoing_) outgoing_->start();
   loops_.run();
+  if (outgoing_) loop.run_until(outgoing_->finish());
   log_.event(LogLevel::info, "server.stopped", {});
 }
 
 void Program::end() {
   log_.event(LogLevel::info, "server.draining", {{"connections", loops_.connections()}});
+  if (outgoing_) outgoing_->stop();
   loops_.drain(is_ending_ ? second_signal_grace : drain_grace);
   is_ending_ = true;
 }
@@ -196,7 +209,7 @@ Result<void> Program::read_again() {
   KM_TRY(const ConfigReading reading, read_config_file(path_));
   if (!reading.errors.empty()) return fail(ErrorKind::invalid, describe(reading.errors, path_));
   if (needs_restart(config_, reading.config))
-    return fail(ErrorKind::conflict, "hostname, domain, directories, user, loops or listeners changed: restart the server for that");
+    return fail(ErrorKind::conflict, "hostname, domain, directories, user, loops, listeners, relay, queue or resolver changed: restart the server for that");
   if (const auto loaded = tls_.load(reading.config); !loaded)
     return fail(loaded.error().kind(), loaded.error().text() + " " + loaded.error().detail());
   log_.set(reading.config.log_format, reading.config.log_level);

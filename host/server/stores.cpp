@@ -44,6 +44,7 @@ keystonemail::ServerOptions server_options(const Config& config, kv::Table first
   options.first_table = first_table;
   auto limits = server_limits(config);
   options.message_octets_max = limits.message_octets_max;
+  options.queue_lifetime = std::chrono::hours(config.queue.lifetime_hours);
   options.connections = std::move(limits.connections);
   options.logins.trusted = std::move(limits.trusted_logins);
   return options;

@@ -50,6 +50,8 @@ class Server:
                 text += 'allow_plaintext_auth = true\n'
         if trusted:
             text += '\n[limits]\ntrusted = ["127.0.0.0/8"]\n'
+        if '[relay]' not in extra:
+            text += '\n[relay]\nenabled = false\n'  # no test sends mail to the world
         self.config.write_text(text + extra)
 
     def run(self, *words, configured=True, stdin=None):

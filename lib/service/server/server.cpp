@@ -10,6 +10,7 @@
 #include "keystonemail/service/delivery/kv_delivery.hpp"
 #include "keystonemail/service/imap/service.hpp"
 #include "keystonemail/service/reception/reception.hpp"
+#include "keystonemail/service/relay/relay.hpp"
 #include "service/server/ban_rows.hpp"
 #include "service/server/provisioning_directory.hpp"
 
@@ -105,7 +106,7 @@ Task<Result<std::unique_ptr<Server>>> Server::open(ServerOptions options, Server
   const service::MailStoreOptions mail_options{.first_table = mail_tables, .message_octets_max = s.options.message_octets_ceiling};
   KM_CO_TRY(s.mail, co_await service::KvMailStore::open(s.ports.store, s.ports.blobs, s.ports.random, mail_options, context));
   KM_CO_CHECK(co_await s.mail->finish_removals(context));
-  s.queue.emplace(*s.mail, service::QueueOptions{.first_table = queue_tables});
+  s.queue.emplace(*s.mail, service::QueueOptions{.first_table = queue_tables, .lifetime = s.options.queue_lifetime});
   s.delivery.emplace(*s.mail, *s.queue);
   s.accounts.emplace(accounts::Options{.first_table = account_tables, .primary_domain = s.options.primary_domain,
                                        .password_cost = s.options.password_cost},
@@ -179,6 +180,13 @@ std::shared_ptr<service::imap::Service> Server::State::make_imap(const ListenerO
   const auto& tls = listener.tls_context ? listener.tls_context : ports.tls;
   return std::make_shared<service::imap::Service>(
       std::move(made), service::imap::Services{*mail, *logins, limits, ports.random, ports.log, tls});
+}
+
+std::unique_ptr<relay::Relay> Server::make_relay(relay::Options options, RelayPorts ports) {
+  if (options.hostname.empty()) options.hostname = state_->options.hostname;
+  relay::Services services{*state_->queue,  *state_->delivery,   state_->directory(), ports.resolver,
+                           ports.connector, state_->ports.random, state_->ports.log,   std::move(ports.tls)};
+  return std::make_unique<relay::Relay>(std::move(options), std::move(services));
 }
 
 accounts::Accounts& Server::accounts() noexcept { return *state_->accounts; }

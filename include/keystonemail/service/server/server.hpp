@@ -8,6 +8,7 @@
 //   listener = network.listen(endpoint, (*server)->handler({.protocol = Protocol::imap}), {&loop});
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -30,6 +31,14 @@
 #include "keystonemail/service/queue/kv_queue.hpp"
 #include "keystonemail/tls/context.hpp"
 #include "keystonemail/transport/listener.hpp"
+
+namespace keystonemail::resolver {
+class Resolver;
+}
+namespace keystonemail::relay {
+class Relay;
+struct Options;
+}  // namespace keystonemail::relay
 
 namespace keystonemail {
 
@@ -64,6 +73,7 @@ struct ServerOptions {
   std::uint32_t recipients_max = 100;
   access::ConnectionLimitOptions connections = {};
   access::LoginGateOptions logins = {};
+  std::chrono::hours queue_lifetime{5 * 24};    // of mail for elsewhere (RFC 5321 §4.5.4.1)
   crypto::ScryptCost password_cost = {};
   WorkerPoolOptions password_workers = {.threads = 2, .queue_max = 64};
 };
@@ -77,6 +87,13 @@ struct ServerPorts {
   TlsProvider tls = {};                         // empty: no TLS but where a listener brings its own
   // Somebody else's users. Null: those of accounts(). Their mailboxes are made when they are first seen.
   directory::Directory* directory = nullptr;
+};
+
+// What mail for elsewhere leaves by. Ownership: borrowed; outlives the relay.
+struct RelayPorts {
+  resolver::Resolver& resolver;
+  transport::Connector& connector;
+  std::shared_ptr<const tls::ClientContext> tls = {};  // null: no TLS
 };
 
 // Threads: open(), handler(), set_limits() and the destructor on one; handlers may run on any number of executors at once.
@@ -98,6 +115,10 @@ class Server {
   // Bans are kept in the store, so that they outlive a restart. Lifts those that cover `peer`, there too; returns the
   // networks that had one. Errors: those of the store.
   [[nodiscard]] Task<Result<std::vector<IpNetwork>>> unban(const IpAddress& peer, Context context);
+
+  // What takes the mail in the queue to where it belongs, once its run() is called; without it the mail stays there.
+  // The server's own name is used where the options have none. Ownership: borrows the server. See service/relay/relay.hpp.
+  [[nodiscard]] std::unique_ptr<relay::Relay> make_relay(relay::Options options, RelayPorts ports);
 
   [[nodiscard]] accounts::Accounts& accounts() noexcept;        // the internal directory
   [[nodiscard]] directory::Directory& directory() noexcept;     // the one in use

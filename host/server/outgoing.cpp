@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "server/outgoing.hpp"
+
+#include <utility>
+
+#include "base/format.hpp"
+#include "base/try.hpp"
+#include "keystonemail/backends/unbound/resolver.hpp"
+#include "keystonemail/base/text.hpp"
+#include "keystonemail/codec/idna.hpp"
+
+namespace keystonemail::host {
+
+namespace {
+
+relay::RouteTls to_route_tls(RelayTls tls) noexcept {
+  switch (tls) {
+    case RelayTls::none: return relay::RouteTls::none;
+    case RelayTls::opportunistic: return relay::RouteTls::opportunistic;
+    case RelayTls::required: return relay::RouteTls::required;
+    case RelayTls::verified: return relay::RouteTls::verified;
+    case RelayTls::implicit: return relay::RouteTls::implicit;
+  }
+  __builtin_unreachable();
+}
+
+Result<relay::Route> parse_route(const std::string& text) {
+  auto route = relay::Route::parse(text);
+  if (!route) return fail(ErrorKind::invalid, format("[relay]: \"{}\" is not a host and port", text));
+  return *std::move(route);
+}
+
+Result<relay::RouteTable> route_table(const RelayConfig& config) {
+  relay::RouteTable table;
+  table.usual.port = static_cast<std::uint16_t>(config.port);
+  if (!config.host.empty()) {
+    KM_TRY(table.usual, parse_route(config.host));
+  }
+  if (config.tls_given || table.usual.tls == relay::RouteTls::opportunistic) table.usual.tls = to_route_tls(config.tls);
+  if (!config.login.empty()) {
+    KM_TRY(std::string password, read_secret(config.password));
+    while (password.ends_with('\n') || password.ends_with('\r')) password.pop_back();
+    table.usual.login = std::make_shared<relay::RouteLogin>(relay::RouteLogin{config.login, crypto::SecretString::adopt(password)});
+  }
+  for (const auto& [domain, text] : config.routes) {
+    const bool below = domain.starts_with('.');
+    const auto name = codec::to_ascii_domain(std::string_view(domain).substr(below ? 1 : 0));
+    if (!name) return fail(ErrorKind::invalid, format("[relay] routes: \"{}\" is no domain", domain));
+    KM_TRY(table.domains[below ? "." + *name : *name], parse_route(text));
+  }
+  return table;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Outgoing>> Outgoing::open(const Config& config, keystonemail::Server& server, libuv::UvLoop& loop,
+                                                 std::vector<Endpoint> own_endpoints) {
+  std::unique_ptr<Outgoing> outgoing(new Outgoing(loop));
+  unbound::Options dns;
+  dns.servers = config.resolver.servers;
+  KM_TRY(outgoing->resolver_, unbound::open_resolver(std::move(dns)));
+  relay::Options options;
+  options.hostname = config.hostname;
+  KM_TRY(options.routes, route_table(config.relay));
+  options.connections_max = config.relay.connections;
+  options.connections_per_destination_max = config.relay.connections_per_domain;
+  options.own_endpoints = std::move(own_endpoints);
+  if (!config.queue.retry.empty()) options.retry.steps = config.queue.retry;
+  options.retry.bounce_lifetime = std::chrono::hours(config.queue.bounce_lifetime_hours);
+  options.retry.delay_notice_after = std::chrono::hours(config.queue.delay_notice_hours);
+  tls::ClientOptions tls;
+  tls.trust_path = tls::system_trust_path();
+  KM_TRY(const auto client, tls::ClientContext::create(tls));
+  outgoing->relay_ = server.make_relay(std::move(options), {*outgoing->resolver_, loop, client});
+  return outgoing;
+}
+
+void Outgoing::start() { running_.emplace(relay_->run(Context{&loop_, stop_.get_token()})); }
+
+void Outgoing::stop() { stop_.request_stop(); }
+
+Task<void> Outgoing::finish() {
+  if (!running_) co_return;
+  Task<void> running = *std::exchange(running_, std::nullopt);
+  co_await std::move(running);
+}
+
+}  // namespace keystonemail::host

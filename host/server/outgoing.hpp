@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Outgoing: the relay of a running server, with the resolver and the TLS that it needs.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "config/config.hpp"
+#include "keystonemail/backends/libuv/uv_loop.hpp"
+#include "keystonemail/service/relay/relay.hpp"
+#include "keystonemail/service/server/server.hpp"
+
+namespace keystonemail::host {
+
+// Threads: that of the loop. REQUIRES: finish() is done before it is destroyed, if start() was called.
+class Outgoing {
+ public:
+  // `own_endpoints` are where we take mail from other servers. Ownership: borrows server and loop.
+  // Errors: those of reading the password and of the resolver; invalid (a route).
+  [[nodiscard]] static Result<std::unique_ptr<Outgoing>> open(const Config& config, keystonemail::Server& server,
+                                                              libuv::UvLoop& loop, std::vector<Endpoint> own_endpoints);
+
+  void start();
+  // Begins no new transaction, and brings those under way to their end.
+  void stop();
+  // Done when that has come.
+  [[nodiscard]] Task<void> finish();
+
+ private:
+  explicit Outgoing(libuv::UvLoop& loop) : loop_(loop) {}
+
+  libuv::UvLoop& loop_;
+  std::unique_ptr<resolver::Resolver> resolver_;
+  std::unique_ptr<relay::Relay> relay_;
+  std::stop_source stop_;
+  std::optional<Task<void>> running_;
+};
+
+}  // namespace keystonemail::host
