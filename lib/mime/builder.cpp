@@ -9,6 +9,7 @@
 #include "keystonemail/codec/base64.hpp"
 #include "keystonemail/codec/hex.hpp"
 #include "keystonemail/codec/quoted_printable.hpp"
+#include "keystonemail/mime/content_type.hpp"
 #include "keystonemail/mime/encoded_word.hpp"
 
 namespace keystonemail::mime {
@@ -99,7 +100,10 @@ std::string parameter(std::string_view name, std::string_view value) {
 Entity attachment_entity(const Attachment& attachment) {
   Entity entity;
   std::string type = one_line(attachment.content_type);
+  const ContentType read = parse_content_type(type);
+  if (!read.valid || read.ambiguous) type = "application/octet-stream";  // readers would not agree on it
   std::string disposition = one_line(attachment.disposition);
+  if (parse_content_disposition(disposition).ambiguous) disposition = "attachment";
   if (!attachment.file_name.empty()) {
     type += parameter("name", attachment.file_name);
     disposition += parameter("filename", attachment.file_name);

@@ -154,7 +154,8 @@ class MessageParser {
     if (kind == PartKind::leaf) return;
     if (open_.size() >= limits::depth_max) return limit_met(part, DefectKind::too_deep);
     if (kind == PartKind::multipart) return enter_multipart(part, type);
-    if (is_identity(part.encoding)) part.kind = kind;
+    if (!is_identity(part.encoding)) return add_defect(DefectKind::transfer_encoding_on_multipart, part.header_begin);
+    part.kind = kind;
   }
 
   void enter_multipart(Part& part, const ContentType& type) {

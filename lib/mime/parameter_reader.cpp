@@ -71,20 +71,23 @@ void read_value(Scanner& scanner, RawParameter& raw) {
     if (c != '\r' && c != '\n') raw.value.push_back(c);
 }
 
-// To the next ';', past quoted strings and comments.
-void skip_to_semicolon(Scanner& scanner) {
+// To the next ';', past quoted strings and comments; whether there was more than comments.
+bool skip_to_semicolon(Scanner& scanner) {
   std::string ignored;
+  scanner.skip_cfws();
+  const bool more = !scanner.at_end() && scanner.peek() != ';';
   while (!scanner.at_end() && scanner.peek() != ';') {
     if (scanner.peek() == '"') scanner.take_quoted(ignored);
     else if (scanner.peek() == '(') scanner.skip_cfws();
     else scanner.move_to(scanner.position() + 1);
   }
+  return more;
 }
 
-std::vector<RawParameter> read_raw(Scanner& scanner) {
+std::vector<RawParameter> read_raw(Scanner& scanner, bool& ambiguous) {
   std::vector<RawParameter> raws;
   while (raws.size() < limits::parameters_max) {
-    skip_to_semicolon(scanner);
+    if (skip_to_semicolon(scanner)) ambiguous = true;  // text that belongs to no parameter
     if (!scanner.take(';')) break;
     scanner.skip_cfws();
     const auto name = scanner.take_until(token_ends);
@@ -149,7 +152,7 @@ void add_parameter(std::span<const RawParameter> same, Parameters& parameters, b
 }  // namespace
 
 Parameters read_parameters(Scanner& scanner, bool& ambiguous) {
-  std::vector<RawParameter> raws = read_raw(scanner);
+  std::vector<RawParameter> raws = read_raw(scanner, ambiguous);
   Parameters parameters;
   if (raws.size() == 1 && raws.front().form == Form::plain) {  // nearly always
     parameters.push_back({std::move(raws.front().name), std::move(raws.front().value), false});

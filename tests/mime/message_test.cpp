@@ -279,6 +279,26 @@ TEST_CASE("C5: an encoding on a multipart is not applied, and flagged") {
   CHECK(has(raw, DefectKind::transfer_encoding_on_multipart));
 }
 
+TEST_CASE("C5: an encoded message/rfc822 is not looked into, and flagged") {
+  const std::string raw = "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nContent-Type: text/html\r\n\r\nx";
+  CHECK(Message::parse(raw).parts().size() == 1);
+  CHECK(has(raw, DefectKind::transfer_encoding_on_multipart));
+  CHECK(Message::parse(raw).ambiguous());
+}
+
+TEST_CASE("C5: text beside the parameters of a Content-Type is passed over, and flagged") {
+  for (const std::string value : {"text/html oops", "text/html; charset=\"utf-8\" oops", "text/html oops; charset=utf-8"}) {
+    CAPTURE(value);
+    const std::string raw = "Content-Type: " + value + "\r\n\r\nx";
+    CHECK(tree(raw) == "html");
+    CHECK(has(raw, DefectKind::parameter_ambiguous));
+  }
+  for (const std::string value : {"text/html", "text/html;", "text/html (a comment); charset=utf-8 (another)", "text/html;charset=utf-8;"}) {
+    CAPTURE(value);
+    CHECK(Message::parse("Content-Type: " + value + "\r\n\r\nx").defects().empty());
+  }
+}
+
 TEST_CASE("C5: lines ended by CR alone are no lines, and flagged") {
   const std::string raw = multipart("a", "--a\r\n\r\nx\r--a\ry\r\n--a--");
   CHECK(tree(raw) == "mixed(plain)");

@@ -39,7 +39,7 @@ struct ContentType {
   std::string subtype = "plain";  // lower case
   Parameters parameters;
   bool valid = false;             // false: unreadable, the default of RFC 2045 §5.2 stands here
-  bool ambiguous = false;         // a parameter came twice in one form, or continuations overlap or leave gaps
+  bool ambiguous = false;         // a parameter came twice in one form, continuations overlap or leave gaps, or text beside them
 
   [[nodiscard]] bool is(std::string_view full_type) const noexcept;  // "text/plain"
 };

@@ -35,9 +35,9 @@ enum class DefectKind : std::uint8_t {
   nul,                         // in a header
   eight_bit_header,            // octets that are not UTF-8 (RFC 6532)
   content_type_invalid,
-  parameter_ambiguous,         // twice, or RFC 2231 continuations that overlap or leave gaps
+  parameter_ambiguous,         // twice, RFC 2231 continuations that overlap or leave gaps, or text beside them
   transfer_encoding_unknown,
-  transfer_encoding_on_multipart,  // other than 7bit, 8bit, binary (RFC 2045 §6.4)
+  transfer_encoding_on_multipart,  // or message/rfc822: other than 7bit, 8bit, binary (RFC 2045 §6.4, RFC 2046 §5.2.1)
   boundary_missing,
   boundary_invalid,            // empty, too long, or in characters RFC 2046 does not have
   boundary_prefix_line,        // a line begins with a boundary and goes on
