@@ -5,16 +5,21 @@ import socket
 import ssl
 
 
+def any_certificate():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 class Imap:
+    tls = any_certificate()      # one for all: making it costs more than a handshake
     buffer = bytearray(1 << 20)  # what drain() lets go by; one thread at a time
 
     def __init__(self, port, login=None, password=None, tls=False):
         self.socket = socket.create_connection(('127.0.0.1', port), timeout=300)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
-            context = ssl.create_default_context()
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            self.socket = context.wrap_socket(self.socket)
+            self.socket = Imap.tls.wrap_socket(self.socket)
         self.number = 0
         self.banner = self.read_until(lambda text: text.endswith(b'\r\n'))
         if login:
