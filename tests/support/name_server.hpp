@@ -69,8 +69,13 @@ class NameServer {
   enum class Manner { answer, server_failure, refused, silent, truncated_only, garbage };
 
   explicit NameServer(std::string_view zone) : zone_(dns::parse_zone(zone).value()) {
-    udp_ = open(SOCK_DGRAM, 0);
-    tcp_ = open(SOCK_STREAM, port());
+    // A port that is free for both: one that UDP gives may be taken in TCP.
+    for (int tries = 0; tcp_ < 0; ++tries) {
+      if (udp_ >= 0) ::close(udp_);
+      if (tries == 100) throw std::runtime_error("no port for a name server");
+      udp_ = open(SOCK_DGRAM, 0);
+      if (udp_ >= 0) tcp_ = open(SOCK_STREAM, port());
+    }
     ::listen(tcp_, 16);
     thread_ = std::jthread([this](std::stop_token stop) { run(stop); });
   }
@@ -98,8 +103,9 @@ class NameServer {
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons(port);
-    if (::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) throw std::runtime_error("no port for a name server");
-    return fd;
+    if (::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
+    ::close(fd);
+    return -1;
   }
   [[nodiscard]] std::uint16_t port() const {
     sockaddr_in address{};

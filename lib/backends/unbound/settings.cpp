@@ -67,7 +67,7 @@ Result<void> set_servers(ub_ctx& context, const Options& options) {
   KM_CHECK(set(context, "insecure-lan-zones:", "yes"));
   for (const char* zone : {"localhost.", "127.in-addr.arpa.", "test.", "invalid.", "onion.", "home.arpa.",
                            "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa."}) {
-    KM_CHECK(set(context, "local-zone:", std::string(zone) + " nodefault"));
+    KM_CHECK(set(context, "local-zone:", std::string(zone) + " transparent"));
   }
   for (const auto& server : options.servers) {
     const std::string address = server.address.to_string() + "@" + std::to_string(server.port);

@@ -95,6 +95,19 @@ TEST_CASE("unbound: the caller's deadline and stop end a call that waits") {
   CHECK(stopped.error().kind() == ErrorKind::cancelled);
 }
 
+TEST_CASE("unbound: a server that was named is asked for special names and private addresses too") {
+  NameServer server("host.test. A 192.0.2.1\nhost.home.arpa. A 192.0.2.1\nhost.localhost. A 192.0.2.1\n1.0.0.10.in-addr.arpa. PTR host.test.\n");
+  RunLoop loop;
+  auto unbound = unbound::open_resolver({.servers = {server.endpoint()}}).value();
+  const auto status = [&](std::string_view name, RecordType type) {
+    return loop.run_until(unbound->resolve({*Name::parse(name), type}, Context{&loop}))->status;
+  };
+  CHECK(status("host.test", RecordType::a) == AnswerStatus::found);
+  CHECK(status("host.home.arpa", RecordType::a) == AnswerStatus::found);
+  CHECK(status("host.localhost", RecordType::a) == AnswerStatus::found);
+  CHECK(status("1.0.0.10.in-addr.arpa", RecordType::ptr) == AnswerStatus::found);
+}
+
 TEST_CASE("unbound: more calls at a time than allowed are refused, and the others are not harmed") {
   NameServer server(zone_text());
   server.treat("conform.example", NameServer::Manner::silent);
