@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Why did this mail pass, or fail? `check spf` and `check message` judge a message as the server would, with no server and
+// no configuration.
+#pragma once
+
+#include <string>
+
+#include "commands/commands.hpp"
+
+namespace keystonemail::host {
+
+struct MailCheck {
+  std::string resolver;                 // "host:port" of a DNS server; empty: the root, with validation
+  std::string client;                   // the sending host's address
+  std::string helo;
+  std::string from;                     // of MAIL FROM; empty: the null sender
+  std::string file;                     // the message, "-" standard input; for `check message`
+  bool verbose = false;
+};
+
+// Print the Authentication-Results field that the server would add; see the manual page for what follows it. The status is 0
+// whatever the verdict, 1 when there could be none, 2 for wrong usage.
+[[nodiscard]] int run_check_spf(const MailCheck& request, Output output);
+[[nodiscard]] int run_check_message(const MailCheck& request, Output output);
+
+}  // namespace keystonemail::host

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Names: the DNS for a command that waits for each answer.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "keystonemail/base/executor.hpp"
+#include "keystonemail/base/result.hpp"
+#include "keystonemail/mailauth/event.hpp"
+#include "keystonemail/resolver/resolver.hpp"
+
+namespace keystonemail::host {
+
+// Threads: the one that made it. Blocks in each call. Errors: a name that cannot be asked is AnswerStatus::timeout.
+class Names {
+ public:
+  // `server`: "host:port", "host", or empty for recursion from the root. Errors: invalid (no such server), unavailable.
+  [[nodiscard]] static Result<std::unique_ptr<Names>> open(const std::string& server);
+
+  [[nodiscard]] dns::Answer ask(dns::Question question);
+  [[nodiscard]] Instant now() const { return loop_.now(); }
+  [[nodiscard]] WallTime wall_now() const { return loop_.wall_now(); }
+
+  // SPF, DMARC and iprev, to their end.
+  template <class Evaluation>
+  void evaluate(Evaluation& evaluation) {
+    for (auto event = evaluation.next_event(); event.index() == 0; event = evaluation.next_event()) {
+      evaluation.decide(ask(std::get<0>(std::move(event)).question), now());
+    }
+  }
+  // DKIM and ARC, as far as they get.
+  template <class Verifier>
+  void answer_keys(Verifier& verifier) {
+    for (auto event = verifier.next_event(); auto* key = std::get_if<mailauth::NeedKey>(&event); event = verifier.next_event()) {
+      verifier.decide(key->id, ask(std::move(key->question)));
+    }
+  }
+
+ private:
+  Names() = default;
+
+  RunLoop loop_;
+  std::unique_ptr<resolver::Resolver> resolver_;
+};
+
+}  // namespace keystonemail::host

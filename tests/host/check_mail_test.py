@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# Copyright the Keystone Mail authors
+"""`keystone-mail check spf` and `check message` against a DNS server of ours: argv[1] is keystone-mail."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
+from keystone import Checks  # noqa: E402
+from name_server import SERVFAIL, NameServer  # noqa: E402
+
+program = os.path.abspath(sys.argv[1])
+check = Checks()
+RECORDS = {
+    ('sender.example', 'TXT'): ['v=spf1 ip4:192.0.2.1 include:other.example -all exp=why.sender.example', 'something else'],
+    ('other.example', 'TXT'): ['v=spf1 mx ~all'],
+    ('other.example', 'MX'): [(10, 'mx.other.example')],
+    ('mx.other.example', 'A'): ['192.0.2.7'],
+    ('why.sender.example', 'TXT'): ['%{i} may not send for %{d}'],
+    ('mx.example', 'TXT'): ['v=spf1 a -all'],
+    ('mx.example', 'A'): ['192.0.2.1'],
+    ('long.test', 'TXT'): ['v=spf1 ' + ' '.join(f'ip4:10.0.{i}.0/24' for i in range(200)) + ' ip4:192.0.2.1 -all'],
+    ('wrong.example', 'TXT'): ['v=spf1 moo -all'],
+    ('_dmarc.sender.example', 'TXT'): ['v=DMARC1; p=reject; sp=quarantine'],
+}
+MESSAGE = 'From: Alice <alice@{}>\nTo: you@example.net\nSubject: hello\nDate: Sun, 22 Nov 2026 12:00:00 +0000\nMessage-ID: <1@sender.example>\n\nHello.\n'
+
+
+def run(*arguments, text=''):
+    done = subprocess.run([program, *arguments], input=text, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def words(output, method):
+    """The result and the properties of a method in an Authentication-Results field."""
+    field = re.sub(r'\n[ \t]+', ' ', output).splitlines()[0]
+    found = re.search(rf'\b{method}=(\w+)([^;]*)', re.sub(r'\([^)]*\)', '', field))
+    return (found[1], dict(re.findall(r'(\w+\.\w+)=("[^"]*"|\S+)', found[2]))) if found else (None, {})
+
+
+with NameServer(RECORDS, {'broken.example': SERVFAIL}) as dns, tempfile.TemporaryDirectory() as directory:
+    def spf(client, sender, *more, helo='mx.example'):
+        return run('check', 'spf', '--resolver', dns.address, '--ip', client, '--helo', helo, '--from', sender, *more)
+
+    code, out, err = spf('192.0.2.1', 'user@sender.example')
+    check('a pass is told as Authentication-Results, with exit code 0', code == 0 and out.startswith('Authentication-Results: ')
+          and words(out, 'spf') == ('pass', {'smtp.mailfrom': 'user@sender.example'}), (code, out, err))
+    for client, sender, result in (('192.0.2.7', 'user@sender.example', 'pass'), ('192.0.2.9', 'user@sender.example', 'fail'),
+                                   ('192.0.2.9', 'user@other.example', 'softfail'), ('192.0.2.1', 'user@long.test', 'pass'),
+                                   ('192.0.2.2', 'user@long.test', 'fail'), ('192.0.2.1', 'user@nowhere.example', 'none'),
+                                   ('192.0.2.1', 'user@wrong.example', 'permerror'), ('192.0.2.1', 'user@broken.example', 'temperror'),
+                                   ('2001:db8::1', 'user@sender.example', 'fail'), ('::ffff:192.0.2.1', 'user@sender.example', 'pass')):
+        code, out, err = spf(client, sender)
+        check(f'{sender} from {client}: {result}, with exit code 0', code == 0 and words(out, 'spf')[0] == result, (code, out, err))
+    code, out, _ = spf('192.0.2.9', 'user@sender.example')
+    check('a fail with an explanation has it on a line', 'SPF-Explanation: 192.0.2.9 may not send for sender.example\n' in out, out)
+    code, out, _ = spf('192.0.2.1', '')
+    check('the null sender is judged by its HELO', code == 0 and words(out, 'spf') == ('pass', {'smtp.helo': 'mx.example'}), out)
+    code, out, _ = spf('192.0.2.9', '', helo='[192.0.2.9]')
+    check('a HELO that is no domain gives none', code == 0 and words(out, 'spf')[0] == 'none', out)
+    code, out, _ = spf('192.0.2.7', 'user@sender.example', '--verbose')
+    check('--verbose tells the steps', 'SPF-Step:   MX other.example: 10 mx.other.example.' in out, out)
+    code, out, _ = spf('192.0.2.9', 'user@sender.example', '--json', '--verbose')
+    data = json.loads(out)
+    check('--json tells the same as data', code == 0 and data['spf']['result'] == 'fail' and data['spf']['mechanism'] == '-all'
+          and data['spf']['explanation'] and data['spf']['steps'] and data['authentication_results'].startswith('Authentication-Results:'), out)
+    check('what is no address is wrong usage', spf('192.0.2', 'a@b.example')[0] == 2)
+    check('what is no resolver is wrong usage', run('check', 'spf', '--resolver', 'no.such.host.invalid:53', '--ip', '192.0.2.1', '--helo', 'x',
+                                                      '--from', '')[0] == 2)
+    check('a missing option is wrong usage', run('check', 'spf', '--ip', '192.0.2.1')[0] == 2)
+
+    path = directory + '/message'
+    pathlib.Path(path).write_text(MESSAGE.format('sender.example'))
+
+    def message(client, sender, *more, file=path, text=''):
+        return run('check', 'message', '--resolver', dns.address, '--ip', client, '--helo', 'mx.example', '--from', sender, *more, file, text=text)
+
+    code, out, err = message('192.0.2.1', 'user@sender.example')
+    check('an aligned SPF pass passes DMARC', code == 0 and words(out, 'dmarc') == ('pass', {'header.from': 'sender.example', 'polrec.p': 'reject'}), (out, err))
+    check('an unsigned message says so', words(out, 'dkim')[0] == 'none' and words(out, 'arc')[0] == 'none', out)
+    code, out, _ = message('192.0.2.9', 'user@sender.example')
+    check('without any, DMARC fails with exit code 0', code == 0 and words(out, 'dmarc')[0] == 'fail', out)
+    code, out, _ = message('192.0.2.9', 'user@broken.example')
+    check('a foreign temporary error does not count', words(out, 'spf')[0] == 'temperror' and words(out, 'dmarc')[0] == 'fail', out)
+    code, out, _ = message('192.0.2.1', 'user@sender.example', '--json', file='-', text=MESSAGE.format('sub.sender.example'))
+    data = json.loads(out)
+    check('- is standard input', code == 0 and data['dmarc']['result'] == 'pass' and data['dmarc']['properties']['polrec.domain'] == 'sender.example', out)
+    code, out, _ = message('192.0.2.1', 'user@sender.example', file='-', text='From: a@sender.example\nFrom: b@sender.example\n\nx\n')
+    check('a message of two authors is a permerror', code == 0 and words(out, 'dmarc')[0] == 'permerror', out)
+    check('no such file: no verdict, exit code 1', message('192.0.2.1', 'a@b.example', file=directory + '/none')[0] == 1)
+
+sys.exit(check.finish())
