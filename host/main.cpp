@@ -9,6 +9,7 @@
 #include <map>
 #include <string>
 
+#include "commands/check_mail.hpp"
 #include "commands/commands.hpp"
 #include "config/keys.hpp"
 #include "keystonemail/backends/libuv/library_name.hpp"
@@ -35,6 +36,7 @@ struct Invocation {
   bool force = false;
   std::string backups;
   TransferRequest transfer;
+  MailCheck mail;
   int status = 0;
   [[nodiscard]] Output output() const { return json ? Output::json : Output::text; }
 };
@@ -120,6 +122,12 @@ void add_admin(CLI::App& app, Invocation& all) {
   admin_command(*queue, all, "hold", "keep it until it is released", "id");
   admin_command(*queue, all, "release", "let it go on", "id");
   admin_command(*queue, all, "cancel", "remove it without telling anybody", "id");
+  auto* dkim = command(app, all, "dkim", "keys that mail of our domains is signed with");
+  dkim->require_subcommand(1);
+  admin_command(*dkim, all, "generate", "make keys for a domain, and print the records to publish", "domain");
+  admin_command(*dkim, all, "list", "list all keys", "");
+  admin_command(*dkim, all, "publish", "print the records of a domain's keys, for its zone", "domain");
+  admin_command(*dkim, all, "rotate", "make keys to come; said again, put them in use", "domain");
   admin_command(app, all, "reload", "have the running server read its configuration again", "");
   admin_command(app, all, "bans", "list networks that guessed passwords and are kept out", "");
   admin_command(app, all, "unban", "let an address that guessed passwords in again", "address");
@@ -135,6 +143,25 @@ void add_init(CLI::App& app, Invocation& all) {
     all.init.config = all.config;
     all.status = run_init(all.init, all.output());
   });
+}
+
+void add_check(CLI::App& app, Invocation& all) {
+  auto* check = command(app, all, "check", "check the configuration and all it names; or why a mail passes or fails");
+  check->callback([&all, check] {
+    if (check->get_subcommands().empty()) all.status = run_check(all.config, all.output());
+  });
+  auto* spf = command(*check, all, "spf", "whether a host may send for a domain, and why");
+  auto* message = command(*check, all, "message", "SPF, DKIM, DMARC and ARC of a message, and why");
+  for (CLI::App* made : {spf, message}) {
+    made->add_option("--resolver", all.mail.resolver, "DNS server, host:port; else ask from the root on, and validate");
+    made->add_option("--ip", all.mail.client, "address of the sending host")->required();
+    made->add_option("--helo", all.mail.helo, "what it calls itself")->required();
+    made->add_option("--from", all.mail.from, "address in MAIL FROM; '' is the null sender")->required();
+    made->add_flag("--verbose", all.mail.verbose, "print the steps that led there");
+  }
+  message->add_option("file", all.mail.file, "the message; - is standard input")->required();
+  spf->callback([&all] { all.status = run_check_spf(all.mail, all.output()); });
+  message->callback([&all] { all.status = run_check_message(all.mail, all.output()); });
 }
 
 void add_demo(CLI::App& app, Invocation& all) {
@@ -179,7 +206,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   command(app, all, "serve", "run the server")->callback([&all] { all.status = run_serve(all.config); });
-  command(app, all, "check", "check the configuration and all it names")->callback([&all] { all.status = run_check(all.config, all.output()); });
+  add_check(app, all);
   add_init(app, all);
   add_demo(app, all);
   add_admin(app, all);

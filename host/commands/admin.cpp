@@ -150,7 +150,12 @@ Task<AdminReply> app_password_remove(Stores& stores, AdminRequest request, Conte
 
 Task<AdminReply> domain_add(Stores& stores, AdminRequest request, Context context) {
   auto result = co_await stores.server->accounts().add_domain(request.arguments.at(0), context);
-  co_return finished(result, "added " + request.arguments[0] + "\n");
+  AdminReply reply = finished(result, "added " + request.arguments[0] + "\n");
+  if (!result || !stores.dkim) co_return reply;
+  const auto keys = stores.dkim->generate(request.arguments[0], context.executor->wall_now());
+  if (keys) reply.text += "Its mail will be signed: publish what \"keystone-mail dkim publish " + request.arguments[0] + "\" prints.\n";
+  else if (keys.error().kind() != ErrorKind::conflict) reply.warning = "no DKIM keys were made: " + keys.error().text();
+  co_return reply;
 }
 
 Task<AdminReply> domain_remove(Stores& stores, AdminRequest request, Context context) {
@@ -332,6 +337,10 @@ constexpr Command commands[] = {
     {"queue", "hold", queue_hold, 1},
     {"queue", "release", queue_release, 1},
     {"queue", "cancel", queue_cancel, 1},
+    {"dkim", "generate", administer_dkim, 1},
+    {"dkim", "list", administer_dkim, 0},
+    {"dkim", "publish", administer_dkim, 1},
+    {"dkim", "rotate", administer_dkim, 1},
     {"backup", "make", make_backup, 1},
     {"verify", "look", verify_store, 0},
     {"verify", "repair", verify_store, 0},
@@ -354,7 +363,7 @@ bool is_all_utf8(const AdminRequest& request) {
 }  // namespace
 
 Task<AdminReply> administer(Stores& stores, AdminRequest request, Context context) {
-  const bool asks_for_accounts = request.noun != "queue" && request.noun != "server" && request.noun != "backup" && request.noun != "verify";
+  const bool asks_for_accounts = request.noun != "queue" && request.noun != "dkim" && request.noun != "server" && request.noun != "backup" && request.noun != "verify";
   if (stores.plugin && asks_for_accounts)
     co_return failed(Error(ErrorKind::conflict, "accounts, domains and aliases come from the plugin of [directory]: they are managed there"));
   for (const Command& command : commands) {

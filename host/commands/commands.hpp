@@ -54,6 +54,8 @@ struct AdminReply {
 };
 [[nodiscard]] Task<AdminReply> make_backup(Stores& stores, AdminRequest request, Context context);
 [[nodiscard]] Task<AdminReply> verify_store(Stores& stores, AdminRequest request, Context context);
+// generate, list, rotate, publish.
+[[nodiscard]] Task<AdminReply> administer_dkim(Stores& stores, AdminRequest request, Context context);
 // All of them, those two as well. REQUIRES: the request has its progress.
 [[nodiscard]] Task<AdminReply> administer(Stores& stores, AdminRequest request, Context context);
 // Has the running server do it, or opens the store itself when none runs.

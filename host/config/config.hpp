@@ -80,6 +80,16 @@ struct ResolverConfig {
   friend bool operator==(const ResolverConfig&, const ResolverConfig&) = default;
 };
 
+enum class DmarcUse : std::uint8_t { enforce, observe };
+
+// How mail from outside is judged.
+struct AuthenticationConfig {
+  bool check = true;
+  DmarcUse dmarc = DmarcUse::enforce;
+  std::vector<std::string> trusted_sealers;
+  std::vector<IpNetwork> exempt{*IpNetwork::parse("127.0.0.0/8"), *IpNetwork::parse("::1")};
+};
+
 struct Limits {
   std::vector<IpNetwork> trusted;
   std::uint64_t message_size = 52'428'800;
@@ -102,6 +112,7 @@ struct Config {
   RelayConfig relay;
   QueueConfig queue;
   ResolverConfig resolver;
+  AuthenticationConfig authentication;
   Limits limits;
   LogFormat log_format = LogFormat::logfmt;
   LogLevel log_level = LogLevel::info;

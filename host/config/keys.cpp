@@ -24,6 +24,7 @@ constexpr std::pair<std::string_view, TlsUse> tls_names[] = {
 constexpr std::pair<std::string_view, RelayTls> relay_tls_names[] = {
     {"none", RelayTls::none}, {"opportunistic", RelayTls::opportunistic}, {"required", RelayTls::required},
     {"verified", RelayTls::verified}, {"implicit", RelayTls::implicit}};
+constexpr std::pair<std::string_view, DmarcUse> dmarc_names[] = {{"enforce", DmarcUse::enforce}, {"observe", DmarcUse::observe}};
 constexpr std::pair<std::string_view, DirectoryType> directory_names[] = {
     {"internal", DirectoryType::internal}, {"plugin", DirectoryType::plugin}};
 constexpr std::pair<std::string_view, LogFormat> format_names[] = {
@@ -72,6 +73,17 @@ Problem one_of(const Value& value, const Names& names, T& out) {
   }
   const auto near = suggestion(given, known);
   return near.empty() ? format("must be one of {}", all) : format("must be one of {}; did you mean \"{}\"?", all, near);
+}
+
+Problem domains(const Value& value, std::vector<std::string>& out) {
+  const auto* given = std::get_if<std::vector<std::string>>(&value);
+  if (!given) return "must be a list of domains, as in [\"example.net\"]";
+  out.clear();
+  for (const std::string& one : *given) {
+    if (one.empty() || one.find_first_of(" @/\r\n") != std::string::npos) return format("\"{}\" is no domain", one);
+    out.push_back(to_lower(one));
+  }
+  return std::nullopt;
 }
 
 Problem networks(const Value& value, std::vector<IpNetwork>& out) {
@@ -251,6 +263,14 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return number(v, 1, 10'000, d.config.queue.delay_notice_hours); }},
     Key{"resolver", "servers", "list of addresses", "[]", "DNS servers to ask, as in [\"127.0.0.1:5353\"]; none: ask from the root on, and validate.",
         [](Draft d, const Value& v) { return endpoints(v, d.config.resolver.servers); }},
+    Key{"authentication", "check", "true or false", "true", "Judge mail from outside by SPF, DKIM, ARC and DMARC, and write down what was found.",
+        [](Draft d, const Value& v) { return flag(v, d.config.authentication.check); }},
+    Key{"authentication", "dmarc", "text", "\"enforce\"", "enforce (refuse or quarantine what a domain's policy wants so) or observe.",
+        [](Draft d, const Value& v) { return one_of(v, dmarc_names, d.config.authentication.dmarc); }},
+    Key{"authentication", "trusted_sealers", "list of domains", "[]", "Domains of forwarders whose ARC seals are believed: what passed DMARC there is not refused here.",
+        [](Draft d, const Value& v) { return domains(v, d.config.authentication.trusted_sealers); }},
+    Key{"authentication", "exempt", "list of networks", "[\"127.0.0.0/8\", \"::1\"]", "Addresses whose mail is not judged.",
+        [](Draft d, const Value& v) { return networks(v, d.config.authentication.exempt); }},
     Key{"limits", "trusted", "list of networks", "[]", "Addresses without connection, rate and ban ceilings.",
         [](Draft d, const Value& v) { return networks(v, d.config.limits.trusted); }},
     Key{"limits", "message_size", "number", "52428800", "Octets of the largest message taken.",

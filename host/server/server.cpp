@@ -18,8 +18,10 @@
 #include "base/try.hpp"
 #include "control/control.hpp"
 #include "keystonemail/backends/libuv/uv_server.hpp"
+#include "keystonemail/backends/unbound/resolver.hpp"
 #include "server/directory_plugin.hpp"
 #include "server/outgoing.hpp"
+#include "server/policies.hpp"
 #include "server/privileges.hpp"
 #include "server/stderr_log.hpp"
 #include "server/stores.hpp"
@@ -92,6 +94,8 @@ class Program {
   [[nodiscard]] Result<void> listen(const ListenerConfig& listener, std::size_t index);
   void make_handlers();
   [[nodiscard]] transport::Handler handler(std::size_t index);
+  void set_policies();
+  [[nodiscard]] std::shared_ptr<const policy::Chain> policies();
   Result<void> reload();
   [[nodiscard]] Result<void> read_again();
   void end();
@@ -100,6 +104,7 @@ class Program {
   std::string path_;
   StderrLog log_;
   TlsMaterial tls_;
+  std::unique_ptr<resolver::Resolver> resolver_;  // outlives the sessions that ask it
   libuv::UvLoop opening_;  // for the stores, so that the others do not accept before all is there
   libuv::UvServer loops_;
   std::vector<libuv::InheritedSocket> inherited_;
@@ -109,6 +114,7 @@ class Program {
   std::unique_ptr<transport::Listener> control_;
   std::mutex mutex_;
   std::vector<transport::Handler> handlers_;  // as config_.listeners; guarded by mutex_
+  std::shared_ptr<const policy::Chain> policies_;  // guarded by mutex_
   std::string addresses_;
   bool is_ending_ = false;
 };
@@ -123,6 +129,11 @@ Result<void> Program::start() {
   opened.relay.password = {SecretSource::Kind::literal, std::move(relay_password)};
   if (!config_.user.empty()) KM_CHECK(become(config_.user));  // the ports are open now
   KM_TRY(stores_, opening_.run_until(Stores::open(opened, log_, {}, Context{&opening_})));
+  unbound::Options dns;
+  dns.servers = config_.resolver.servers;
+  KM_TRY(resolver_, unbound::open_resolver(std::move(dns)));
+  set_policies();
+  stores_->policies = [this] { return policies(); };
   make_handlers();
   if (opened.relay.enabled) {
     KM_TRY(outgoing_, Outgoing::open(opened, *stores_->server, loops_.main_loop(), own_endpoints_));
@@ -177,6 +188,17 @@ transport::Handler Program::handler(std::size_t index) {
   return handlers_[index];
 }
 
+void Program::set_policies() {
+  auto fresh = make_policies(config_, *resolver_, *stores_);
+  const std::lock_guard lock(mutex_);
+  policies_ = std::move(fresh);
+}
+
+std::shared_ptr<const policy::Chain> Program::policies() {
+  const std::lock_guard lock(mutex_);
+  return policies_;
+}
+
 void Program::run() {
   libuv::UvLoop& loop = loops_.main_loop();
   (void)signal(SIGPIPE, SIG_IGN);
@@ -216,6 +238,7 @@ Result<void> Program::read_again() {
   config_ = reading.config;
   loops_.set_connections_max(config_.limits.connections);
   stores_->server->set_limits(server_limits(config_));
+  set_policies();
   make_handlers();
   return {};
 }

@@ -100,7 +100,10 @@ Task<Result<std::unique_ptr<Stores>>> Stores::open_for(Use use, Config config, L
   KM_CO_TRY(stores->blobs, co_await segments::open_blob_store(*stores->kv, std::move(blob_options), context));
   keystonemail::ServerOptions options = server_options(config, first_table);
   KM_CO_TRY(stores->plugin, open_plugin(config, log));
+  stores->dkim = DkimKeys::open(config.data_directory + "/dkim");
+  for (const std::string& problem : stores->dkim->problems()) log.event(LogLevel::warning, "dkim.key.unusable", {{"why", problem}});
   keystonemail::ServerPorts ports{*stores->kv, *stores->blobs, stores->random, log, std::move(tls), stores->plugin.get()};
+  ports.policies = [stores = stores.get()] { return stores->policies ? stores->policies() : nullptr; };
   KM_CO_TRY(stores->server, co_await keystonemail::Server::open(std::move(options), std::move(ports), context));
   co_return std::move(stores);
 }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "config/config.hpp"
+#include "dkim/dkim_keys.hpp"
 #include "keystonemail/backends/lmdb/kv_store.hpp"
 #include "keystonemail/backends/segments/blob_store.hpp"
 #include "keystonemail/base/random.hpp"
@@ -49,6 +50,8 @@ class Stores {
   std::unique_ptr<kv::Store> memory_kv;        // instead of those two
   std::unique_ptr<blob::Store> memory_blobs;
   std::unique_ptr<directory::Directory> plugin;  // null: accounts are internal
+  std::unique_ptr<DkimKeys> dkim;              // null: none are kept
+  std::function<std::shared_ptr<const policy::Chain>()> policies;  // of a running server; set before its first connection
   std::unique_ptr<keystonemail::Server> server;
   std::unique_ptr<Upkeep> upkeep;              // of a running server
 

@@ -223,7 +223,8 @@ class CheckInspector final : public policy::Inspector {
 }  // namespace
 
 std::unique_ptr<policy::Inspector> Checks::inspect(const policy::Connection& connection) {
-  if (connection.trusted || connection.service == "lmtp") return nullptr;
+  const auto covers = [&](const IpNetwork& network) { return network.contains(connection.peer.address); };
+  if (connection.service == "lmtp" || std::ranges::any_of(options_.exempt, covers)) return nullptr;
   return std::make_unique<CheckInspector>(resolver_, random_, options_, connection);
 }
 

@@ -169,7 +169,7 @@ std::shared_ptr<reception::Reception> Server::State::make_reception(const Listen
   made.primary_domain = options.primary_domain;
   const auto& tls = listener.tls_context ? listener.tls_context : ports.tls;
   return std::make_shared<reception::Reception>(
-      std::move(made), reception::Services{directory(), *delivery, *logins, limits, ports.random, ports.log, tls});
+      std::move(made), reception::Services{directory(), *delivery, *logins, limits, ports.random, ports.log, tls, ports.policies});
 }
 
 std::shared_ptr<service::imap::Service> Server::State::make_imap(const ListenerOptions& listener) {

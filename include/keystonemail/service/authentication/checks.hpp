@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "keystonemail/base/ip_address.hpp"
 #include "keystonemail/base/random.hpp"
 #include "keystonemail/mailauth/dkim/verifier.hpp"
 #include "keystonemail/mailauth/dmarc/evaluation.hpp"
@@ -35,11 +36,12 @@ struct CheckOptions {
   DmarcUse dmarc_use = DmarcUse::enforce;
   // Forwarders whose word is taken: a message that passed DMARC with them, by an ARC chain that holds, is not refused.
   std::vector<std::string> trusted_sealers;    // A-labels, lower case
+  std::vector<IpNetwork> exempt;               // whose mail is not looked at: what has no name in the DNS anyway
 };
 
 // Finds out by iprev, SPF, DKIM, ARC and DMARC who vouches for a message; writes it into Authentication-Results (RFC 8601) and
 // the tags "iprev", "spf", "dkim", "arc" and "dmarc"; takes out such fields as claim to be ours. Mail of those who logged in,
-// of trusted networks and by LMTP is not looked at.
+// of exempt networks and by LMTP is not looked at.
 //
 // Threads: as Policy. Ownership: borrows resolver and random. Errors: a DNS that cannot answer is a temporary result, which is
 // written down and never rejects. Limits: CheckOptions.

@@ -23,6 +23,7 @@
 #include "keystonemail/delivery/delivery.hpp"
 #include "keystonemail/directory/directory.hpp"
 #include "keystonemail/kv/kv.hpp"
+#include "keystonemail/policy/chain.hpp"
 #include "keystonemail/queue/queue.hpp"
 #include "keystonemail/service/access/connection_limits.hpp"
 #include "keystonemail/service/access/login_gate.hpp"
@@ -64,6 +65,9 @@ struct Limits {
   std::vector<IpNetwork> trusted_logins = {};   // as LoginGateOptions::trusted
 };
 
+// The policies in use now; asked for each connection, so that a reload takes effect without dropping any. Null: none.
+using PolicyProvider = std::function<std::shared_ptr<const policy::Chain>()>;
+
 struct ServerOptions {
   std::string hostname;                         // what we call ourselves
   std::string primary_domain;                   // of logins without a domain; made ours when it is not yet
@@ -87,6 +91,7 @@ struct ServerPorts {
   TlsProvider tls = {};                         // empty: no TLS but where a listener brings its own
   // Somebody else's users. Null: those of accounts(). Their mailboxes are made when they are first seen.
   directory::Directory* directory = nullptr;
+  PolicyProvider policies = {};                 // what judges mail; empty: nothing does
 };
 
 // What mail for elsewhere leaves by. Ownership: borrowed; outlives the relay.
