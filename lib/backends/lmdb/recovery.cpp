@@ -38,7 +38,7 @@ std::vector<std::pair<unsigned, Meta>> sound_metas(const PageFile& file) {
   const auto metas = file.metas();
   for (const unsigned slot : {0U, 1U})
     if (metas[slot]) found.emplace_back(slot, *metas[slot]);
-  std::ranges::stable_sort(found, [](const auto& a, const auto& b) { return a.second.transaction > b.second.transaction; });
+  if (found.size() == 2 && found[1].second.transaction > found[0].second.transaction) std::swap(found[0], found[1]);
   return found;
 }
 
