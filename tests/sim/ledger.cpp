@@ -95,7 +95,8 @@ std::optional<Token> Ledger::identify(Place place, std::string_view text) {
   }
   const std::string& sent = texts_[*token];
   if (!is_as_sent(text, sent)) {
-    violation(at(place, *token) + ": not as it was sent: " + std::to_string(text.size()) + " octets of " + std::to_string(sent.size()));
+    violation(at(place, *token) + ": not as it was sent: " + std::to_string(text.size()) + " octets of " +
+              std::to_string(sent.size()));
   }
   return token;
 }
@@ -171,10 +172,11 @@ void Ledger::audit_mailbox(const StoredAccount& account, const StoredMailbox& ma
     ++copies[{account.place, *token}];
     seen_.insert({account.place, *token});
     const auto [known, first_seen] = record.messages.try_emplace(row.uid, *token);
-    if (!first_seen && known->second != *token) violation(name + ": UID " + std::to_string(row.uid) + " used again");
-    if (first_seen && row.uid < record.uid_next) violation(name + ": UID " + std::to_string(row.uid) + " is below what UIDNEXT was");
+    const std::string uid = ": UID " + std::to_string(row.uid);
+    if (!first_seen && known->second != *token) violation(name + uid + " used again");
+    if (first_seen && row.uid < record.uid_next) violation(name + uid + " is below what UIDNEXT was");
     const auto said = shown_.find({account.place, facts.path, facts.uid_validity, row.uid});
-    if (said != shown_.end() && said->second != *token) violation(name + ": UID " + std::to_string(row.uid) + " was shown as another");
+    if (said != shown_.end() && said->second != *token) violation(name + uid + " was shown as another");
     audit_flags(account.place, *token, row);
   }
   if (last >= facts.uid_next) violation(name + ": UIDNEXT is not above the last UID");

@@ -26,7 +26,10 @@ int main(int argc, char** argv) {
     if (seed % 10 == 0 && simulate({.seed = seed}).trace_hash != report.trace_hash) {
       report.violations.emplace_back("run again, it was not the same");
     }
-    for (const auto& violation : report.violations) std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), violation.c_str());
+    for (const auto& violation : report.violations) {
+      std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), violation.c_str());
+    }
+    std::fflush(stdout);
     failed += report.violations.empty() ? 0 : 1;
     total.clients += report.clients;
     total.acknowledged += report.acknowledged;
@@ -36,6 +39,7 @@ int main(int argc, char** argv) {
   }
   std::printf("%zu clients, %zu acts acknowledged, %zu refused, %zu in doubt, %llu faults\n", total.clients, total.acknowledged,
               total.refused, total.unknown, static_cast<unsigned long long>(total.faults));
-  std::printf("%llu passed, %llu failed\n", static_cast<unsigned long long>(count - failed), static_cast<unsigned long long>(failed));
+  std::printf("%llu passed, %llu failed\n", static_cast<unsigned long long>(count - failed),
+              static_cast<unsigned long long>(failed));
   return failed == 0 ? 0 : 1;
 }
