@@ -188,3 +188,23 @@ TEST_CASE("T10: a DMARC policy that cannot be looked up defers, and never reject
     CHECK(world.reply_with_policy("", message, &faulty).starts_with("451 4.7.0"));
   }
 }
+
+TEST_CASE("authentication: a slow DNS holds back the reply, and the answers are what they are") {
+  const World world;
+  const std::string sent = world.submitted(message);
+  resolver::Faulty slow(*world.dns);
+  slow.delay(std::chrono::milliseconds(20));
+  ReceptionFixture server(smtp::Protocol::smtp, {}, {World::checks(slow)});
+  server.begin("alice@example.test");
+  server.say("DATA\r\n");
+  CHECK(server.say(sent + ".\r\n").empty());
+  server.executor.advance(std::chrono::seconds(5));
+  CHECK(server.heard().starts_with("250"));
+  const auto& delivered = server.delivery.delivered.at(0);
+  const std::string results = without_comments(results_of(delivered.local.at(0).prefix + delivered.message));
+  CAPTURE(results);
+  for (const char* part : {"dkim=pass", "spf=pass smtp.mailfrom=alice@example.test", "dmarc=none", "iprev="}) {
+    CAPTURE(part);
+    CHECK(has(results, part));
+  }
+}
