@@ -23,7 +23,7 @@ dns::Answer limit_answer(dns::Answer answer) {
   auto& records = answer.records;
   if (!records.empty() && std::holds_alternative<dns::Mx>(records.front())) {
     if (records.size() <= limits::mail_exchangers_max) return answer;
-    std::ranges::stable_sort(records, {}, [](const auto& record) { return std::get<dns::Mx>(record).preference; });
+    std::ranges::sort(records, {}, [](const auto& record) { return std::get<dns::Mx>(record).preference; });
     records.resize(limits::mail_exchangers_max);
     return answer;
   }
