@@ -39,16 +39,19 @@ struct PeerScript {
   std::chrono::milliseconds delay{0};            // before each reply
 };
 
+// What the peer was sent.
+struct ScriptedMessage {
+  std::string sender, parameters;              // the MAIL line's
+  std::vector<std::string> recipients;         // accepted
+  std::vector<std::string> recipient_lines;
+  std::string text;                            // as it came over the wire, dots stuffed, before the final dot
+  bool secure = false;
+  std::size_t connection = 0;
+};
+
 class ScriptedPeer {
  public:
-  struct Message {
-    std::string sender, parameters;              // the MAIL line's
-    std::vector<std::string> recipients;         // accepted
-    std::vector<std::string> recipient_lines;
-    std::string text;                            // as it came over the wire, dots stuffed, before the final dot
-    bool secure = false;
-    std::size_t connection = 0;
-  };
+  using Message = ScriptedMessage;
   PeerScript script;
   std::vector<Message> messages;                 // whose final dot came
   std::size_t connections = 0, open = 0, open_max = 0, ends_of_data = 0;
