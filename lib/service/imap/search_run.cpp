@@ -127,7 +127,7 @@ class SearchRun {
   }
 
   Task<Result<void>> give_way() {
-    if (work_.steps > limits::search_steps_max || scanned_ > limits::search_scan_octets_max) {
+    if (work_.steps > options_.steps_max || scanned_ > limits::search_scan_octets_max) {
       co_return fail(ErrorKind::too_large, "search takes too much work");
     }
     if (context_.stop.stop_requested()) co_return fail(ErrorKind::cancelled);

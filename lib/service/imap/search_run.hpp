@@ -31,6 +31,7 @@ struct SearchOptions {
   WallTime now{};
   bool want_modseqs = false;             // RFC 7162 §3.1.5
   bool first_only = false;               // RETURN (MIN)
+  std::uint64_t steps_max = limits::search_steps_max;
 };
 
 // Gives way to other sessions between batches. Errors: too_large when the work passes its limit; those of the store.
