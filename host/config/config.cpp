@@ -45,8 +45,11 @@ Result<std::string> read_secret(const SecretSource& source) {
 }
 
 Result<ConfigReading> read_config_file(const std::string& path) {
-  KM_TRY(const std::string text, read_file(path));
-  return read_config(text);
+  auto text = read_file(path);
+  if (!text && text.error().kind() == ErrorKind::not_found)
+    return fail(ErrorKind::not_found, format("there is no {}: make one with keystone-mail init, or name yours with --config", path));
+  if (!text) return std::unexpected(std::move(text).error());
+  return read_config(*text);
 }
 
 std::string describe(const std::vector<ConfigProblem>& problems, std::string_view path) {

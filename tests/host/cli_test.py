@@ -48,6 +48,8 @@ with tempfile.TemporaryDirectory() as directory:
         code, out, err = run(*usage)
         check(f"wrong usage {usage} ends with 2", code == 2, (code, out, err))
 
+    code, out, err = run("--config", config, "account", "list")
+    check("without a configuration it says how to come by one", code == 1 and "keystone-mail init" in err, (code, out, err))
     code, out, err = run(*init, "--self-signed")
     check("init ends with 0", code == 0, (out, err))
     check("the data directory and the key are the owner's alone",
