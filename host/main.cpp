@@ -11,6 +11,7 @@
 
 #include "commands/check_mail.hpp"
 #include "commands/commands.hpp"
+#include "commands/dns.hpp"
 #include "config/keys.hpp"
 #include "keystonemail/backends/libuv/library_name.hpp"
 #include "keystonemail/backends/lmdb/library_name.hpp"
@@ -37,6 +38,7 @@ struct Invocation {
   std::string backups;
   TransferRequest transfer;
   MailCheck mail;
+  DnsRequest dns;
   int status = 0;
   [[nodiscard]] Output output() const { return json ? Output::json : Output::text; }
 };
@@ -164,6 +166,16 @@ void add_check(CLI::App& app, Invocation& all) {
   message->callback([&all] { all.status = run_check_message(all.mail, all.output()); });
 }
 
+void add_dns(CLI::App& app, Invocation& all) {
+  auto* dns = command(app, all, "dns", "the records that a domain needs in the DNS");
+  dns->add_option("domain", all.dns.domain, "else the primary one");
+  dns->add_option("--address", all.dns.addresses, "IP addresses of the host, as the world sees them");
+  dns->add_option("--format", all.dns.format, "zone, table or json")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, DnsFormat>{{"zone", DnsFormat::zone}, {"table", DnsFormat::table}, {"json", DnsFormat::json}}));
+  dns->callback([&all] { all.status = run_dns(all.config, all.dns, all.output()); });
+}
+
 void add_demo(CLI::App& app, Invocation& all) {
   auto* demo = app.add_subcommand("demo", "run a server on loopback that shows itself working, with settings for your mail client");
   auto* data = demo->add_option("--data", all.demo.data, "where its mail is kept")->capture_default_str();
@@ -208,6 +220,7 @@ int main(int argc, char** argv) {
   command(app, all, "serve", "run the server")->callback([&all] { all.status = run_serve(all.config); });
   add_check(app, all);
   add_init(app, all);
+  add_dns(app, all);
   add_demo(app, all);
   add_admin(app, all);
   add_operations(app, all);
