@@ -147,6 +147,28 @@ void add_init(CLI::App& app, Invocation& all) {
   });
 }
 
+// What is looked at from outside.
+void add_outside_checks(CLI::App& check, Invocation& all) {
+  struct Look {
+    const char *name, *meaning;
+    int (*run)(const std::string&, const DnsRequest&, Output);
+  };
+  constexpr Look looks[] = {{"dns", "whether the world sees the records that the domain needs", run_check_dns},
+                            {"port25", "whether mail can leave and come in", run_check_port25},
+                            {"ptr", "whether our addresses have the names they should", run_check_ptr},
+                            {"blocklists", "whether our addresses are on a list of senders of spam", run_check_blocklists},
+                            {"tls", "the certificates and handshakes of the domain's mail servers", run_check_tls}};
+  for (const Look& look : looks) {
+    auto* made = command(check, all, look.name, look.meaning);
+    made->add_option("domain", all.dns.domain, "else the primary one");
+    made->add_option("--resolver", all.dns.resolver, "DNS server, host:port; else that of the configuration, or the root");
+    made->add_option("--address", all.dns.addresses, "IP addresses of the host; else those that the DNS has");
+    if (look.run == run_check_blocklists) made->add_option("--list", all.dns.lists, "ask these lists instead of the usual ones");
+    if (look.run == run_check_port25) made->add_option("--exchanger", all.dns.mail_exchanger, "connect to this domain's, or address:port");
+    made->callback([&all, run = look.run] { all.status = run(all.config, all.dns, all.output()); });
+  }
+}
+
 void add_check(CLI::App& app, Invocation& all) {
   auto* check = command(app, all, "check", "check the configuration and all it names; or why a mail passes or fails");
   check->callback([&all, check] {
@@ -164,6 +186,7 @@ void add_check(CLI::App& app, Invocation& all) {
   message->add_option("file", all.mail.file, "the message; - is standard input")->required();
   spf->callback([&all] { all.status = run_check_spf(all.mail, all.output()); });
   message->callback([&all] { all.status = run_check_message(all.mail, all.output()); });
+  add_outside_checks(*check, all);
 }
 
 void add_dns(CLI::App& app, Invocation& all) {

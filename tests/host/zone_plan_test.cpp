@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "keystonemail/dns/zone.hpp"
+#include "zone/zone_check.hpp"
 #include "zone/zone_facts.hpp"
 #include "zone/zone_plan.hpp"
 
@@ -90,4 +91,13 @@ TEST_CASE("dns: what is no domain is refused") {
 TEST_CASE("dns: private addresses are not public") {
   for (const char* text : {"10.1.2.3", "127.0.0.1", "192.168.1.1", "100.64.0.1", "fe80::1", "fd00::1", "::1"}) CHECK(!is_public(*IpAddress::parse(text)));
   for (const char* text : {"8.8.8.8", "2001:4860::8888"}) CHECK(is_public(*IpAddress::parse(text)));
+}
+
+TEST_CASE("T10: a record that cannot be asked is unknown, neither missing nor wrong") {
+  const auto plan = plan_zone(example_facts());
+  REQUIRE(plan);
+  using enum dns::AnswerStatus;
+  for (const auto status : {server_failure, refused, timeout, bogus, malformed})
+    CHECK(judge_record(plan->front(), dns::Answer::none(status, plan->front().record.owner)).standing == Standing::unknown);
+  CHECK(judge_record(plan->front(), dns::Answer::none(no_such_name, plan->front().record.owner)).standing == Standing::missing);
 }
