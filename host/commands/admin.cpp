@@ -23,13 +23,6 @@ namespace {
 constexpr std::size_t queue_page = 1'000;
 constexpr std::size_t trace_octets = 1'000;  // of a message: its first trace field
 
-AdminReply failed(const Error& error) {
-  AdminReply reply;
-  reply.status = 1;
-  reply.error = error.text().empty() ? error.describe() : error.text();
-  return reply;
-}
-
 AdminReply wrong_usage(std::string error) {
   AdminReply reply;
   reply.status = 2;
@@ -64,12 +57,6 @@ struct Listing {
   }
   AdminReply reply() && { return {.status = 0, .text = std::move(text), .json = json + "]\n", .error = {}, .warning = {}}; }
 };
-
-std::string json_list(const std::vector<std::string>& all) {
-  std::string out = "[";
-  for (const std::string& one : all) out += (out.size() > 1 ? "," : "") + json_text(one);
-  return out + "]";
-}
 
 std::string joined(const std::vector<std::string>& all) {
   std::string out;
@@ -153,7 +140,7 @@ Task<AdminReply> domain_add(Stores& stores, AdminRequest request, Context contex
   AdminReply reply = finished(result, "added " + request.arguments[0] + "\n");
   if (!result || !stores.dkim) co_return reply;
   const auto keys = stores.dkim->generate(request.arguments[0], context.executor->wall_now());
-  if (keys) reply.text += "Its mail will be signed: publish what \"keystone-mail dkim publish " + request.arguments[0] + "\" prints.\n";
+  if (keys) reply.text += "Its mail will be signed: publish what \"keystone-mail dns " + request.arguments[0] + "\" prints.\n";
   else if (keys.error().kind() != ErrorKind::conflict) reply.warning = "no DKIM keys were made: " + keys.error().text();
   co_return reply;
 }

@@ -12,6 +12,7 @@
 #include "base/format.hpp"
 #include "base/try.hpp"
 #include "commands/commands.hpp"
+#include "dkim/dkim_keys.hpp"
 #include "keystonemail/crypto/certificate.hpp"
 
 namespace keystonemail::host {
@@ -64,15 +65,23 @@ Result<void> make_certificate(const InitRequest& request) {
   return write_new_file(directory + "/certificate.pem", issued.certificate_pem, 0644);
 }
 
+// Those of an earlier try stay: their records may be published.
+Result<void> make_signing_keys(const InitRequest& request) {
+  const auto made = DkimKeys::open(request.data + "/dkim")->generate(request.domain, SystemClock().wall_now());
+  if (!made && made.error().kind() != ErrorKind::conflict) return std::unexpected(made.error());
+  return {};
+}
+
 Result<void> initialise(const InitRequest& request) {
   const std::string text = config_text(request);
   const ConfigReading reading = read_config(text);
   if (!reading.errors.empty()) return fail(ErrorKind::invalid, reading.errors.front().text);
-  if (access(request.config.c_str(), F_OK) == 0) return fail(ErrorKind::conflict, format("{} is there already", request.config));
+  if (::access(request.config.c_str(), F_OK) == 0) return fail(ErrorKind::conflict, format("{} is there already", request.config));
   std::error_code error;
   std::filesystem::create_directories(request.data, error);
   if (error || chmod(request.data.c_str(), 0700) != 0) return fail(ErrorKind::denied, format("cannot make {}", request.data));
   if (request.self_signed) KM_CHECK(make_certificate(request));
+  KM_CHECK(make_signing_keys(request));
   return write_new_file(request.config, text, 0644);
 }
 
@@ -87,9 +96,17 @@ int run_init(const InitRequest& given, Output output) {
   if (output == Output::json) {
     std::printf("{\"ok\":true,\"config\":%s,\"data_directory\":%s}\n", json_text(request.config).c_str(), json_text(request.data).c_str());
   } else {
-    std::printf("wrote %s\n%snext: keystone-mail --config %s account add you@%s\n", request.config.c_str(),
-                request.self_signed ? "made a self-signed certificate\n" : "put your certificate where [tls] says\n",
-                request.config.c_str(), request.domain.c_str());
+    const std::string command = "keystone-mail --config " + request.config;
+    const std::string text = format(
+        "wrote {}\n{}made DKIM keys for {}\n\nnext:\n"
+        "  {} account add you@{} --password-stdin\n"
+        "  {} dns               the records to publish for {}\n"
+        "  {} check             is all that the configuration names there?\n"
+        "  {} serve\n"
+        "  {} check dns         does the world see the records?\n",
+        request.config, request.self_signed ? "made a self-signed certificate\n" : "put your certificate where [tls] says\n", request.domain, command,
+        request.domain, command, request.domain, command, command, command);
+    std::fputs(text.c_str(), stdout);
   }
   return 0;
 }

@@ -5,6 +5,7 @@
 import imaplib
 import json
 import pathlib
+import shutil
 import smtplib
 import stat
 import sys
@@ -23,6 +24,9 @@ def states(server, domain):
 
 with Server(sys.argv[1]) as server:
     server.add_account('alice@example.test', PASSWORD)
+    check('init makes keys for the primary domain', states(server, 'example.test') == [('ed25519', 'active'), ('rsa-2048', 'active')])
+    check('they are readable by nobody else', {stat.S_IMODE(p.stat().st_mode) for p in (server.data / 'dkim').rglob('*.pem')} == {0o600})
+    shutil.rmtree(server.data / 'dkim')
     done = server.run('dkim', 'list')
     check('without keys it says how to make some', 'dkim generate' in done.stdout, done)
     done = server.run('dkim', 'generate', 'example.test')

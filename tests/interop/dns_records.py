@@ -86,7 +86,6 @@ def listeners_at_fixed_ports(server):
 with Server(sys.argv[1]) as server, tempfile.TemporaryDirectory() as folder:
     directory = pathlib.Path(folder)
     listeners_at_fixed_ports(server)
-    server.run('dkim', 'generate', 'example.test')
     printed = server.run('dns', '--address', '127.0.0.1')
     check('the zone is printed', printed.returncode == 0 and ' MX 10 mail.example.test.' in printed.stdout, printed)
     zone = directory / 'whole.zone'
