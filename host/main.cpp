@@ -124,12 +124,19 @@ void add_admin(CLI::App& app, Invocation& all) {
   admin_command(*queue, all, "hold", "keep it until it is released", "id");
   admin_command(*queue, all, "release", "let it go on", "id");
   admin_command(*queue, all, "cancel", "remove it without telling anybody", "id");
+  admin_command(*queue, all, "move", "send it elsewhere: the id, then host:port, a domain, or mx for where it belongs", "id and place", Password::no, true);
   auto* dkim = command(app, all, "dkim", "keys that mail of our domains is signed with");
   dkim->require_subcommand(1);
   admin_command(*dkim, all, "generate", "make keys for a domain, and print the records to publish", "domain");
   admin_command(*dkim, all, "list", "list all keys", "");
   admin_command(*dkim, all, "publish", "print the records of a domain's keys, for its zone", "domain");
   admin_command(*dkim, all, "rotate", "make keys to come; said again, put them in use", "domain");
+  auto* trace = admin_command(app, all, "trace", "every step of a queued message, by its Message-ID or queue id; kept for 30 days", "message");
+  trace->callback([&all] {
+    all.admin.noun = "message";
+    all.admin.verb = "trace";
+    all.status = run_admin(all.config, std::move(all.admin), all.output());
+  });
   admin_command(app, all, "reload", "have the running server read its configuration again", "");
   admin_command(app, all, "bans", "list networks that guessed passwords and are kept out", "");
   admin_command(app, all, "unban", "let an address that guessed passwords in again", "address");

@@ -10,8 +10,10 @@
 #include "keystonemail/backends/libuv/uv_loop.hpp"
 #include "keystonemail/base/ip_address.hpp"
 #include "keystonemail/base/text.hpp"
+#include "keystonemail/codec/idna.hpp"
 #include "keystonemail/crypto/password.hpp"
 #include "keystonemail/mime/date.hpp"
+#include "keystonemail/service/relay/route.hpp"
 #include "operations/progress.hpp"
 #include "server/stderr_log.hpp"
 #include "server/stores.hpp"
@@ -230,6 +232,90 @@ std::string describe(const queue::Recipient& recipient) {
   return recipient.last_reply.empty() ? out : out + ": " + recipient.last_reply;
 }
 
+// All that is kept of an entry beside its recipients, a line each.
+std::string details_of(const queue::Entry& entry) {
+  std::string out;
+  const auto add = [&out](std::string_view name, std::string_view value) {
+    if (!value.empty()) format_to(out, "  {}: {}\n", name, value);
+  };
+  const auto date = [](WallTime time) { return mime::format_date({time, {}}); };
+  const queue::Envelope& envelope = entry.envelope;
+  add("message id", entry.message_id);
+  add("session", entry.session);
+  add("login", entry.login);
+  add("arrived", date(entry.arrived));
+  add("expires", date(entry.expires));
+  add("envelope id", envelope.envelope_id);
+  if (envelope.dsn_return != queue::DsnReturn::unspecified) add("returned on failure", envelope.dsn_return == queue::DsnReturn::full ? "the message" : "its header");
+  std::string needs;
+  for (const auto& [is_needed, name] : {std::pair(envelope.smtputf8, " SMTPUTF8"), std::pair(envelope.eight_bit, " 8BITMIME"),
+                                        std::pair(envelope.binary, " BINARYMIME"), std::pair(envelope.require_tls, " REQUIRETLS")})
+    if (is_needed) needs += name;
+  if (!needs.empty()) add("needs", needs.substr(1));
+  if (envelope.released != WallTime{}) add("held back until", date(envelope.released));
+  if (envelope.deliver_by) add("to be delivered by", date(envelope.deliver_by->when));
+  if (envelope.priority != 0) add("priority", std::to_string(envelope.priority));
+  add("moved to", entry.route);
+  return out;
+}
+
+Task<AdminReply> queue_move(Stores& stores, AdminRequest request, Context context) {
+  const auto id = parse_decimal(request.arguments.at(0));
+  if (!id) co_return wrong_usage("an entry's id is a number");
+  std::string to = request.arguments.at(1) == "mx" ? std::string() : request.arguments[1];
+  if (to.find(':') != std::string::npos) {
+    const auto route = relay::Route::parse(to);
+    if (!route) co_return wrong_usage("neither a host and port nor a domain: " + to);
+    to = route->to_string();
+  } else if (!to.empty()) {
+    const auto domain = codec::to_ascii_domain(to);
+    if (!domain) co_return wrong_usage("neither a host and port nor a domain: " + to);
+    to = *domain;
+  }
+  auto result = co_await stores.server->queue().move(queue::EntryId{*id}, to, context);
+  co_return finished(result, format("moved {} to {}\n", *id, to.empty() ? "where its recipients are" : to));
+}
+
+void add_steps(Listing& list, queue::EntryId id, const std::vector<queue::TraceStep>& steps) {
+  std::size_t what_width = 0, recipient_width = 0;
+  for (const queue::TraceStep& step : steps) {
+    what_width = std::max(what_width, step.what.size());
+    recipient_width = std::max(recipient_width, step.recipient.size());
+  }
+  list.text += format("queue entry {}\n", static_cast<std::uint64_t>(id));
+  for (const queue::TraceStep& step : steps) {
+    std::string words = step.host.empty() ? step.text : step.host + ": " + step.text;
+    std::ranges::replace_if(words, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+    const std::string when = mime::format_date({step.when, {}});
+    list.add(format("  {}  {:<{}}  {:<{}}  {}", when, step.what, what_width, step.recipient, recipient_width, words),
+             format("{{\"entry\":{},\"when\":{},\"what\":{},\"recipient\":{},\"host\":{},\"text\":{},\"attempts\":{}}}", static_cast<std::uint64_t>(id),
+                    json_text(when), json_text(step.what), json_text(step.recipient), json_text(step.host), json_text(step.text), step.attempts));
+  }
+}
+
+// By a queue entry's number, or a Message-ID with or without its brackets.
+Task<AdminReply> message_trace(Stores& stores, AdminRequest request, Context context) {
+  service::KvQueue& queue = stores.server->queue();
+  std::vector<queue::EntryId> ids;
+  if (const auto id = parse_decimal(request.arguments.at(0))) {
+    ids.push_back(queue::EntryId{*id});
+  } else {
+    std::string message_id = request.arguments[0];
+    if (!message_id.starts_with('<')) message_id = "<" + message_id + ">";
+    auto found = co_await queue.find(message_id, context);
+    if (!found) co_return failed(found.error());
+    ids = *std::move(found);
+  }
+  Listing list;
+  for (const queue::EntryId id : ids) {
+    auto steps = co_await queue.trace(id, context);
+    if (!steps) co_return failed(steps.error());
+    if (!steps->empty()) add_steps(list, id, *steps);
+  }
+  if (list.text.empty()) co_return failed(Error(ErrorKind::not_found, "nothing is known of it: steps of queued messages are kept for 30 days, the log has all others"));
+  co_return std::move(list).reply();
+}
+
 Task<AdminReply> queue_show(Stores& stores, AdminRequest request, Context context) {
   const auto id = parse_decimal(request.arguments.at(0));
   if (!id) co_return wrong_usage("an entry's id is a number");
@@ -237,8 +323,11 @@ Task<AdminReply> queue_show(Stores& stores, AdminRequest request, Context contex
   if (!entry) co_return failed(entry.error());
   Listing list;
   add_entry(list, *entry);
-  const std::string session = co_await session_of(stores, entry->id, context);
-  if (!session.empty()) list.text += format("  session: {}\n", session);
+  list.text += details_of(*entry);
+  if (entry->session.empty()) {  // of an earlier version: its trace field has it
+    const std::string session = co_await session_of(stores, entry->id, context);
+    if (!session.empty()) list.text += format("  session: {}\n", session);
+  }
   for (const queue::Recipient& recipient : entry->recipients)
     list.text += format("  {}: {}\n", recipient.address, describe(recipient));
   co_return std::move(list).reply();
@@ -324,6 +413,8 @@ constexpr Command commands[] = {
     {"queue", "hold", queue_hold, 1},
     {"queue", "release", queue_release, 1},
     {"queue", "cancel", queue_cancel, 1},
+    {"queue", "move", queue_move, 2},
+    {"message", "trace", message_trace, 1},
     {"dkim", "generate", administer_dkim, 1},
     {"dkim", "list", administer_dkim, 0},
     {"dkim", "publish", administer_dkim, 1},
@@ -350,7 +441,7 @@ bool is_all_utf8(const AdminRequest& request) {
 }  // namespace
 
 Task<AdminReply> administer(Stores& stores, AdminRequest request, Context context) {
-  const bool asks_for_accounts = request.noun != "queue" && request.noun != "dkim" && request.noun != "server" && request.noun != "backup" && request.noun != "verify";
+  const bool asks_for_accounts = request.noun != "queue" && request.noun != "message" && request.noun != "dkim" && request.noun != "server" && request.noun != "backup" && request.noun != "verify";
   if (stores.plugin && asks_for_accounts)
     co_return failed(Error(ErrorKind::conflict, "accounts, domains and aliases come from the plugin of [directory]: they are managed there"));
   for (const Command& command : commands) {

@@ -43,6 +43,12 @@ struct Recipient {
 
 enum class DsnReturn : std::uint8_t { unspecified, full, headers };  // RET (RFC 3461 §4.3)
 
+// BY=time;N (RFC 2852 §4): the sender is told when it takes longer.
+struct DeliverBy {
+  WallTime when{};
+  friend bool operator==(const DeliverBy&, const DeliverBy&) = default;
+};
+
 struct Envelope {
   std::string sender;               // empty: the null reverse-path
   std::string envelope_id;          // ENVID, decoded
@@ -51,6 +57,9 @@ struct Envelope {
   bool eight_bit = false;           // BODY=8BITMIME or BINARYMIME
   bool binary = false;
   bool require_tls = false;         // RFC 8689
+  WallTime released{};              // held back until then (RFC 4865); otherwise zero
+  std::optional<DeliverBy> deliver_by = {};
+  int priority = 0;                 // MT-PRIORITY (RFC 6710): -9 to 9; among what is due, the greatest goes first
 };
 
 struct NewEntry {
@@ -59,6 +68,8 @@ struct NewEntry {
   std::string prefix;               // header lines put before the staged message; empty or ends in CRLF
   std::string message_id;           // for people who look for it
   std::string login;                // who submitted it; empty for mail from outside
+  std::string session = {};         // in which it came, as the log names it
+  std::string origin = {};          // who brought it and how, for its trace
   bool held = false;                // waits until somebody looks at it and lets it go
 };
 
@@ -71,7 +82,19 @@ struct Entry {
   WallTime arrived{};
   WallTime expires{};
   std::uint64_t octets = 0;
+  std::string session;
+  std::string route;                // where it goes instead: "host:port", or a domain; empty: where its recipients are
   bool held = false;
+};
+
+// One thing that happened to an entry. It is kept for some weeks, when the entry is long gone.
+struct TraceStep {
+  WallTime when{};
+  std::string what;                 // accepted, delivered, deferred, failed, held, released, retried, moved, cancelled
+  std::string recipient;            // of accepted: the message id
+  std::string host;                 // who said so; empty: we did
+  std::string text;
+  std::uint32_t attempts = 0;
 };
 
 // A place in the order in which entries are due.
@@ -96,6 +119,7 @@ struct RecipientChange {
 struct Settlement {
   EntryId id{};
   std::vector<RecipientChange> changes;
+  WallTime when{};                  // of the attempt; zero: it leaves no trace
 };
 
 // What an administrator does with an entry.

@@ -10,7 +10,8 @@ namespace keystonemail::service {
 
 namespace {
 
-constexpr std::uint8_t entry_version = 2;  // 1 had neither last_host nor delay_told
+constexpr std::uint8_t entry_version = 3;  // 2 had nothing behind its recipients, 1 neither last_host nor delay_told
+constexpr int priority_max = 9;            // RFC 6710 §1.1
 constexpr std::size_t recipients_max = 100'000;
 
 std::uint64_t to_number(WallTime time) noexcept {
@@ -51,6 +52,18 @@ bool read_recipient(RecordReader& reader, std::uint8_t version, queue::Recipient
   return reader.ok();
 }
 
+bool read_extensions(RecordReader& reader, queue::Entry& entry) {
+  entry.session = reader.text();
+  entry.route = reader.text();
+  entry.envelope.released = to_time(reader.number());
+  const std::uint8_t bits = reader.octet();
+  const WallTime by = to_time(reader.number());
+  if ((bits & 1) != 0) entry.envelope.deliver_by = queue::DeliverBy{by};
+  const std::uint8_t priority = reader.octet();
+  entry.envelope.priority = static_cast<int>(priority) - priority_max;
+  return reader.ok() && priority <= 2 * priority_max;
+}
+
 }  // namespace
 
 std::string encode_entry(const queue::Entry& entry) {
@@ -61,6 +74,8 @@ std::string encode_entry(const queue::Entry& entry) {
   writer.text(entry.message_id).text(entry.login).number(to_number(entry.arrived)).number(to_number(entry.expires));
   writer.number(entry.octets).number(entry.recipients.size());
   for (const auto& recipient : entry.recipients) encode_recipient(writer, recipient);
+  writer.text(entry.session).text(entry.route).number(to_number(e.released)).octet(e.deliver_by ? 1 : 0);
+  writer.number(e.deliver_by ? to_number(e.deliver_by->when) : 0).octet(static_cast<std::uint8_t>(e.priority + priority_max));
   return writer.take();
 }
 
@@ -92,6 +107,7 @@ std::optional<queue::Entry> read_entry(queue::EntryId id, std::string_view row) 
   for (std::uint64_t i = 0; i < count; ++i) {
     if (!read_recipient(reader, version, entry.recipients.emplace_back())) return std::nullopt;
   }
+  if (version >= 3 && !read_extensions(reader, entry)) return std::nullopt;
   return reader.at_end() ? std::optional(std::move(entry)) : std::nullopt;
 }
 

@@ -17,15 +17,15 @@
 
 namespace keystonemail::service {
 
-inline constexpr std::array<std::string_view, 4> queue_table_names{"queue.counter", "queue.entry", "queue.content",
-                                                                   "queue.due"};
+inline constexpr std::array<std::string_view, 6> queue_table_names{"queue.counter", "queue.entry", "queue.content",
+                                                                   "queue.due", "queue.trace", "queue.trace_message"};
 
 struct QueueTables {
-  kv::Table counter, entry, content, due;
+  kv::Table counter, entry, content, due, trace, trace_message;
 
   [[nodiscard]] static constexpr QueueTables from(kv::Table first) noexcept {
     const auto at = [first](unsigned n) { return static_cast<kv::Table>(static_cast<unsigned>(first) + n); };
-    return {at(0), at(1), at(2), at(3)};
+    return {at(0), at(1), at(2), at(3), at(4), at(5)};
   }
 };
 
@@ -44,6 +44,7 @@ struct QueueTables {
 struct QueuePlan {
   queue::Entry entry;
   std::string content;
+  std::string origin;
   std::vector<std::shared_ptr<blob::Staged>> blobs;
   queue::EntryId id{};  // set by the operation
 };

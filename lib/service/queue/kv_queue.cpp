@@ -10,12 +10,15 @@
 #include "service/mailstore/store_core.hpp"
 #include "service/queue/entry_row.hpp"
 #include "service/queue/queue_notifier.hpp"
+#include "service/queue/trace_rows.hpp"
 
 namespace keystonemail::service {
 
 namespace {
 
 constexpr std::string_view counter_key = "entry";
+constexpr std::uint64_t forget_every = 16;              // entries: how often old steps are looked for
+constexpr std::uint32_t administrators_place = UINT32_MAX;  // behind all steps of one moment
 
 Task<Result<queue::Entry>> get_entry(kv::Reader& reader, const QueueTables& tables, queue::EntryId id) {
   const std::string key = entry_key(id);
@@ -66,12 +69,36 @@ Task<Result<void>> apply_update(kv::Transaction& t, StoreCore& core, const Queue
   co_return Result<void>();
 }
 
+std::string_view word_for(queue::RecipientState state) noexcept {
+  switch (state) {
+    case queue::RecipientState::pending: return "deferred";
+    case queue::RecipientState::delivered: return "delivered";
+    case queue::RecipientState::failed: return "failed";
+  }
+  __builtin_unreachable();
+}
+
+void put_attempt(kv::Transaction& t, const QueueTables& tables, const queue::Entry& entry, const queue::Settlement& settlement) {
+  const std::size_t most = std::min(settlement.changes.size(), limits::trace_steps_per_commit_max);
+  for (std::size_t i = 0; settlement.when != WallTime{} && i < most; ++i) {
+    const queue::RecipientChange& change = settlement.changes[i];
+    const queue::Recipient& recipient = entry.recipients[change.index];
+    // Put off, since the destination is known to be away: that is no step.
+    if (change.state == queue::RecipientState::pending && change.attempts == recipient.attempts) continue;
+    const queue::TraceStep step{.when = settlement.when, .what = std::string(word_for(change.state)), .recipient = recipient.address,
+                                .host = change.last_host, .text = change.last_reply, .attempts = change.attempts};
+    put_step(t, tables, entry.id, step, static_cast<std::uint32_t>(change.index + 1));
+  }
+}
+
 Task<Result<void>> apply_settlement(kv::Transaction& t, StoreCore& core, const QueueTables& tables,
                                     const queue::Settlement& settlement) {
   KM_CO_TRY(auto entry, co_await get_entry(t, tables, settlement.id));
   const auto before = next_attempt(entry);
-  for (const queue::RecipientChange& change : settlement.changes) {
+  for (const queue::RecipientChange& change : settlement.changes)
     if (change.index >= entry.recipients.size()) co_return fail(ErrorKind::conflict, "the queue entry has changed");
+  put_attempt(t, tables, entry, settlement);
+  for (const queue::RecipientChange& change : settlement.changes) {
     queue::Recipient& recipient = entry.recipients[change.index];
     recipient.state = change.state;
     recipient.attempts = change.attempts;
@@ -87,8 +114,31 @@ Task<Result<void>> apply_settlement(kv::Transaction& t, StoreCore& core, const Q
   co_return Result<void>();
 }
 
+std::string_view word_for(queue::Handling handling) noexcept {
+  switch (handling) {
+    case queue::Handling::hold: return "held";
+    case queue::Handling::release: return "released";
+    case queue::Handling::retry: return "retried";
+  }
+  __builtin_unreachable();
+}
+
+void put_administration(kv::Transaction& t, const QueueTables& tables, queue::EntryId id, std::string_view what, std::string text, WallTime now) {
+  put_step(t, tables, id, {.when = now, .what = std::string(what), .recipient = {}, .host = {}, .text = std::move(text)}, administrators_place);
+}
+
+Task<Result<void>> apply_move(kv::Transaction& t, const QueueTables& tables, queue::EntryId id, const std::string& route, WallTime now) {
+  KM_CO_TRY(auto entry, co_await get_entry(t, tables, id));
+  const auto before = next_attempt(entry);
+  entry.route = route;
+  for (auto& recipient : entry.recipients) recipient.next_attempt = WallTime{};
+  put_entry(t, tables, entry, before);
+  put_administration(t, tables, id, "moved", route.empty() ? "to where its recipients are" : "to " + route, now);
+  co_return Result<void>();
+}
+
 Task<Result<void>> apply_handling(kv::Transaction& t, const QueueTables& tables, queue::EntryId id, queue::Handling handling,
-                                  std::optional<WallTime>& due) {
+                                  std::optional<WallTime>& due, WallTime now) {
   KM_CO_TRY(auto entry, co_await get_entry(t, tables, id));
   const auto before = next_attempt(entry);
   switch (handling) {
@@ -99,6 +149,7 @@ Task<Result<void>> apply_handling(kv::Transaction& t, const QueueTables& tables,
       break;
   }
   put_entry(t, tables, entry, before);
+  put_administration(t, tables, id, word_for(handling), {}, now);
   due = next_attempt(entry);
   co_return Result<void>();
 }
@@ -118,12 +169,15 @@ QueuePlan KvQueue::plan(const queue::NewEntry& entry, const mailstore::StagedMes
   plan.entry.recipients = entry.recipients;
   for (auto& recipient : plan.entry.recipients) {
     if (recipient.next_attempt == WallTime{}) recipient.next_attempt = now;
+    recipient.next_attempt = std::max(recipient.next_attempt, entry.envelope.released);
   }
   plan.entry.message_id = entry.message_id;
   plan.entry.login = entry.login;
   plan.entry.held = entry.held;
   plan.entry.arrived = now;
-  plan.entry.expires = now + options_.lifetime;
+  plan.entry.session = entry.session;
+  plan.origin = entry.origin;
+  plan.entry.expires = std::max(now, entry.envelope.released) + options_.lifetime;
   plan.entry.octets = entry.prefix.size() + staged.octets();
   plan.content = staged.content_record(entry.prefix);
   plan.blobs = staged.blobs();
@@ -139,6 +193,8 @@ Task<Result<void>> KvQueue::apply(kv::Transaction& t, QueuePlan& plan) const {
   t.put(tables.entry, key, encode_entry(plan.entry));
   t.put(tables.content, key, plan.content);
   if (const auto when = next_attempt(plan.entry)) t.put(tables.due, due_key(*when, plan.id), std::string_view("\1", 1));
+  put_first_step(t, tables, plan.entry, plan.origin);
+  if (static_cast<std::uint64_t>(plan.id) % forget_every == 0) KM_CO_CHECK(co_await forget_old_steps(t, tables, plan.id, plan.entry.arrived));
   for (const auto& staged : plan.blobs) KM_CO_CHECK(co_await mail_.core().blobs.add_reference(t, *staged));
   co_return Result<void>();
 }
@@ -190,7 +246,8 @@ Task<Result<void>> KvQueue::settle(queue::Settlement settlement, Context context
 Task<Result<void>> KvQueue::handle(queue::EntryId id, queue::Handling handling, Context context) {
   const QueueTables tables = QueueTables::from(options_.first_table);
   std::optional<WallTime> due;
-  KM_CO_CHECK(co_await mail_.core().kv.transact([&](kv::Transaction& t) { return apply_handling(t, tables, id, handling, due); },
+  const WallTime now = context.executor->wall_now();
+  KM_CO_CHECK(co_await mail_.core().kv.transact([&](kv::Transaction& t) { return apply_handling(t, tables, id, handling, due, now); },
                                                 StoreCore::frees(), context));
   if (due) notifier_->notify(*due);
   co_return Result<void>();
@@ -211,8 +268,30 @@ std::unique_ptr<mailstore::Subscription> KvQueue::subscribe(Executor& executor, 
 Task<Result<void>> KvQueue::remove(queue::EntryId id, Context context) {
   StoreCore& core = mail_.core();
   const QueueTables tables = QueueTables::from(options_.first_table);
-  co_return co_await core.kv.transact([&](kv::Transaction& t) { return apply_remove(t, core, tables, id); },
-                                      StoreCore::frees(), context);
+  const WallTime now = context.executor->wall_now();
+  co_return co_await core.kv.transact([&](kv::Transaction& t) {
+    put_administration(t, tables, id, "cancelled", {}, now);  // undone with all else when there is no such entry
+    return apply_remove(t, core, tables, id);
+  }, StoreCore::frees(), context);
+}
+
+Task<Result<void>> KvQueue::move(queue::EntryId id, std::string route, Context context) {
+  const QueueTables tables = QueueTables::from(options_.first_table);
+  const WallTime now = context.executor->wall_now();
+  KM_CO_CHECK(co_await mail_.core().kv.transact([&](kv::Transaction& t) { return apply_move(t, tables, id, route, now); },
+                                                StoreCore::frees(), context));
+  notifier_->notify(WallTime{});
+  co_return Result<void>();
+}
+
+Task<Result<std::vector<queue::TraceStep>>> KvQueue::trace(queue::EntryId id, Context context) {
+  KM_CO_TRY(const auto snapshot, co_await mail_.core().kv.snapshot(context));
+  co_return co_await read_steps(*snapshot, QueueTables::from(options_.first_table), id);
+}
+
+Task<Result<std::vector<queue::EntryId>>> KvQueue::find(std::string message_id, Context context) {
+  KM_CO_TRY(const auto snapshot, co_await mail_.core().kv.snapshot(context));
+  co_return co_await find_traced(*snapshot, QueueTables::from(options_.first_table), message_id);
 }
 
 Task<Result<std::vector<queue::Due>>> KvQueue::due(queue::Due after, std::size_t entries_max, Context context) {

@@ -10,6 +10,8 @@
 namespace keystonemail::reception {
 namespace {
 
+constexpr std::chrono::days future_release_max{30};  // RFC 4865 §3: as long as steps are remembered
+
 // What the TLS and login settings mean to the engine.
 Options prepared(Options options, const Services& services) {
   smtp::ServerOptions& engine = options.engine;
@@ -17,6 +19,11 @@ Options prepared(Options options, const Services& services) {
   assert(options.tls == TlsUse::none || services.tls);
   engine.offer_starttls = options.tls == TlsUse::starttls;
   engine.require_auth = submission;
+  if (submission) {  // these are the sender's to ask for, nobody else's
+    engine.future_release_max = future_release_max;
+    engine.offer_deliver_by = true;
+    engine.offer_mt_priority = true;
+  }
   engine.auth_mechanisms.clear();
   if (options.offer_auth && engine.allow_plaintext_auth) {
     engine.auth_mechanisms = mechanism_names(services.logins, {.confidential = true});

@@ -49,6 +49,8 @@ class Session {
   // Asks the policies. What they want changed is kept with the transaction; a refusal comes back.
   [[nodiscard]] Task<std::optional<smtp::Reply>> screen(policy::Stage stage);
   void end_transaction() noexcept;
+  [[nodiscard]] std::optional<smtp::Reply> take_release_time(const smtp::MailParameters& parameters);
+  [[nodiscard]] std::optional<smtp::Reply> unable_to_promise(bool here) const;
   [[nodiscard]] Task<std::optional<smtp::Reply>> accept_recipient(const smtp::RcptTo& event);
   [[nodiscard]] Task<std::optional<smtp::Reply>> add_mailboxes(directory::Mailboxes found, const smtp::RcptTo& event,
                                                                std::string_view address);

@@ -33,7 +33,8 @@ Task<void> Session::on(const smtp::MailFrom& event) {
   transaction_->sender = event.sender;
   transaction_->sender_address = event.sender.to_string();
   transaction_->parameters = event.parameters;
-  refusal = co_await screen(policy::Stage::mail);
+  refusal = take_release_time(event.parameters);
+  if (!refusal) refusal = co_await screen(policy::Stage::mail);
   if (refusal) {
     log_refused("mail", transaction_->sender_address, *refusal);
     end_transaction();
@@ -43,18 +44,40 @@ Task<void> Session::on(const smtp::MailFrom& event) {
   engine_.decide(smtp::Accept{}, now());
 }
 
+// RFC 4865 §4.2, §4.3; the engine has seen to it that HOLDFOR is not longer than what was offered.
+std::optional<smtp::Reply> Session::take_release_time(const smtp::MailParameters& parameters) {
+  const WallTime wall_now = context_.executor->wall_now();
+  if (parameters.hold_for) transaction_->released = wall_now + *parameters.hold_for;
+  if (!parameters.hold_until) return std::nullopt;
+  if (*parameters.hold_until > wall_now + options_.engine.future_release_max)
+    return smtp::Reply{501, {5, 5, 4}, "HOLDUNTIL is later than this server holds mail back"};
+  transaction_->released = std::max(*parameters.hold_until, wall_now);
+  return std::nullopt;
+}
+
+// What was asked for in MAIL that cannot be had for this recipient.
+std::optional<smtp::Reply> Session::unable_to_promise(bool here) const {
+  if (here && transaction_->released != WallTime{}) return smtp::Reply{554, {5, 5, 4}, "Mail for mailboxes here cannot be held back"};
+  const auto& by = transaction_->parameters.deliver_by;
+  // RFC 2852 §4.1.4.1: it may not go to a server that does not promise the same, and there is none that we know to.
+  if (!here && by && by->mode == smtp::DeliverByMode::return_to_sender)
+    return smtp::Reply{554, {5, 5, 4}, "BY mode R cannot be promised for mail to elsewhere, mode N can"};
+  return std::nullopt;
+}
+
 Task<void> Session::on(const smtp::RcptTo& event) {
   assert(transaction_);
   const auto mark = transaction_->mark();
   auto refusal = co_await accept_recipient(event);
   if (!refusal) {
     const bool local = transaction_->local.size() > mark.local || !transaction_->accepted.back().empty();
-    transaction_->judged.push_back({event.recipient.to_string(), local});
-    refusal = co_await screen(policy::Stage::rcpt);
-    if (refusal) {
-      transaction_->judged.pop_back();
-      transaction_->roll_back(mark);
+    refusal = unable_to_promise(local);
+    if (!refusal) {
+      transaction_->judged.push_back({event.recipient.to_string(), local});
+      refusal = co_await screen(policy::Stage::rcpt);
+      if (refusal) transaction_->judged.pop_back();
     }
+    if (refusal) transaction_->roll_back(mark);
   }
   if (refusal) {
     log_refused("rcpt", event.recipient.to_string(), *refusal);

@@ -188,6 +188,12 @@ Task<Result<delivery::Accepted>> Session::submit(std::shared_ptr<mailstore::Stag
     entry.prefix = std::move(prefix);
     entry.message_id = message_id;
     entry.login = account_ ? account_->login : std::string();
+    entry.session = id_;
+    entry.origin = peer_ + " with " + std::string(engine_.with_protocol()) + (tls_clause_.empty() ? "" : " " + tls_clause_);
+    entry.envelope.released = transaction_->released;
+    if (parameters.deliver_by)
+      entry.envelope.deliver_by = queue::DeliverBy{context_.executor->wall_now() + parameters.deliver_by->within};
+    entry.envelope.priority = parameters.priority.value_or(0);
     entry.held = transaction_->verdict == policy::Verdict::quarantine;
     submission.remote = std::move(entry);
   }

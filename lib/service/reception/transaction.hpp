@@ -43,6 +43,7 @@ struct Transaction {
   smtp::Path sender;
   std::string sender_address;                       // as text; empty: the null reverse-path
   smtp::MailParameters parameters;
+  WallTime released{};                              // RFC 4865: to be held back until then; otherwise zero
   std::vector<delivery::LocalRecipient> local;      // one an account
   std::vector<std::string> local_addresses;         // beside it: for Delivered-To
   std::vector<queue::Recipient> remote;

@@ -53,6 +53,12 @@ WallTime Clerk::expiry(const queue::Entry& entry) const noexcept {
   return entry.envelope.sender.empty() ? std::min(entry.expires, entry.arrived + options_.retry.bounce_lifetime) : entry.expires;
 }
 
+// Since when the sender is to hear that it takes longer.
+WallTime Clerk::delay_notice(const queue::Entry& entry) const noexcept {
+  if (entry.envelope.deliver_by) return entry.envelope.deliver_by->when;
+  return std::max(entry.arrived, entry.envelope.released) + options_.retry.delay_notice_after;
+}
+
 queue::RecipientChange Clerk::change_for(const queue::Entry& entry, std::size_t index, const Outcome& outcome, WallTime now) {
   const queue::Recipient& recipient = entry.recipients[index];
   queue::RecipientChange change{.index = index, .last_reply = outcome.reply.to_string().substr(0, reply_octets_max), .last_host = outcome.host};
@@ -64,7 +70,10 @@ queue::RecipientChange Clerk::change_for(const queue::Entry& entry, std::size_t 
     change.state = RecipientState::failed;
   } else {
     const WallTime own = outcome.attempted ? now + options_.retry.wait_after(change.attempts, services_.random) : now;
-    const WallTime next = std::max({own, outcome.not_before, now + std::chrono::seconds(1)});
+    const auto& by = entry.envelope.deliver_by;
+    const bool until_told = by && by->when > now && !change.delay_told;  // RFC 2852 §4.1.3: the sender hears of it then
+    const WallTime wanted = std::max({own, outcome.not_before, now + std::chrono::seconds(1)});
+    const WallTime next = until_told ? std::min(wanted, by->when) : wanted;
     change.next_attempt = std::min(next, std::max(expiry(entry), now + std::chrono::seconds(1)));  // the last one is at the end
   }
   return change;
@@ -77,20 +86,23 @@ std::optional<dsn::RecipientStatus> Clerk::report_for(const queue::Entry& entry,
   const bool expired = change.state == RecipientState::failed && outcome.temporary();
   switch (change.state) {
     case RecipientState::delivered:
-      if (outcome.notifies) return std::nullopt;
+      if (outcome.notifies && !entry.envelope.deliver_by) return std::nullopt;
       status.action = outcome.final_host ? dsn::Action::delivered : dsn::Action::relayed;
       break;
     case RecipientState::failed: status.action = dsn::Action::failed; break;
     case RecipientState::pending:
-      if (change.delay_told || now < entry.arrived + options_.retry.delay_notice_after) return std::nullopt;
+      if (change.delay_told || now < delay_notice(entry)) return std::nullopt;
       status.action = dsn::Action::delayed;
       status.retried_until = expiry(entry);
       break;
   }
-  if (!wants(recipient.notify, status.action)) return std::nullopt;
+  // RFC 2852 §4.1.4.2: the next server does not promise the time, and the sender hears of that.
+  const bool passed_on = entry.envelope.deliver_by && status.action == dsn::Action::relayed && !recipient.notify.never;
+  if (!passed_on && !wants(recipient.notify, status.action)) return std::nullopt;
   status.recipient = recipient.address;
   status.original_recipient = recipient.original_recipient;
   status.status = status_of(outcome.reply, expired);
+  if (entry.envelope.deliver_by && status.action == dsn::Action::delayed) status.status = "4.4.7";  // RFC 2852 §4.1.3
   status.remote_host = outcome.host;
   status.diagnostic = outcome.reply.to_string();
   status.last_attempt = now;
@@ -101,6 +113,7 @@ Clerk::Verdict Clerk::judge(const Job& job, const std::vector<Outcome>& outcomes
   const queue::Entry& entry = job.active->entry;
   Verdict verdict;
   verdict.settlement.id = entry.id;
+  verdict.settlement.when = now;
   for (std::size_t i = 0; i < job.recipients.size(); ++i) {
     auto change = change_for(entry, job.recipients[i], outcomes[i], now);
     log(entry, change, outcomes[i]);

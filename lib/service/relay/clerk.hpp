@@ -33,6 +33,7 @@ class Clerk {
   [[nodiscard]] queue::RecipientChange change_for(const queue::Entry& entry, std::size_t index, const Outcome& outcome, WallTime now);
   [[nodiscard]] std::optional<dsn::RecipientStatus> report_for(const queue::Entry& entry, const queue::RecipientChange& change,
                                                                const Outcome& outcome, WallTime now) const;
+  [[nodiscard]] WallTime delay_notice(const queue::Entry& entry) const noexcept;
   [[nodiscard]] WallTime expiry(const queue::Entry& entry) const noexcept;
 
   [[nodiscard]] Task<Result<void>> settle(Verdict verdict, const queue::Entry& entry, Context context);

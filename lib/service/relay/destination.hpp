@@ -19,6 +19,7 @@ namespace keystonemail::relay {
 struct Destination {
   std::string name;                         // a domain, or the route that several of them have in common
   const Route* route = nullptr;
+  std::optional<Route> own_route;           // of entries that were moved to it; `route` is this one then
   std::deque<Job> waiting;
   std::vector<transport::Waiter*> idle;     // of connections that have nothing to do
   std::size_t connections = 0;

@@ -117,7 +117,7 @@ void Relay::State::activate(queue::Entry entry, queue::Due due) {
   for (std::size_t i = 0; i < entry.recipients.size(); ++i) {
     const queue::Recipient& recipient = entry.recipients[i];
     if (recipient.state != queue::RecipientState::pending || recipient.next_attempt > now) continue;
-    Destination& destination = destination_of(recipient.address);
+    Destination& destination = destination_of(recipient.address, entry.route);
     if (is_forced(recipient)) destination.not_before = {};  // an administrator's word (queue::Handling::retry)
     groups[&destination].push_back(i);
   }
@@ -184,9 +184,22 @@ void Relay::State::sweep(WallTime now) {
 
 // --- Jobs ---
 
-Destination& Relay::State::destination_of(const std::string& address) {
+// An entry that was moved goes to a host, or to where mail for another domain goes.
+Destination& Relay::State::destination_of(const std::string& address, const std::string& moved_to) {
+  auto own = moved_to.find(':') == std::string::npos ? std::nullopt : Route::parse(moved_to);
+  if (own) {
+    auto& place = destinations["moved:" + own->to_string()];
+    if (!place) {
+      place = std::make_unique<Destination>();
+      place->name = "moved:" + own->to_string();
+      place->own_route = std::move(own);
+      place->route = &*place->own_route;
+    }
+    return *place;
+  }
   const auto parsed = mime::Address::parse(address);
-  const std::string domain = parsed ? parsed->domain() : address.substr(std::min(address.rfind('@') + 1, address.size()));
+  const std::string domain = !moved_to.empty() ? moved_to
+                             : parsed ? parsed->domain() : address.substr(std::min(address.rfind('@') + 1, address.size()));
   const Route& route = options.routes.find(domain);
   std::string name = route.host.empty() ? domain : route.to_string();
   auto& place = destinations[name];
@@ -217,8 +230,16 @@ void Relay::State::add(Destination& destination, std::shared_ptr<ActiveEntry> en
     const auto begin = recipients.begin() + static_cast<std::ptrdiff_t>(at);
     const auto end = recipients.begin() + static_cast<std::ptrdiff_t>(std::min(at + most, recipients.size()));
     if (at > 0) ++entry->open_jobs;  // the first is counted already
-    destination.waiting.push_back(Job{entry, {begin, end}});
+    line_up(destination, Job{entry, {begin, end}});
   }
+}
+
+// RFC 6710 §5.2: what is more urgent goes first; of equals, what came first.
+void Relay::State::line_up(Destination& destination, Job job) {
+  const int priority = job.active->entry.envelope.priority;
+  auto place = destination.waiting.end();
+  while (place != destination.waiting.begin() && std::prev(place)->active->entry.envelope.priority < priority) --place;
+  destination.waiting.insert(place, std::move(job));
 }
 
 // Sees to it that somebody takes what waits.

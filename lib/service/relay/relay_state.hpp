@@ -44,7 +44,8 @@ struct Relay::State {
   void sweep(WallTime now);
 
   // Jobs and connections
-  [[nodiscard]] Destination& destination_of(const std::string& address);
+  [[nodiscard]] Destination& destination_of(const std::string& address, const std::string& moved_to);
+  static void line_up(Destination& destination, Job job);
   void put_off(Destination& destination, std::shared_ptr<ActiveEntry> entry, std::vector<std::size_t> recipients);
   void add(Destination& destination, std::shared_ptr<ActiveEntry> entry, std::vector<std::size_t> recipients);
   void connect(Destination& destination);

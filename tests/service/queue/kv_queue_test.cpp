@@ -106,13 +106,16 @@ TEST_CASE("queue: a row of version 1 is read as one without what came later") {
   entry.recipients.resize(1);
   entry.recipients[0].address = "a@example.net";
   std::string row = service::encode_entry(entry);
+  row.resize(row.size() - 6);  // what version 3 has behind the recipients
+  row[0] = 2;
+  REQUIRE(service::read_entry(queue::EntryId{1}, row).has_value());
   row[0] = 1;
   row.pop_back();  // the empty last_host
   const auto read = service::read_entry(queue::EntryId{1}, row);
   REQUIRE(read.has_value());
   CHECK(read->recipients.at(0).address == "a@example.net");
   CHECK(!read->recipients[0].delay_told);
-  row[0] = 3;
+  row[0] = 4;
   CHECK(!service::read_entry(queue::EntryId{1}, row));
 }
 

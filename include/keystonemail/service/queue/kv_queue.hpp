@@ -47,6 +47,13 @@ class KvQueue final : public queue::Queue {
   Task<Result<void>> handle(queue::EntryId id, queue::Handling handling, Context context) override;
   std::unique_ptr<mailstore::Subscription> subscribe(Executor& executor, std::function<void(WallTime)> changed) override;
 
+  // Has it go elsewhere, now: `route` is "host:port" or a domain; empty: where its recipients are. Errors: not_found.
+  [[nodiscard]] Task<Result<void>> move(queue::EntryId id, std::string route, Context context);
+  // What happened to an entry, gone or not, in order; none when nothing is known of it.
+  [[nodiscard]] Task<Result<std::vector<queue::TraceStep>>> trace(queue::EntryId id, Context context);
+  // Entries, gone or not, of that Message-ID, brackets included.
+  [[nodiscard]] Task<Result<std::vector<queue::EntryId>>> find(std::string message_id, Context context);
+
   // Checks entries, due times, contents and their blobs. REQUIRES: as KvMailStore::verify().
   [[nodiscard]] Task<Result<std::vector<Finding>>> verify(Context context);
 
