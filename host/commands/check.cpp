@@ -58,7 +58,7 @@ void check_directory(ConfigReading& reading) {
   if (const auto opened = open_plugin(reading.config, log); !opened) reading.errors.push_back({0, opened.error().text()});
 }
 
-std::string json_list(const std::vector<ConfigProblem>& problems) {
+std::string json_problems(const std::vector<ConfigProblem>& problems) {
   std::string out = "[";
   for (const ConfigProblem& problem : problems)
     format_to(out, "{}{{\"line\":{},\"text\":{}}}", out.size() > 1 ? "," : "", problem.line, json_text(problem.text));
@@ -77,8 +77,8 @@ int run_check(const std::string& path, Output output) {
   }
   const bool good = reading->errors.empty();
   if (output == Output::json) {
-    std::printf("{\"ok\":%s,\"errors\":%s,\"warnings\":%s}\n", good ? "true" : "false", json_list(reading->errors).c_str(),
-                json_list(reading->warnings).c_str());
+    std::printf("{\"ok\":%s,\"errors\":%s,\"warnings\":%s}\n", good ? "true" : "false", json_problems(reading->errors).c_str(),
+                json_problems(reading->warnings).c_str());
   } else {
     std::fputs(describe(reading->errors, path).c_str(), stderr);
     std::fputs(describe(reading->warnings, path + ": warning").c_str(), stderr);

@@ -86,6 +86,9 @@ struct TransferRequest {
 
 // A JSON string, quotes included.
 [[nodiscard]] std::string json_text(std::string_view text);
+[[nodiscard]] std::string json_list(const std::vector<std::string>& texts);
+// A request that failed: status 1, and what went wrong in words.
+[[nodiscard]] AdminReply failed(const Error& error);
 // Prints an error as the output asks for, and returns `status`.
 [[nodiscard]] int report_error(Output output, std::string_view error, int status = 1);
 

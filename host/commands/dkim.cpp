@@ -10,10 +10,6 @@
 namespace keystonemail::host {
 namespace {
 
-AdminReply failed(const Error& error) {
-  return {.status = 1, .text = {}, .json = {}, .error = error.text().empty() ? error.describe() : error.text(), .warning = {}};
-}
-
 std::string kind_of(const DkimKey& key) {
   return key.key.type() == crypto::KeyType::rsa ? "rsa-" + std::to_string(key.key.bits()) : "ed25519";
 }

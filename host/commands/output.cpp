@@ -5,6 +5,7 @@
 #include "base/format.hpp"
 #include "commands/commands.hpp"
 #include "keystonemail/base/text.hpp"
+#include "operations/offline.hpp"
 
 namespace keystonemail::host {
 
@@ -34,6 +35,19 @@ int report_error(Output output, std::string_view error, int status) {
     std::fprintf(stderr, "keystone-mail: %.*s\n", static_cast<int>(error.size()), error.data());
   }
   return status;
+}
+
+std::string json_list(const std::vector<std::string>& all) {
+  std::string out = "[";
+  for (const std::string& one : all) out += (out.size() > 1 ? "," : "") + json_text(one);
+  return out + "]";
+}
+
+AdminReply failed(const Error& error) {
+  AdminReply reply;
+  reply.status = 1;
+  reply.error = error_text(error);
+  return reply;
 }
 
 }  // namespace keystonemail::host

@@ -25,12 +25,6 @@ namespace keystonemail::host {
 
 namespace {
 
-std::string json_list(const std::vector<std::string>& all) {
-  std::string out = "[";
-  for (const std::string& one : all) out += (out.size() > 1 ? "," : "") + json_text(one);
-  return out + "]";
-}
-
 AdminReply describe(const Verified& all, std::uint64_t rows_repaired) {
   AdminReply reply;
   reply.status = all.findings.empty() ? 0 : 1;
@@ -43,13 +37,6 @@ AdminReply describe(const Verified& all, std::uint64_t rows_repaired) {
   reply.text += format("{} rows, {} accounts, {} mailboxes, {} messages, {}, {} records: {}\n", all.rows, all.accounts,
                        all.mailboxes, all.messages, octets_text(all.octets), all.records,
                        all.findings.empty() ? "no damage" : format("{} findings", all.findings.size()));
-  return reply;
-}
-
-AdminReply failed(const Error& error) {
-  AdminReply reply;
-  reply.status = 1;
-  reply.error = error_text(error);
   return reply;
 }
 

@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 using mailstore::Mailbox;
 using mailstore::MessageRow;
 
-constexpr std::size_t piece_octets = std::size_t{256} << 10;
+constexpr std::size_t export_piece_octets = std::size_t{256} << 10;
 constexpr mailstore::Uid uids_at_a_time = 10'000;
 
 std::unexpected<Error> file_error(const std::string& path, int code) {
@@ -235,7 +235,7 @@ class Exporter {
   Task<Result<void>> copy(const MessageRow& row, Sink& sink) {
     KM_CO_TRY(const auto reader, co_await mail_.open(account_, row.email, context_));
     for (std::uint64_t at = 0; at < reader->octets();) {
-      KM_CO_TRY(const std::string_view piece, co_await reader->read(at, piece_octets, context_));
+      KM_CO_TRY(const std::string_view piece, co_await reader->read(at, export_piece_octets, context_));
       if (piece.empty()) co_return fail(ErrorKind::corrupt, "it is shorter than it should be");
       sink.write(piece);
       at += piece.size();
