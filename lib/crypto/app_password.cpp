@@ -12,7 +12,7 @@
 namespace keystonemail::crypto {
 namespace {
 
-constexpr std::size_t random_octets = 20;  // 160 bits: 32 letters of 5
+constexpr std::size_t password_random_octets = 20;  // 160 bits: 32 letters of 5
 constexpr std::size_t group_letters = 4;
 // 32 letters and digits, without i, l, o and u: what people misread is read as what was meant.
 constexpr std::string_view alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -21,10 +21,10 @@ static_assert(alphabet.size() == 32);
 }  // namespace
 
 SecretString generate_app_password(Random& random) {
-  std::array<unsigned char, random_octets> octets;
+  std::array<unsigned char, password_random_octets> octets;
   random.fill(std::as_writable_bytes(std::span(octets)));
   std::string text;
-  text.reserve(random_octets * 2);
+  text.reserve(password_random_octets * 2);
   std::uint32_t bits = 0;
   unsigned held = 0;
   std::size_t letters = 0;

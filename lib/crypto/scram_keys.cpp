@@ -20,7 +20,7 @@ std::string_view scheme_of(Hash hash) noexcept {
   return {};
 }
 
-std::string_view take_until(std::string_view& rest, char end) noexcept {
+std::string_view take_field(std::string_view& rest, char end) noexcept {
   const auto part = rest.substr(0, rest.find(end));
   rest.remove_prefix(std::min(rest.size(), part.size() + 1));
   return part;
@@ -48,10 +48,10 @@ std::string ScramKeys::serialise(Hash hash) const {
 
 Result<ScramKeys> ScramKeys::parse(std::string_view text, Hash hash) {
   const auto broken = [] { return fail(ErrorKind::corrupt, "These are not SCRAM keys"); };
-  if (text.size() > limits::password_hash_octets_max || take_until(text, '$') != scheme_of(hash)) return broken();
-  const auto iterations = parse_decimal(take_until(text, ':'), limits::scram_iterations_max);
-  const auto salt = from_base64(take_until(text, '$'));
-  const auto stored_key = from_base64(take_until(text, ':'));
+  if (text.size() > limits::password_hash_octets_max || take_field(text, '$') != scheme_of(hash)) return broken();
+  const auto iterations = parse_decimal(take_field(text, ':'), limits::scram_iterations_max);
+  const auto salt = from_base64(take_field(text, '$'));
+  const auto stored_key = from_base64(take_field(text, ':'));
   const auto server_key = from_base64(text);
   if (!iterations || *iterations == 0 || !salt || salt->empty()) return broken();
   if (!stored_key || stored_key->size() != digest_octets(hash)) return broken();

@@ -9,7 +9,7 @@ namespace keystonemail::imap {
 namespace {
 
 // RFC 2177 2342 3348 3502 3516 3691 4315 4731 5032 5161 5182 5258 5819 6154 6851 6855 7162 8438 8474 8514 8970.
-constexpr std::string_view once_authenticated =
+constexpr std::string_view capabilities_once_authenticated =
     " BINARY CHILDREN CONDSTORE CREATE-SPECIAL-USE ESEARCH IDLE LIST-EXTENDED LIST-STATUS MOVE MULTIAPPEND NAMESPACE"
     " OBJECTID PREVIEW QRESYNC SAVEDATE SEARCHRES SPECIAL-USE STATUS=SIZE UIDPLUS UNSELECT UTF8=ACCEPT WITHIN";
 
@@ -40,7 +40,7 @@ void append_capability(std::string& out, const ServerOptions& options, const Sta
     for (auto word = take_word(mechanisms); !word.empty(); word = take_word(mechanisms)) out.append(" AUTH=").append(word);
     return;
   }
-  out += once_authenticated;
+  out += capabilities_once_authenticated;
   out += " APPENDLIMIT=";
   append_number(out, options.append_octets_max);
   if (options.compress && !standing.compressing) out += " COMPRESS=DEFLATE";

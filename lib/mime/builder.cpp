@@ -11,6 +11,7 @@
 #include "keystonemail/codec/quoted_printable.hpp"
 #include "keystonemail/mime/content_type.hpp"
 #include "keystonemail/mime/encoded_word.hpp"
+#include "mime/one_line.hpp"
 
 namespace keystonemail::mime {
 namespace {
@@ -23,13 +24,6 @@ struct Entity {
   std::string header;  // content fields, folded, without the empty line
   std::string body;
 };
-
-std::string one_line(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
-  return out;
-}
 
 std::string with_crlf(std::string_view text) {
   std::string out;

@@ -12,6 +12,7 @@
 #include "keystonemail/codec/charset.hpp"
 #include "keystonemail/codec/hex.hpp"
 #include "keystonemail/mime/header.hpp"
+#include "mime/one_line.hpp"
 #include "mime/scanner.hpp"
 
 namespace keystonemail::mime {
@@ -178,13 +179,6 @@ bool has_long_word(std::string_view text) {
     text.remove_prefix(blank + 1);
   }
   return false;
-}
-
-std::string one_line(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
-  return out;
 }
 
 }  // namespace

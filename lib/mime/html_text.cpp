@@ -11,21 +11,21 @@
 namespace keystonemail::mime {
 namespace {
 
-struct Entity {
+struct NamedCharacter {
   std::string_view name;
   char32_t value;
 };
 // Those that mail is full of; others stay as they are written.
 constexpr std::array entities = {
-    Entity{"amp", '&'},       Entity{"lt", '<'},       Entity{"gt", '>'},       Entity{"quot", '"'},
-    Entity{"apos", '\''},     Entity{"nbsp", ' '},     Entity{"shy", 0xad},     Entity{"copy", 0xa9},
-    Entity{"reg", 0xae},      Entity{"trade", 0x2122}, Entity{"euro", 0x20ac},  Entity{"ndash", 0x2013},
-    Entity{"mdash", 0x2014},  Entity{"lsquo", 0x2018}, Entity{"rsquo", 0x2019}, Entity{"ldquo", 0x201c},
-    Entity{"rdquo", 0x201d},  Entity{"hellip", 0x2026}, Entity{"bull", 0x2022}, Entity{"middot", 0xb7},
-    Entity{"laquo", 0xab},    Entity{"raquo", 0xbb},   Entity{"zwnj", 0x200c},  Entity{"auml", 0xe4},
-    Entity{"ouml", 0xf6},     Entity{"uuml", 0xfc},    Entity{"Auml", 0xc4},    Entity{"Ouml", 0xd6},
-    Entity{"Uuml", 0xdc},     Entity{"szlig", 0xdf},   Entity{"eacute", 0xe9},  Entity{"egrave", 0xe8},
-    Entity{"agrave", 0xe0},   Entity{"ccedil", 0xe7}};
+    NamedCharacter{"amp", '&'},       NamedCharacter{"lt", '<'},       NamedCharacter{"gt", '>'},       NamedCharacter{"quot", '"'},
+    NamedCharacter{"apos", '\''},     NamedCharacter{"nbsp", ' '},     NamedCharacter{"shy", 0xad},     NamedCharacter{"copy", 0xa9},
+    NamedCharacter{"reg", 0xae},      NamedCharacter{"trade", 0x2122}, NamedCharacter{"euro", 0x20ac},  NamedCharacter{"ndash", 0x2013},
+    NamedCharacter{"mdash", 0x2014},  NamedCharacter{"lsquo", 0x2018}, NamedCharacter{"rsquo", 0x2019}, NamedCharacter{"ldquo", 0x201c},
+    NamedCharacter{"rdquo", 0x201d},  NamedCharacter{"hellip", 0x2026}, NamedCharacter{"bull", 0x2022}, NamedCharacter{"middot", 0xb7},
+    NamedCharacter{"laquo", 0xab},    NamedCharacter{"raquo", 0xbb},   NamedCharacter{"zwnj", 0x200c},  NamedCharacter{"auml", 0xe4},
+    NamedCharacter{"ouml", 0xf6},     NamedCharacter{"uuml", 0xfc},    NamedCharacter{"Auml", 0xc4},    NamedCharacter{"Ouml", 0xd6},
+    NamedCharacter{"Uuml", 0xdc},     NamedCharacter{"szlig", 0xdf},   NamedCharacter{"eacute", 0xe9},  NamedCharacter{"egrave", 0xe8},
+    NamedCharacter{"agrave", 0xe0},   NamedCharacter{"ccedil", 0xe7}};
 
 constexpr std::size_t entity_octets_max = 12;
 
@@ -149,7 +149,7 @@ class HtmlReader {
 
   static std::optional<char32_t> entity_value(std::string_view name) {
     if (!name.starts_with('#')) {
-      const auto found = std::ranges::find(entities, name, &Entity::name);
+      const auto found = std::ranges::find(entities, name, &NamedCharacter::name);
       if (found == entities.end()) return std::nullopt;
       return found->value;
     }

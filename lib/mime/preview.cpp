@@ -16,7 +16,7 @@ constexpr std::size_t plain_octets_max = 8 * 1024;   // read for a preview
 constexpr std::size_t plain_octets_once = 1024;      // of ASCII, where no decoding is needed
 constexpr std::size_t html_octets_max = 128 * 1024;  // style sheets come first
 
-bool is_identity(TransferEncoding encoding) {
+bool is_plain(TransferEncoding encoding) {
   return encoding == TransferEncoding::seven_bit || encoding == TransferEncoding::eight_bit;
 }
 
@@ -70,7 +70,7 @@ std::string PreviewMaker::make() const {
   if (text_ == nullptr) return {};
   const auto body = message_.body(*text_).substr(0, is_html_ ? html_octets_max : plain_octets_max);
   const auto beginning = body.substr(0, plain_octets_once);
-  if (!is_html_ && is_identity(text_->encoding) && is_ascii_superset(charset_) && is_ascii(beginning))
+  if (!is_html_ && is_plain(text_->encoding) && is_ascii_superset(charset_) && is_ascii(beginning))
     return shorten(beginning);
   TextDecoder decoder(text_->encoding, charset_);
   std::string text;

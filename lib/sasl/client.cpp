@@ -40,9 +40,9 @@ crypto::SecretString plain_message(const Credentials& credentials) {
   return crypto::SecretString::adopt(message);
 }
 
-class Login final : public ClientExchange {
+class LoginClient final : public ClientExchange {
  public:
-  explicit Login(Credentials credentials) : credentials_(std::move(credentials)) {}
+  explicit LoginClient(Credentials credentials) : credentials_(std::move(credentials)) {}
 
   std::optional<std::string> initial_response() override { return std::nullopt; }
   // The prompts differ between servers and are not read: login first, password second.
@@ -90,7 +90,7 @@ std::optional<Mechanism> choose_mechanism(std::span<const Mechanism> offered, co
 std::unique_ptr<ClientExchange> make_client(Mechanism mechanism, Credentials credentials, ClientOptions options, Random& random) {
   switch (mechanism) {
     case Mechanism::plain: return std::make_unique<OneMessage>(plain_message(credentials));
-    case Mechanism::login: return std::make_unique<Login>(std::move(credentials));
+    case Mechanism::login: return std::make_unique<LoginClient>(std::move(credentials));
     case Mechanism::external: return std::make_unique<OneMessage>(crypto::SecretString(credentials.authorization_id));
     case Mechanism::scram_sha_256:
     case Mechanism::scram_sha_256_plus:

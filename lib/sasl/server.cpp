@@ -49,7 +49,7 @@ class Plain final : public ServerExchange {
 };
 
 // LOGIN was never standardised: two prompts that clients do not read, and the login as initial response from some.
-class Login final : public ServerExchange {
+class LoginServer final : public ServerExchange {
   std::string first_challenge() const override { return "Username:"; }
 
   Event on_message(std::string_view message) override {
@@ -160,7 +160,7 @@ Event ServerExchange::decide(Unavailable) {
 std::unique_ptr<ServerExchange> make_server(Mechanism mechanism, ServerOptions options, Random& random) {
   switch (mechanism) {
     case Mechanism::plain: return std::make_unique<Plain>();
-    case Mechanism::login: return std::make_unique<Login>();
+    case Mechanism::login: return std::make_unique<LoginServer>();
     case Mechanism::external: return std::make_unique<External>(std::move(options.external_identity));
     case Mechanism::scram_sha_256:
     case Mechanism::scram_sha_256_plus:

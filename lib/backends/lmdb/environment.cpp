@@ -13,6 +13,7 @@
 
 #include "backends/lmdb/data_file.hpp"
 #include "backends/lmdb/errors.hpp"
+#include "backends/lmdb/octets.hpp"
 #include "backends/lmdb/value.hpp"
 #include "base/format.hpp"
 #include "base/record.hpp"
@@ -25,8 +26,6 @@ namespace {
 
 constexpr std::string_view format_key = "format";
 constexpr std::uint64_t map_octets_min = 1U << 20;
-
-MDB_val to_val(std::string_view octets) noexcept { return {octets.size(), const_cast<char*>(octets.data())}; }
 
 std::uint64_t to_map_octets(std::uint64_t wanted) noexcept {
   constexpr std::uint64_t unit = 1U << 16;  // a multiple of every page size

@@ -12,7 +12,6 @@ namespace {
 constexpr std::uint32_t meta_magic = 0xBEEFC0DE;
 constexpr std::uint32_t format_of_lmdb = 1;
 constexpr std::size_t meta_octets = page_header_octets + 136;
-constexpr std::uint32_t page_octets_usual = 4096;
 
 std::optional<Meta> parse_meta(const char* page, std::uint64_t number) noexcept {
   const char* at = page + page_header_octets;

@@ -14,6 +14,7 @@
 
 namespace keystonemail::lmdb {
 
+inline constexpr std::uint32_t page_octets_usual = 4096;  // when no meta page can be read
 inline constexpr std::size_t page_header_octets = 16;
 inline constexpr std::size_t node_header_octets = 8;
 inline constexpr std::uint16_t branch_page = 0x01, leaf_page = 0x02, overflow_page = 0x04, meta_page = 0x08;

@@ -3,6 +3,7 @@
 #include "backends/lmdb/reader.hpp"
 
 #include "backends/lmdb/errors.hpp"
+#include "backends/lmdb/octets.hpp"
 #include "backends/lmdb/value.hpp"
 #include "base/format.hpp"
 #include "base/try.hpp"
@@ -10,7 +11,6 @@
 namespace keystonemail::lmdb {
 namespace {
 
-MDB_val to_val(std::string_view octets) noexcept { return {octets.size(), const_cast<char*>(octets.data())}; }
 std::string_view to_view(const MDB_val& value) noexcept { return {static_cast<const char*>(value.mv_data), value.mv_size}; }
 
 std::unexpected<Error> damaged(std::string_view key) {

@@ -28,7 +28,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t rows_per_operation = 500;
-constexpr std::uint32_t page_octets_usual = 4096;
 
 std::string data_file(const std::string& directory) { return directory + "/data.mdb"; }
 

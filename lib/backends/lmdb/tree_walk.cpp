@@ -9,7 +9,7 @@
 namespace keystonemail::lmdb {
 namespace {
 
-constexpr std::size_t findings_max = 100;
+constexpr std::size_t tree_findings_max = 100;
 constexpr unsigned depth_max = 32;            // LMDB's CURSOR_STACK
 constexpr std::size_t key_octets_max = 511;   // LMDB's default
 constexpr std::uint64_t value_octets_max = 1ULL << 31;
@@ -185,7 +185,7 @@ void TreeWalk::visit_lone_leaf(std::uint64_t number, const std::function<void(st
 }
 
 void TreeWalk::damaged(std::uint64_t page, std::string_view what) {
-  if (findings_.size() < findings_max) findings_.push_back(format("data.mdb page {}: {}", page, what));
+  if (findings_.size() < tree_findings_max) findings_.push_back(format("data.mdb page {}: {}", page, what));
 }
 
 }  // namespace keystonemail::lmdb

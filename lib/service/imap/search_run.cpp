@@ -16,9 +16,9 @@ namespace keystonemail::service::imap {
 
 namespace {
 
-constexpr Sequence batch_messages = 1024;
+constexpr Sequence search_batch_messages = 1024;
 constexpr std::size_t piece_octets = 64 * 1024;
-constexpr std::size_t header_octets_max = 1024 * 1024;      // of one entity; what is beyond is not searched
+constexpr std::size_t searched_header_octets_max = 1024 * 1024;      // of one entity; what is beyond is not searched
 constexpr std::uint64_t octets_between_yields = 1024 * 1024;
 
 Tri tri(bool value) noexcept { return value ? Tri::yes : Tri::no; }
@@ -98,8 +98,8 @@ class SearchRun {
 
   Task<Result<SearchFound>> run() {
     const Sequence size = view_.uids.size();
-    for (Sequence first = 1; first <= size; first += batch_messages) {
-      KM_CO_CHECK(co_await batch(first, std::min(size, first + batch_messages - 1)));
+    for (Sequence first = 1; first <= size; first += search_batch_messages) {
+      KM_CO_CHECK(co_await batch(first, std::min(size, first + search_batch_messages - 1)));
       if (options_.first_only && !found_.sequences.empty()) break;
       KM_CO_CHECK(co_await give_way());
     }
@@ -249,7 +249,7 @@ class SearchRun {
   }
 
   Task<Result<std::string>> read_header(mailstore::MessageReader& message, const mime::SummaryPart& part) {
-    const std::size_t octets = std::min<std::size_t>(part.header_octets(), header_octets_max);
+    const std::size_t octets = std::min<std::size_t>(part.header_octets(), searched_header_octets_max);
     std::string header;
     while (header.size() < octets) {
       KM_CO_TRY(const auto piece, co_await message.read(part.header_begin + header.size(), octets - header.size(), context_));
