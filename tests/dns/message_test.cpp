@@ -6,6 +6,8 @@
 
 #include <doctest/doctest.h>
 
+#include "dns/names.hpp"
+
 #include "keystonemail/dns/zone.hpp"
 
 using namespace keystonemail;
@@ -13,8 +15,6 @@ using namespace keystonemail::dns;
 using namespace std::string_literals;
 
 namespace {
-
-Name name(std::string_view text) { return Name::parse(text).value(); }
 
 std::string u16(unsigned value) { return {static_cast<char>(value >> 8), static_cast<char>(value)}; }
 std::string u32(unsigned value) { return u16(value >> 16) + u16(value); }

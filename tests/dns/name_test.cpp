@@ -4,13 +4,11 @@
 
 #include <doctest/doctest.h>
 
+#include "dns/names.hpp"
+
 using namespace keystonemail;
 using namespace keystonemail::dns;
 using namespace std::string_literals;
-
-namespace {
-Name name(std::string_view text) { return Name::parse(text).value(); }
-}  // namespace
 
 TEST_CASE("dns name: case and the final dot do not count") {
   CHECK(name("Example.COM.") == name("example.com"));

@@ -4,12 +4,12 @@
 
 #include <doctest/doctest.h>
 
+#include "dns/names.hpp"
+
 using namespace keystonemail;
 using namespace keystonemail::dns;
 
 namespace {
-
-Name name(std::string_view text) { return Name::parse(text).value(); }
 
 std::vector<Record> parse(std::string_view text, std::string_view origin = "example.com") {
   auto records = parse_zone(text, name(origin));

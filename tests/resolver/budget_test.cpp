@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Fixture {
+struct BudgetFixture {
   test::SimExecutor executor;
   zone::ZoneResolver inner{Zone(parse_zone("a.example. 60 A 192.0.2.1").value())};
   resolver::Faulty faulty{inner};
@@ -27,7 +27,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("resolver budget: beyond the number of lookups the answer is refused, which is temporary") {
-  Fixture fixture;
+  BudgetFixture fixture;
   resolver::Budget budget(fixture.faulty, fixture.executor, {.lookups_max = 3});
   for (int i = 0; i < 3; ++i) CHECK(fixture.ask(budget)->status == AnswerStatus::found);
   CHECK(fixture.ask(budget)->status == AnswerStatus::refused);
@@ -35,7 +35,7 @@ TEST_CASE("resolver budget: beyond the number of lookups the answer is refused, 
 }
 
 TEST_CASE("T10: no message waits longer for the DNS than its budget, however slow each answer is") {
-  Fixture fixture;
+  BudgetFixture fixture;
   fixture.faulty.delay(7s);
   resolver::Budget budget(fixture.faulty, fixture.executor, {.time_max = 30s});
   const auto begin = fixture.executor.now();
@@ -51,7 +51,7 @@ TEST_CASE("T10: no message waits longer for the DNS than its budget, however slo
 }
 
 TEST_CASE("resolver budget: the caller's own deadline stays the caller's error") {
-  Fixture fixture;
+  BudgetFixture fixture;
   fixture.faulty.delay(7s);
   resolver::Budget budget(fixture.faulty, fixture.executor, {.time_max = 30s});
   const auto answer = fixture.ask(budget, fixture.executor.now() + 1s);

@@ -14,7 +14,7 @@ namespace {
 
 Name name(std::string_view text) { return Name::parse(text).value(); }
 
-struct Fixture {
+struct FaultyResolverFixture {
   test::SimExecutor executor;
   zone::ZoneResolver inner{Zone(parse_zone("a.example. 60 A 192.0.2.1\na.example. 60 TXT x").value())};
   resolver::Faulty faulty{inner};
@@ -28,7 +28,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("faulty resolver: one type of a name may fail, or all") {
-  Fixture fixture;
+  FaultyResolverFixture fixture;
   CHECK(fixture.ask(RecordType::a)->status == AnswerStatus::found);
   fixture.faulty.answer(name("a.example"), AnswerStatus::bogus, RecordType::txt);
   CHECK(fixture.ask(RecordType::a)->status == AnswerStatus::found);
@@ -38,7 +38,7 @@ TEST_CASE("faulty resolver: one type of a name may fail, or all") {
 }
 
 TEST_CASE("faulty resolver: a name that hangs ends with the call's own deadline or stop") {
-  Fixture fixture;
+  FaultyResolverFixture fixture;
   fixture.faulty.hang(name("a.example"));
   const auto late = fixture.ask(RecordType::a, Context(&fixture.executor).until(fixture.executor.now() + std::chrono::seconds(5)));
   REQUIRE_FALSE(late);
@@ -46,7 +46,7 @@ TEST_CASE("faulty resolver: a name that hangs ends with the call's own deadline 
 }
 
 TEST_CASE("faulty resolver: a delay delays") {
-  Fixture fixture;
+  FaultyResolverFixture fixture;
   fixture.faulty.delay(std::chrono::seconds(3));
   const auto before = fixture.executor.now();
   CHECK(fixture.ask(RecordType::a)->status == AnswerStatus::found);

@@ -29,7 +29,7 @@ service::MailStoreOptions draw_store_options(SeededRandom& random) {
   return options;
 }
 
-std::set<std::string> flag_names(const mailstore::MessageRow& row, const std::vector<std::string>& names) {
+std::set<std::string> flags_of(const mailstore::MessageRow& row, const std::vector<std::string>& names) {
   using enum mailstore::SystemKeyword;
   std::set<std::string> flags;
   if (row.keywords.has(seen)) flags.insert("\\Seen");
@@ -235,7 +235,7 @@ StoredAccount World::collect_account(service::KvMailStore& mail, const Person& p
     for (const auto& row : now(mail.messages(id, facts.id, {}, 0, context_))) {
       auto [text, fresh] = texts.try_emplace(row.email);
       if (fresh) text->second = read_all(executor.run(mail.open(id, row.email, context_)));
-      mailbox.rows.push_back({row.uid, row.modseq, row.octets, flag_names(row, names), text->second});
+      mailbox.rows.push_back({row.uid, row.modseq, row.octets, flags_of(row, names), text->second});
     }
     account.mailboxes.push_back(std::move(mailbox));
   }

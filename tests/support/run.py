@@ -21,10 +21,12 @@ BUILD = ROOT / 'build'
 FUZZ_SECONDS = int(os.environ.get('KEYSTONEMAIL_FUZZ_SECONDS', '2'))
 COLOUR = sys.stdout.isatty()
 
-SANITIZED = ['-Dbuildtype=debug', '-Doptimization=0', '-Db_lundef=false', '-Dprograms=false']
+# Each target is compiled as one file: from nothing that takes a third of the time, and a compiler cache keeps what has not changed.
+UNITY = ['-Dunity=on', '-Dunity_size=1000']
+SANITIZED = ['-Ddebug=false', '-Doptimization=0', '-Db_lundef=false', '-Dprograms=false', *UNITY]
 
 CONFIGURATIONS = {
-    'release': dict(options=['-Dbuildtype=release', '-Doptimization=2'], suites=None),
+    'release': dict(options=['-Dbuildtype=release', '-Doptimization=2', *UNITY], suites=None),
     # Without optimization: it would take five times as long to compile, and more of what is wrong would be gone.
     'asan': dict(options=[*SANITIZED, '-Db_sanitize=address,undefined', '-Dfuzzing=true'], suites={'unit', 'fuzz'},
                  compiler='clang++-19', jobs=os.cpu_count()),

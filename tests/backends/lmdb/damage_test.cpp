@@ -12,18 +12,6 @@
 using namespace keystonemail;
 using conformance::table_a;
 
-namespace {
-
-std::string load(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-void save(const std::string& file, const std::string& octets) {
-  std::ofstream(file, std::ios::binary | std::ios::trunc) << octets;
-}
-
-}  // namespace
-
 TEST_CASE("lmdb damage: a flipped octet in a value is found by get, scan and check, and others are still served") {
   LmdbFixture fixture;
   REQUIRE(fixture.driver().put(table_a, "bad", "a value that will be damaged"));

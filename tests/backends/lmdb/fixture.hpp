@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 
@@ -33,6 +35,14 @@ class TemporaryDirectory {
  private:
   std::string path_;
 };
+
+inline std::string load(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+inline void save(const std::string& file, const std::string& octets) {
+  std::ofstream(file, std::ios::binary | std::ios::trunc) << octets;
+}
 
 struct LmdbFixture {
   TemporaryDirectory directory;

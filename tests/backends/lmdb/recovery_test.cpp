@@ -22,14 +22,6 @@ namespace {
 constexpr std::size_t page_octets = 4'096;
 constexpr int rows = 600;
 
-std::string load(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-void save(const std::string& file, const std::string& octets) {
-  std::ofstream(file, std::ios::binary | std::ios::trunc) << octets;
-}
-
 std::string key_of(int i) { return "key-" + std::to_string(100'000 + i * 37 % rows); }
 std::string value_of(int i) { return key_of(i) + std::string(static_cast<std::size_t>(i % 7 == 0 ? 6'000 : 20 + i % 90), 'v'); }
 

@@ -12,7 +12,7 @@ using namespace keystonemail;
 
 namespace {
 
-struct Fixture {
+struct BlobFixture {
   RunLoop loop;
   std::unique_ptr<kv::Store> kv = memory::make_kv_store({.tables = {"other", "blobs"}});
   std::unique_ptr<blob::Store> inner = memory::make_blob_store({.table = kv::Table{1}});
@@ -20,7 +20,7 @@ struct Fixture {
   blob::Store& blobs() { return *inner; }
 };
 
-struct FaultyFixture : Fixture {
+struct FaultyFixture : BlobFixture {
   kv::Faults faults;
   std::unique_ptr<blob::Store> faulty = blob::make_faulty(*inner, faults);
   blob::Store& blobs() { return *faulty; }
@@ -28,7 +28,7 @@ struct FaultyFixture : Fixture {
 
 }  // namespace
 
-TEST_CASE("memory blob: conforms") { conformance::blob<Fixture>(); }
+TEST_CASE("memory blob: conforms") { conformance::blob<BlobFixture>(); }
 TEST_CASE("faulty blob: without an order it is its inner store") { conformance::blob<FaultyFixture>(); }
 
 TEST_CASE("faulty blob: every call fails when told to") {
@@ -53,7 +53,7 @@ TEST_CASE("memory blob: content beyond the ceiling is refused") {
 }
 
 TEST_CASE("memory blob: nothing is left in the table after the last release") {
-  Fixture fixture;
+  BlobFixture fixture;
   conformance::BlobDriver driver(fixture.store(), fixture.blobs(), fixture.loop);
   const auto id = driver.put(conformance::noise(700'000));
   REQUIRE(driver.release(id));

@@ -12,7 +12,7 @@ using conformance::table_a;
 namespace {
 
 template <memory::Completion completion>
-struct Fixture {
+struct KvFixture {
   RunLoop loop;
   std::unique_ptr<kv::Store> made = memory::make_kv_store({.tables = {"a", "b"}, .completion = completion});
   kv::Store& store() { return *made; }
@@ -20,8 +20,8 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE("memory kv: conforms, completing at once") { conformance::kv<Fixture<memory::Completion::inline_>>(); }
-TEST_CASE("memory kv: conforms, completing later") { conformance::kv<Fixture<memory::Completion::posted>>(); }
+TEST_CASE("memory kv: conforms, completing at once") { conformance::kv<KvFixture<memory::Completion::inline_>>(); }
+TEST_CASE("memory kv: conforms, completing later") { conformance::kv<KvFixture<memory::Completion::posted>>(); }
 
 TEST_CASE("memory kv: a full store refuses what adds and takes what frees") {
   RunLoop loop;

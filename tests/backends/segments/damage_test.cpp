@@ -4,25 +4,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "backends/segments/fixture.hpp"
 
 using namespace keystonemail;
 using conformance::noise;
-
-namespace {
-
-std::string load(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-void save(const std::string& file, const std::string& octets) {
-  std::ofstream(file, std::ios::binary | std::ios::trunc) << octets;
-}
-
-}  // namespace
 
 TEST_CASE("segments damage: a torn tail is not appended to, and what came before it stays") {
   SegmentsFixture fixture;

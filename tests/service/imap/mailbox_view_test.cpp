@@ -12,17 +12,17 @@ using testing::FakeStore;
 
 namespace {
 
-constexpr mailstore::AccountId account{1};
+constexpr mailstore::AccountId view_account{1};
 
-struct Fixture {
+struct ViewFixture {
   RunLoop loop;
   Context context{&loop};
   FakeStore store{loop, [](std::string_view) { return std::string("s"); }};
   MailboxView view;
 
-  Fixture() {
-    REQUIRE(loop.run_until(store.create_account(account, {}, context)));
-    view.id = loop.run_until(store.find_mailbox(account, "INBOX", context))->id;
+  ViewFixture() {
+    REQUIRE(loop.run_until(store.create_account(view_account, {}, context)));
+    view.id = loop.run_until(store.find_mailbox(view_account, "INBOX", context))->id;
   }
   void add(int count) {
     std::vector<mailstore::NewMessage> fresh;
@@ -30,20 +30,20 @@ struct Fixture {
       auto writer = *store.create_message();
       fresh.push_back({*loop.run_until(writer->finish(context))});
     }
-    REQUIRE(loop.run_until(store.append(account, view.id, fresh, context)));
+    REQUIRE(loop.run_until(store.append(view_account, view.id, fresh, context)));
   }
   void open() {
-    REQUIRE(loop.run_until(load(store, account, view, context)));
+    REQUIRE(loop.run_until(load(store, view_account, view, context)));
   }
   mailstore::ModSeq flag(std::vector<Uid> uids, bool deleted = false) {
     mailstore::FlagChange change;
     change.keywords.set(mailstore::SystemKeyword::flagged);
     change.deleted = deleted;
-    return loop.run_until(store.change_flags(account, view.id, uids, change, context))->modseq;
+    return loop.run_until(store.change_flags(view_account, view.id, uids, change, context))->modseq;
   }
-  void expunge() { REQUIRE(loop.run_until(store.expunge(account, view.id, mailstore::AllMessages{}, context))); }
+  void expunge() { REQUIRE(loop.run_until(store.expunge(view_account, view.id, mailstore::AllMessages{}, context))); }
   ViewUpdate look(Expunges expunges = Expunges::show) {
-    auto update = loop.run_until(pull(store, account, view, expunges, context));
+    auto update = loop.run_until(pull(store, view_account, view, expunges, context));
     REQUIRE(update);
     return *std::move(update);
   }
@@ -51,7 +51,7 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE_FIXTURE(Fixture, "view: nothing new costs one call") {
+TEST_CASE_FIXTURE(ViewFixture, "view: nothing new costs one call") {
   add(3);
   open();
   const std::size_t before = store.calls;
@@ -59,7 +59,7 @@ TEST_CASE_FIXTURE(Fixture, "view: nothing new costs one call") {
   CHECK(store.calls == before + 1);
 }
 
-TEST_CASE_FIXTURE(Fixture, "view: arrivals, changed flags and expunges are told once") {
+TEST_CASE_FIXTURE(ViewFixture, "view: arrivals, changed flags and expunges are told once") {
   add(4);
   open();
   add(2);
@@ -76,7 +76,7 @@ TEST_CASE_FIXTURE(Fixture, "view: arrivals, changed flags and expunges are told 
   CHECK(look().empty());
 }
 
-TEST_CASE_FIXTURE(Fixture, "view: expunges held back keep their sequence numbers until they may be shown") {
+TEST_CASE_FIXTURE(ViewFixture, "view: expunges held back keep their sequence numbers until they may be shown") {
   add(3);
   open();
   flag({1}, true);
@@ -88,7 +88,7 @@ TEST_CASE_FIXTURE(Fixture, "view: expunges held back keep their sequence numbers
   CHECK(view.uids.sequence_of(2) == 1U);
 }
 
-TEST_CASE_FIXTURE(Fixture, "view: a message that came and went between two looks is never shown") {
+TEST_CASE_FIXTURE(ViewFixture, "view: a message that came and went between two looks is never shown") {
   add(1);
   open();
   add(1);
@@ -98,7 +98,7 @@ TEST_CASE_FIXTURE(Fixture, "view: a message that came and went between two looks
   CHECK(view.uids.size() == 1);
 }
 
-TEST_CASE_FIXTURE(Fixture, "view: the session's own change is not told again, another's to the same message is") {
+TEST_CASE_FIXTURE(ViewFixture, "view: the session's own change is not told again, another's to the same message is") {
   add(2);
   open();
   view.own_changes.push_back(flag({1}));
@@ -109,7 +109,7 @@ TEST_CASE_FIXTURE(Fixture, "view: the session's own change is not told again, an
   CHECK(look().changed.size() == 1);
 }
 
-TEST_CASE_FIXTURE(Fixture, "view: without tombstones what is left tells what went") {
+TEST_CASE_FIXTURE(ViewFixture, "view: without tombstones what is left tells what went") {
   add(5);
   open();
   flag({2, 4}, true);
@@ -118,11 +118,11 @@ TEST_CASE_FIXTURE(Fixture, "view: without tombstones what is left tells what wen
   CHECK(look().vanished == std::vector<Uid>{2, 4});
 }
 
-TEST_CASE_FIXTURE(Fixture, "view: a mailbox that is gone is an error") {
-  view.id = loop.run_until(store.find_mailbox(account, "Archive", context))->id;
+TEST_CASE_FIXTURE(ViewFixture, "view: a mailbox that is gone is an error") {
+  view.id = loop.run_until(store.find_mailbox(view_account, "Archive", context))->id;
   open();
-  REQUIRE(loop.run_until(store.remove_mailbox(account, view.id, context)));
-  const auto update = loop.run_until(pull(store, account, view, Expunges::show, context));
+  REQUIRE(loop.run_until(store.remove_mailbox(view_account, view.id, context)));
+  const auto update = loop.run_until(pull(store, view_account, view, Expunges::show, context));
   REQUIRE(!update);
   CHECK(update.error().kind() == ErrorKind::not_found);
 }

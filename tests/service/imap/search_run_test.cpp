@@ -23,7 +23,7 @@ namespace chrono = std::chrono;
 
 namespace {
 
-constexpr mailstore::AccountId account{1};
+constexpr mailstore::AccountId search_account{1};
 
 // What the naive evaluator knows of a message.
 struct Known {
@@ -35,7 +35,7 @@ struct Known {
 std::string lower(std::string_view text) { return codec::fold_case(text); }
 bool has(std::string_view text, std::string_view folded) { return lower(text).find(folded) != std::string::npos; }
 
-struct Fixture {
+struct SearchFixture {
   RunLoop loop;
   Context context{&loop};
   FakeStore store{loop, [](std::string_view message) { return mime::encode_summary(mime::Message::parse(message)); }};
@@ -43,9 +43,9 @@ struct Fixture {
   std::vector<Known> known;
   std::mt19937 random{42};
 
-  Fixture() {
-    REQUIRE(loop.run_until(store.create_account(account, {}, context)));
-    view.id = loop.run_until(store.find_mailbox(account, "INBOX", context))->id;
+  SearchFixture() {
+    REQUIRE(loop.run_until(store.create_account(search_account, {}, context)));
+    view.id = loop.run_until(store.find_mailbox(search_account, "INBOX", context))->id;
   }
   template <class T>
   const T& pick(const std::vector<T>& from) { return from[random() % from.size()]; }
@@ -55,8 +55,8 @@ struct Fixture {
     REQUIRE(loop.run_until(writer->write(raw, context)));
     auto staged = *loop.run_until(writer->finish(context));
     mailstore::NewMessage fresh{std::move(staged), message.row.keywords, message.row.deleted, message.row.received};
-    const auto added = loop.run_until(store.append(account, view.id, {&fresh, 1}, context));
-    const auto rows = loop.run_until(store.messages(account, view.id, {added->uids[0], added->uids[0]}, 0, context));
+    const auto added = loop.run_until(store.append(search_account, view.id, {&fresh, 1}, context));
+    const auto rows = loop.run_until(store.messages(search_account, view.id, {added->uids[0], added->uids[0]}, 0, context));
     message.row = rows->at(0);
     known.push_back(std::move(message));
   }
@@ -95,8 +95,8 @@ struct Fixture {
   }
 
   std::vector<Sequence> run(const SearchProgram& program, bool first_only = false) {
-    REQUIRE(loop.run_until(load(store, account, view, context)));
-    auto found = loop.run_until(run_search(store, account, view, program, {loop.wall_now(), false, first_only}, context));
+    REQUIRE(loop.run_until(load(store, search_account, view, context)));
+    auto found = loop.run_until(run_search(store, search_account, view, program, {loop.wall_now(), false, first_only}, context));
     REQUIRE(found);
     return found->sequences;
   }
@@ -159,7 +159,7 @@ struct Tree {
   }
 };
 
-Leaf random_leaf(Fixture& f) {
+Leaf random_leaf(SearchFixture& f) {
   static const std::vector<Test> tests{
       Test::always, Test::sequence_in, Test::uid_in, Test::system_keyword, Test::deleted, Test::keyword,
       Test::received_before, Test::received_on, Test::received_since, Test::larger, Test::smaller, Test::modified,
@@ -181,7 +181,7 @@ Leaf random_leaf(Fixture& f) {
   return leaf;
 }
 
-Tree random_tree(Fixture& f, int depth) {
+Tree random_tree(SearchFixture& f, int depth) {
   if (depth == 0 || f.random() % 3 == 0) return {random_leaf(f)};
   Tree tree{std::nullopt, static_cast<Combine>(f.random() % 3)};
   const std::size_t count = tree.combine == Combine::none_of ? 1 : f.random() % 4;
@@ -191,7 +191,7 @@ Tree random_tree(Fixture& f, int depth) {
 
 }  // namespace
 
-TEST_CASE_FIXTURE(Fixture, "search: random trees find what the naive evaluator finds") {
+TEST_CASE_FIXTURE(SearchFixture, "search: random trees find what the naive evaluator finds") {
   for (int i = 0; i < 50; ++i) add_random();
   for (int round = 0; round < 1500; ++round) {
     const Tree tree = random_tree(*this, 4);
@@ -211,7 +211,7 @@ TEST_CASE_FIXTURE(Fixture, "search: random trees find what the naive evaluator f
   }
 }
 
-TEST_CASE_FIXTURE(Fixture, "search: what the view settles reads no rows, and what rows settle opens no message") {
+TEST_CASE_FIXTURE(SearchFixture, "search: what the view settles reads no rows, and what rows settle opens no message") {
   for (int i = 0; i < 20; ++i) add_random();
   CHECK(run(Leaf{Test::uid_in, 0, {}, {{3, 4}}}).size() == 2);
   const std::size_t before = store.calls;
@@ -225,7 +225,7 @@ TEST_CASE_FIXTURE(Fixture, "search: what the view settles reads no rows, and wha
   CHECK(store.calls - start == 1 + 3);  // the view, rows, summaries, one message
 }
 
-TEST_CASE_FIXTURE(Fixture, "search: a needle is found across the pieces a body is read in") {
+TEST_CASE_FIXTURE(SearchFixture, "search: a needle is found across the pieces a body is read in") {
   for (std::size_t at : {65'536U, 262'138U, 262'142U, 262'144U, 524'286U}) {
     Known k;
     add(k, "Subject: x\r\n\r\n" + std::string(at - 14, 'a') + "needle" + std::string(5000, 'b'));
@@ -235,7 +235,7 @@ TEST_CASE_FIXTURE(Fixture, "search: a needle is found across the pieces a body i
   CHECK(run(Leaf{Test::body, 0, {}, {}, {}, lower("needles")}).empty());
 }
 
-TEST_CASE_FIXTURE(Fixture, "B8: a tree of a hundred thousand terms over many messages ends with too_large") {
+TEST_CASE_FIXTURE(SearchFixture, "B8: a tree of a hundred thousand terms over many messages ends with too_large") {
   for (int i = 0; i < 3000; ++i) {
     Known k;
     add(k, "Subject: x\r\n\r\n");
@@ -244,10 +244,10 @@ TEST_CASE_FIXTURE(Fixture, "B8: a tree of a hundred thousand terms over many mes
   program.open(Combine::any_of);
   for (int i = 0; i < 100'000; ++i) program.leaf({Test::keyword, 77});
   program.close();
-  REQUIRE(loop.run_until(load(store, account, view, context)));
+  REQUIRE(loop.run_until(load(store, search_account, view, context)));
   SearchOptions options;
   if (test::sanitized) options.steps_max /= 20;  // a second's work takes a minute there
-  const auto found = loop.run_until(run_search(store, account, view, program, options, context));
+  const auto found = loop.run_until(run_search(store, search_account, view, program, options, context));
   REQUIRE(!found);
   CHECK(found.error().kind() == ErrorKind::too_large);
 }

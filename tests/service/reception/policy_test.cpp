@@ -19,7 +19,7 @@ using policy::Stage;
 
 namespace {
 
-const std::string message = "X-Secret: 1\r\nFrom: carol@elsewhere.test\r\nx-secret: 2\r\n\r\nHello Bob\r\n";
+const std::string secret_message = "X-Secret: 1\r\nFrom: carol@elsewhere.test\r\nx-secret: 2\r\n\r\nHello Bob\r\n";
 
 class Scripted final : public policy::Rule {
  public:
@@ -44,7 +44,7 @@ struct Judged : ReceptionFixture {
 
   std::string deliver_message() {
     if (const auto reply = say("DATA\r\n"); !reply.starts_with("354")) return reply;
-    return say(message + ".\r\n");
+    return say(secret_message + ".\r\n");
   }
   std::shared_ptr<Scripted> scripted;
 };
@@ -150,7 +150,7 @@ TEST_CASE("reception policy: a header that comes octet by octet is rewritten all
   Judged server(at(Stage::headers, Decision::proceed().with(policy::RemoveHeader{"X-Secret"})));
   server.begin();
   server.say("DATA\r\n");
-  for (const char c : message) server.say({&c, 1});
+  for (const char c : secret_message) server.say({&c, 1});
   CHECK(server.say(".\r\n").starts_with("250"));
   CHECK(server.delivery.delivered.at(0).message == "From: carol@elsewhere.test\r\n\r\nHello Bob\r\n");
 }
