@@ -5,6 +5,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "base/format.hpp"
@@ -78,7 +79,7 @@ ConfigReading Reader::read(std::string_view text) {
   if (reading_.config.listeners.empty()) add_usual_listeners();
   finish_listeners();
   check_whole();
-  std::ranges::stable_sort(reading_.errors, {}, &ConfigProblem::line);
+  std::ranges::sort(reading_.errors, {}, [](const ConfigProblem& problem) { return std::tie(problem.line, problem.text); });
   return std::move(reading_);
 }
 
