@@ -3,6 +3,7 @@
 #include "server/stores.hpp"
 
 #include <filesystem>
+#include <thread>
 #include <utility>
 
 #include "base/try.hpp"
@@ -93,6 +94,8 @@ Task<Result<std::unique_ptr<Stores>>> Stores::open_for(Use use, Config config, L
   blob_options.directory = config.data_directory + "/blobs";
   blob_options.log = &log;
   blob_options.read_only = use == Use::look;
+  if (std::thread::hardware_concurrency() > 1) stores->readers = std::make_unique<WorkerPool>(WorkerPoolOptions{.threads = 1});
+  blob_options.workers = stores->readers.get();
   const auto first_table = static_cast<kv::Table>(segments::blob_tables().size());
 
   KM_CO_CHECK(check_index(config));

@@ -46,6 +46,7 @@ class Stores {
   Log* log = nullptr;
   SystemRandom random;
   std::unique_ptr<lmdb::KvStore> kv;
+  std::unique_ptr<WorkerPool> readers;         // of blobs; null on a machine with one core
   std::unique_ptr<segments::BlobStore> blobs;
   std::unique_ptr<kv::Store> memory_kv;        // instead of those two
   std::unique_ptr<blob::Store> memory_blobs;

@@ -10,6 +10,7 @@
 #include "backends/segments/collector.hpp"
 #include "backends/segments/compression.hpp"
 #include "backends/segments/maintenance.hpp"
+#include "backends/segments/read_ahead.hpp"
 #include "backends/segments/recount.hpp"
 #include "backends/segments/rows.hpp"
 #include "backends/segments/staging.hpp"
@@ -32,6 +33,7 @@ class SegmentBlobStore final : public BlobStore {
     KM_TRY(segments_, SegmentSet::open(options_));
     staging_.emplace(store_, *segments_, options_, clock_);
     collector_.emplace(store_, *segments_, rows_, options_, clock_);
+    if (options_.workers != nullptr) read_ahead_.emplace(*options_.workers);
     return {};
   }
 
@@ -65,6 +67,9 @@ class SegmentBlobStore final : public BlobStore {
   Result<void> backup(const std::string& directory) override { return copy_segments(*segments_, directory); }
 
  private:
+  [[nodiscard]] Result<std::string> read_located(const Location& location, const blob::BlobId& id, std::uint64_t content_octets,
+                                                 std::uint64_t offset, std::size_t octets_max);
+
   kv::Store& store_;
   BlobOptions options_;
   SystemClock system_clock_;
@@ -73,6 +78,7 @@ class SegmentBlobStore final : public BlobStore {
   std::unique_ptr<SegmentSet> segments_;
   std::optional<Staging> staging_;
   std::optional<Collector> collector_;
+  std::optional<ReadAhead> read_ahead_;
 };
 
 Task<Result<void>> SegmentBlobStore::add_reference(kv::Transaction& transaction, const blob::Staged& given) {
@@ -128,9 +134,7 @@ Task<Result<std::string>> SegmentBlobStore::read(kv::Reader& reader, const blob:
   KM_CO_TRY(const auto row, co_await rows_.find(reader, id));
   if (!row) co_return fail(ErrorKind::not_found, {}, "no such blob");
   if (const auto* location = std::get_if<Location>(&row->content)) {
-    const auto segment = segments_->find(location->segment);
-    if (segment == nullptr) co_return damaged("its segment is missing");
-    co_return read_record(*segment, *location, id, offset, octets_max);
+    co_return read_located(*location, id, row->octets, offset, octets_max);
   }
   const auto& small = std::get<InlineContent>(row->content);
   if (row->octets > small_content_octets_max) co_return damaged("length");
@@ -142,6 +146,19 @@ Task<Result<std::string>> SegmentBlobStore::read(kv::Reader& reader, const blob:
   if (offset > 0) content.erase(0, offset);
   if (content.size() > octets_max) content.resize(octets_max);
   co_return content;
+}
+
+Result<std::string> SegmentBlobStore::read_located(const Location& location, const blob::BlobId& id, std::uint64_t content_octets,
+                                                   std::uint64_t offset, std::size_t octets_max) {
+  auto segment = segments_->find(location.segment);
+  if (segment == nullptr) return damaged("its segment is missing");
+  const std::uint64_t end = offset + std::min<std::uint64_t>(octets_max, content_octets - std::min(offset, content_octets));
+  std::optional<std::string> ahead;
+  if (read_ahead_ && end > offset) ahead = read_ahead_->take(id, offset, static_cast<std::size_t>(end - offset));
+  // Who goes on reading will again. The next is begun before this is decoded, if it must be.
+  if (read_ahead_ && offset > 0) read_ahead_->expect(segment, location, id, end, content_octets);
+  if (ahead) return *std::move(ahead);
+  return read_record(*segment, location, id, offset, octets_max);
 }
 
 Result<std::unique_ptr<blob::Staged>> SegmentBlobStore::adopt(const RecordInfo& record) {

@@ -17,6 +17,7 @@
 
 #include "keystonemail/base/log.hpp"
 #include "keystonemail/base/time.hpp"
+#include "keystonemail/base/worker_pool.hpp"
 #include "keystonemail/blob/blob.hpp"
 
 namespace keystonemail::segments {
@@ -36,6 +37,7 @@ struct BlobOptions {
   std::chrono::milliseconds orphan_age = std::chrono::hours(24);        // then unreferenced records count as dead
   std::chrono::milliseconds unlink_delay = std::chrono::seconds(10);    // longer than any snapshot lives
   bool read_only = false;                       // writes nothing to the files; staging answers unavailable
+  WorkerPool* workers = nullptr;                // borrowed; decode what a reader asks for next; null: none does
   const Clock* clock = nullptr;                 // borrowed; null: the system's
   Log* log = nullptr;                           // borrowed; null: none
 };
@@ -90,7 +92,7 @@ struct RecountReport {
 // Ownership: borrows the kv store. Threads: any; reads and appends of large content use the page cache and may
 //   wait for the disk. collect() and scrub() are steps that the embedder calls now and then, one at a time.
 // Errors: unavailable (full; or a sync failed, and then always until opened anew), too_large, corrupt, not_found.
-// Limits: memory for a Writer is 1 MiB and 8 octets for each 64 KiB of content.
+// Limits: memory for a Writer is 1 MiB and 8 octets for each 64 KiB of content; 2 MiB for what is read ahead.
 class BlobStore : public blob::Store {
  public:
   [[nodiscard]] virtual std::vector<SegmentStat> stat() const = 0;
