@@ -17,6 +17,7 @@ namespace keystonemail::service::imap {
 namespace {
 
 constexpr Sequence search_batch_messages = 1024;
+constexpr std::size_t batch_steps_max = 2'000'000;  // about 10 ms
 constexpr std::size_t piece_octets = 64 * 1024;
 constexpr std::size_t searched_header_octets_max = 1024 * 1024;      // of one entity; what is beyond is not searched
 constexpr std::uint64_t octets_between_yields = 1024 * 1024;
@@ -98,8 +99,11 @@ class SearchRun {
 
   Task<Result<SearchFound>> run() {
     const Sequence size = view_.uids.size();
-    for (Sequence first = 1; first <= size; first += search_batch_messages) {
-      KM_CO_CHECK(co_await batch(first, std::min(size, first + search_batch_messages - 1)));
+    // Many terms, few messages at once: others wait for a batch, and the ceiling is looked at after one.
+    const auto affordable = static_cast<Sequence>(batch_steps_max / std::max<std::size_t>(program_.leaves().size(), 1));
+    const Sequence at_once = std::clamp<Sequence>(affordable, 1, search_batch_messages);
+    for (Sequence first = 1; first <= size; first += at_once) {
+      KM_CO_CHECK(co_await batch(first, std::min(size, first + at_once - 1)));
       if (options_.first_only && !found_.sequences.empty()) break;
       KM_CO_CHECK(co_await give_way());
     }
