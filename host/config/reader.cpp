@@ -5,7 +5,6 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include "base/format.hpp"
@@ -53,7 +52,11 @@ class Reader {
   ConfigReading read(std::string_view text);
 
  private:
-  void error(std::size_t line, std::string text) { reading_.errors.push_back({line, std::move(text)}); }
+  // In the order of the file.
+  void error(std::size_t line, std::string text) {
+    auto& errors = reading_.errors;
+    errors.insert(std::ranges::upper_bound(errors, line, {}, &ConfigProblem::line), {line, std::move(text)});
+  }
   void take(std::string_view section, std::string_view name, std::size_t line, const toml::node& value, ListenerConfig* listener);
   void take_section(std::string_view section, const toml::table& table, ListenerConfig* listener);
   void take_top(const toml::table& root);
@@ -79,7 +82,6 @@ ConfigReading Reader::read(std::string_view text) {
   if (reading_.config.listeners.empty()) add_usual_listeners();
   finish_listeners();
   check_whole();
-  std::ranges::sort(reading_.errors, {}, [](const ConfigProblem& problem) { return std::tie(problem.line, problem.text); });
   return std::move(reading_);
 }
 
