@@ -138,9 +138,9 @@ TEST_CASE_FIXTURE(Fetching, "imap fetch: a message larger than any buffer comes 
 }
 
 TEST_CASE_FIXTURE(Fetching, "imap fetch: thousands of messages come in order, each once") {
-  std::string flood;
-  for (int i = 0; i < 2500; ++i) flood += "a APPEND INBOX {5+}\r\na: b\n\r\n";
-  (void)c.say(flood);
+  std::string flood = "a APPEND INBOX";
+  for (int i = 0; i < 2500; ++i) flood += " {5+}\r\na: b\n";
+  (void)c.say(flood + "\r\n");
   const std::string all = c.say("1 UID FETCH 1:* (FLAGS)\r\n");
   std::size_t at = 0;
   for (int i = 1; i <= 2500; ++i) {
