@@ -185,7 +185,7 @@ std::shared_ptr<service::imap::Service> Server::State::make_imap(const ListenerO
 std::unique_ptr<relay::Relay> Server::make_relay(relay::Options options, RelayPorts ports) {
   if (options.hostname.empty()) options.hostname = state_->options.hostname;
   relay::Services services{*state_->queue,  *state_->delivery,   state_->directory(), ports.resolver,
-                           ports.connector, state_->ports.random, state_->ports.log,   std::move(ports.tls)};
+                           ports.connector, state_->ports.random, state_->ports.log,   std::move(ports.tls), ports.tls_observer};
   return std::make_unique<relay::Relay>(std::move(options), std::move(services));
 }
 

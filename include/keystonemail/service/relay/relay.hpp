@@ -23,6 +23,7 @@
 #include "keystonemail/resolver/resolver.hpp"
 #include "keystonemail/service/relay/retry_schedule.hpp"
 #include "keystonemail/service/relay/route.hpp"
+#include "keystonemail/service/relay/tls_observer.hpp"
 #include "keystonemail/smtp/client_session.hpp"
 #include "keystonemail/tls/context.hpp"
 #include "keystonemail/transport/listener.hpp"
@@ -64,6 +65,7 @@ struct Services {
   Random& random;
   Log& log;
   std::shared_ptr<const tls::ClientContext> tls;  // null: no TLS
+  TlsObserver* tls_observer = nullptr;      // null: nobody
 };
 
 // Threads: that of the executor of run()'s context. Ownership: outlives run().

@@ -39,6 +39,7 @@ class Resolver;
 namespace keystonemail::relay {
 class Relay;
 struct Options;
+class TlsObserver;
 }  // namespace keystonemail::relay
 
 namespace keystonemail {
@@ -99,6 +100,7 @@ struct RelayPorts {
   resolver::Resolver& resolver;
   transport::Connector& connector;
   std::shared_ptr<const tls::ClientContext> tls = {};  // null: no TLS
+  relay::TlsObserver* tls_observer = nullptr;   // null: nobody
 };
 
 // Threads: open(), handler(), set_limits() and the destructor on one; handlers may run on any number of executors at once.
