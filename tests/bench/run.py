@@ -3,13 +3,14 @@
 # Copyright the Keystone Mail authors
 """Keystone Mail against Debian's Postfix and Dovecot on this machine, in one run.
 
-    tests/bench/run.py [BUILD_DIR] [--quick] [rows...]    rows: smtp lmtp imap select login start idle disk large (default: all)
+    tests/bench/run.py [BUILD_DIR] [--quick] [rows...]    rows: smtp lmtp imap select login start idle disk large relay (default: all)
 
 BUILD_DIR is build/bench unless said, and is configured when it is not there.
 
 Both sides keep their data under /var/tmp and sync as they do by default; loopback, no TLS, 32 connections, 10 users.
 Needs root (Postfix does), strace, and installs the peers when they are missing. Judges nothing: prints a table.
 """
+import base64
 import datetime
 import os
 import pathlib
@@ -32,7 +33,7 @@ from imap_client import Imap  # noqa: E402
 
 USERS, CONNECTIONS, PASSWORD = 10, 32, 'a long enough password'
 LISTENERS = [('smtp', 'none', False), ('lmtp', 'none', False), ('imap', 'none', True), ('imaps', 'implicit', False)]
-ROWS = ['smtp', 'lmtp', 'imap', 'select', 'login', 'start', 'idle', 'disk', 'large']
+ROWS = ['smtp', 'lmtp', 'imap', 'select', 'login', 'start', 'idle', 'disk', 'large', 'relay']
 table = []
 
 
@@ -362,6 +363,70 @@ def large_rows(sides):
         row(f'{sessions} messages of 50 MiB', sessions * octets / took / 1e6, None, '', unit='MB/s')
 
 
+class Sink:
+    """Postfix's smtp-sink: takes everything, keeps nothing, and counts."""
+
+    def __init__(self):
+        self.port, self.counted = peers.free_port(), 0
+        self.process = subprocess.Popen(['smtp-sink', '-u', 'nobody', '-c', f'127.0.0.1:{self.port}', '1000'], stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
+        threading.Thread(target=self._count, daemon=True).start()
+        peers.wait_for_port(self.port)
+
+    def _count(self):
+        tail = b''
+        while chunk := os.read(self.process.stdout.fileno(), 65_536):
+            tail = (tail + chunk)[-100:]
+            found = re.findall(rb'mesg=(\d+)\r', tail)
+            self.counted = int(found[-1]) if found else self.counted
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def relayed(pid, sink, port, messages, *words):
+    """Messages a second from the first connection to the last message in the sink, and server CPU seconds for each."""
+    before, cpu, start = sink.counted, peers.cpu_seconds(pid), time.monotonic()
+    subprocess.run([str(LOAD), str(port), str(CONNECTIONS), str(messages), '1024', str(USERS), 'domain=elsewhere.test', *words], check=True,
+                   stdout=subprocess.DEVNULL)
+    while sink.counted < before + messages:
+        time.sleep(0.005)
+    took = time.monotonic() - start
+    return messages / took, (peers.cpu_seconds(pid) - cpu) / messages
+
+
+def relay_rows(sides):
+    """Through each to the same smtp-sink. Ours is submission with a login; Postfix takes it without, from mynetworks."""
+    folder, sink = ROOT / 'relay', Sink()
+    folder.mkdir()
+    postfix = peers.Postfix(folder / 'theirs', relay=sink.port).start()
+    relay = f'\n[relay]\nhost = "127.0.0.1:{sink.port}"\n'
+    (folder / 'ours').mkdir()
+    server = keystone.Server(PROGRAM, [('submission', 'none', True)], folder=folder / 'ours', extra=relay)
+    try:
+        server.add_account('user0@example.test', PASSWORD)
+        plain = base64.b64encode(f'\0user0@example.test\0{PASSWORD}'.encode()).decode()
+        words = ['sender=user0@example.test', f'plain={plain}']
+        scale = 4 if QUICK else 1
+        relayed(postfix.pid, sink, postfix.port, 200)
+        theirs = relayed(postfix.pid, sink, postfix.port, 2_000 // scale)
+        for title, signs in (('with DKIM', True), ('unsigned', False)):
+            if not signs:
+                shutil.rmtree(server.data / 'dkim')
+            server.start()
+            relayed(server.process.pid, sink, server.port('submission'), 200, *words)
+            ours = relayed(server.process.pid, sink, server.port('submission'), 20_000 // scale, *words)
+            row(f'relaying 1 KiB, {title}', ours[0], theirs[0], '' if signs else '>= 5x', unit='messages/s')
+            row(f'relaying 1 KiB, {title}, server CPU', ours[1] * 1e6, theirs[1] * 1e6, '' if signs else '>= 5x', smaller=True,
+                unit='us a message')
+            server.stop()
+    finally:
+        server.stop()
+        postfix.stop()
+        sink.stop()
+
+
 def disk_octets(folder):
     return sum(path.stat().st_blocks * 512 for path in pathlib.Path(folder).rglob('*') if path.is_file())
 
@@ -395,7 +460,7 @@ def main():
     finally:
         for side in sides.values():
             side.stop()
-    for name, measure in (('start', start_rows), ('idle', idle_rows), ('disk', disk_rows), ('large', large_rows)):
+    for name, measure in (('start', start_rows), ('idle', idle_rows), ('disk', disk_rows), ('large', large_rows), ('relay', relay_rows)):
         if name in rows:
             measure(sides)
 
@@ -409,7 +474,7 @@ if __name__ == '__main__':
         sys.exit(__doc__)
     LARGE = 20_000 if QUICK else 100_000
     if not (BUILD / 'build.ninja').exists():
-        subprocess.run(['meson', 'setup', str(BUILD), '-Dbuildtype=release', '-Doptimization=2'], check=True,
+        subprocess.run(['meson', 'setup', str(BUILD), '-Dbuildtype=release', '-Doptimization=2', '-Dunity=on', '-Dunity_size=1000'], check=True,
                        cwd=HERE.parent.parent, stdout=subprocess.DEVNULL)
     subprocess.run(['ninja', '-C', str(BUILD), '-j2', 'host/keystone-mail', 'tests/bench/smtp_load'], check=True,
                    stdout=subprocess.DEVNULL)

@@ -3,10 +3,11 @@
 //
 // Sends messages over many SMTP or LMTP connections to a server on loopback and says how fast they were accepted.
 //
-//   smtp_load PORT CONNECTIONS MESSAGES OCTETS USERS [lmtp]
+//   smtp_load PORT CONNECTIONS MESSAGES OCTETS USERS [lmtp] [domain=DOMAIN] [sender=ADDRESS] [plain=BASE64]
 //
 // One message a transaction, MAIL, RCPT and DATA in one segment where PIPELINING is offered, recipients user0 ..
-// user(USERS-1)@example.test in turn. Prints "accepted=N seconds=S rate=R client_cpu=C".
+// user(USERS-1)@DOMAIN (example.test) in turn. With `plain` each connection logs in with that SASL message first.
+// Prints "accepted=N seconds=S rate=R client_cpu=C".
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -17,9 +18,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
 #include <iostream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct Plan {
   unsigned connections, users;
   unsigned long messages, octets;
   bool lmtp;
+  std::string domain, sender, plain;
 };
 
 std::string make_body(std::size_t octets, unsigned seed) {
@@ -48,22 +50,23 @@ std::string make_body(std::size_t octets, unsigned seed) {
 // A header of its own for each message and one of a few bodies, made beforehand: the server's work is what is timed.
 class Messages {
  public:
-  explicit Messages(std::size_t octets) {
-    for (unsigned i = 0; i < 16; ++i) bodies_.push_back(make_body(octets - std::min(octets, header(0).size()), i));
+  explicit Messages(const Plan& plan) : sender_(plan.sender) {
+    for (unsigned i = 0; i < 16; ++i) bodies_.push_back(make_body(plan.octets - std::min(plan.octets, header(0).size()), i));
   }
   [[nodiscard]] std::string make(unsigned long number) const { return header(number) + bodies_[number % bodies_.size()]; }
 
  private:
-  static std::string header(unsigned long number) {
-    return "From: Sender <sender@elsewhere.test>\r\nTo: user@example.test\r\nSubject: message " + std::to_string(number) +
+  [[nodiscard]] std::string header(unsigned long number) const {
+    return "From: Sender <" + sender_ + ">\r\nTo: user@example.test\r\nSubject: message " + std::to_string(number) +
            "\r\nDate: Sat, 21 Nov 2026 10:00:00 +0000\r\nMessage-ID: <" + std::to_string(number) + "." +
            std::to_string(getpid()) + "@elsewhere.test>\r\n\r\n";
   }
+  const std::string sender_;
   std::vector<std::string> bodies_;
 };
 
 struct Connection {
-  enum class State { greeting, hello, envelope, body, quit, over } state = State::greeting;
+  enum class State { greeting, hello, login, envelope, body, quit, over } state = State::greeting;
   int fd = -1;
   std::string in, out;
   std::size_t sent = 0;
@@ -73,7 +76,7 @@ struct Connection {
 
 class Load {
  public:
-  explicit Load(const Plan& plan) : plan_(plan), mails_(plan.octets) {}
+  explicit Load(const Plan& plan) : plan_(plan), mails_(plan) {}
 
   int run() {
     for (unsigned i = 0; i < plan_.connections; ++i) open();
@@ -153,8 +156,14 @@ class Load {
         c.state = Connection::State::hello;
         c.replies_awaited = 1;
         return;
+      case Connection::State::hello:
+        if (plan_.plain.empty()) return begin(c);
+        c.out += "AUTH PLAIN " + plan_.plain + "\r\n";
+        c.state = Connection::State::login;
+        c.replies_awaited = 1;
+        return;
       case Connection::State::body: ++accepted_; [[fallthrough]];
-      case Connection::State::hello: return begin(c);
+      case Connection::State::login: return begin(c);
       case Connection::State::envelope:
         c.out = std::exchange(c.message, {});  // all before it was sent, as it was answered
         c.sent = 0;
@@ -175,7 +184,7 @@ class Load {
     }
     const unsigned long number = started_++;
     c.message = mails_.make(number) + ".\r\n";
-    c.out += "MAIL FROM:<sender@elsewhere.test>\r\nRCPT TO:<user" + std::to_string(number % plan_.users) + "@example.test>\r\nDATA\r\n";
+    c.out += "MAIL FROM:<" + plan_.sender + ">\r\nRCPT TO:<user" + std::to_string(number % plan_.users) + "@" + plan_.domain + ">\r\nDATA\r\n";
     c.state = Connection::State::envelope;
     c.replies_awaited = 3;
   }
@@ -201,11 +210,19 @@ class Load {
 
 int main(int count, char** words) {
   if (count < 6) {
-    std::cerr << "usage: smtp_load PORT CONNECTIONS MESSAGES OCTETS USERS [lmtp]\n";
+    std::cerr << "usage: smtp_load PORT CONNECTIONS MESSAGES OCTETS USERS [lmtp] [domain=DOMAIN] [sender=ADDRESS] [plain=BASE64]\n";
     return 2;
   }
   const auto number = [&](int i) { return std::strtoul(words[i], nullptr, 10); };
-  return Load({.port = static_cast<std::uint16_t>(number(1)), .connections = static_cast<unsigned>(number(2)),
-               .users = static_cast<unsigned>(number(5)), .messages = number(3), .octets = number(4),
-               .lmtp = count > 6 && std::strcmp(words[6], "lmtp") == 0}).run();
+  Plan plan{.port = static_cast<std::uint16_t>(number(1)), .connections = static_cast<unsigned>(number(2)),
+            .users = static_cast<unsigned>(number(5)), .messages = number(3), .octets = number(4), .lmtp = false,
+            .domain = "example.test", .sender = "sender@elsewhere.test", .plain = {}};
+  for (int i = 6; i < count; ++i) {
+    const std::string_view word = words[i];
+    if (word == "lmtp") plan.lmtp = true;
+    else if (word.starts_with("domain=")) plan.domain = word.substr(7);
+    else if (word.starts_with("sender=")) plan.sender = word.substr(7);
+    else if (word.starts_with("plain=")) plan.plain = word.substr(6);
+  }
+  return Load(plan).run();
 }
