@@ -69,6 +69,7 @@ Task<void> Relay::State::read_due(Context with) {
   next_due.reset();
   if (with.executor->now() >= next_sweep) sweep(wall_now());
   while (!stopping()) {
+    const std::uint64_t rewinds_before = rewinds;  // the store may let others run before it answers
     auto batch = co_await services.queue.due(seen, due_batch, with);
     if (!batch) {
       if (batch.error().kind() == ErrorKind::cancelled) co_return;
@@ -76,19 +77,30 @@ Task<void> Relay::State::read_due(Context with) {
       next_due = wall_now() + store_wait;
       co_return;
     }
-    const std::uint64_t rewinds_before = rewinds;
     for (const queue::Due& due : *batch) {
+      if (rewinds != rewinds_before) break;  // something before it came in meanwhile
       if (due.when > wall_now()) {
         next_due = due.when;
+        end_refill();
         co_return;
       }
       full = active.size() >= options.active_max;
       if (full) co_return;
       if (!co_await take(due, with)) co_return;
-      if (rewinds != rewinds_before) break;  // something before it came in meanwhile
+      if (rewinds != rewinds_before) break;
       seen = due;
+      if (refill && short_of.empty()) break;
     }
-    if (rewinds == rewinds_before && batch->size() < due_batch && !std::exchange(again, false)) co_return;
+    if (rewinds != rewinds_before) continue;
+    if (refill && (short_of.empty() || *refill <= seen)) {  // the rest was looked at before
+      seen = std::max(seen, *refill);
+      end_refill();
+      continue;
+    }
+    if (batch->size() < due_batch && !std::exchange(again, false)) {
+      end_refill();
+      co_return;
+    }
   }
 }
 
@@ -126,6 +138,7 @@ void Relay::State::activate(queue::Entry entry, queue::Due due) {
     const auto account = accounts.find(entry.login);
     if (account != accounts.end() && account->second.active >= options.active_per_account_max) {
       if (!account->second.passed_over) account->second.passed_over = due;
+      short_of.erase(&account->second);
       return;
     }
   }
@@ -133,6 +146,7 @@ void Relay::State::activate(queue::Entry entry, queue::Due due) {
     Destination& destination = *group.first;
     const bool no_room = !destination.is_away(now) && destination.waiting.size() >= options.waiting_per_destination_max;
     if (no_room && !destination.passed_over) destination.passed_over = due;
+    if (no_room) short_of.erase(&destination);
     return no_room;
   });
   if (groups.empty()) return;
@@ -149,13 +163,33 @@ void Relay::State::activate(queue::Entry entry, queue::Due due) {
   }
 }
 
+// Something new is due: what is behind it is read again.
 void Relay::State::look_again(queue::Due from) {
+  if (refill) refill = std::min(*refill, before(from));
+  if (refill && *refill <= seen) end_refill();
+  go_back(from);
+}
+
+// Somebody who was passed over has room again: entries are read once more, until there is none. Reading on to the end each
+// time would cost the square of what waits.
+void Relay::State::refill_for(const void* whom, queue::Due from) {
+  if (!refill) refill = seen;
+  short_of.insert(whom);
+  go_back(from);
+}
+
+void Relay::State::go_back(queue::Due from) {
   if (from <= seen) {
     seen = before(from);
     ++rewinds;
   }
   again = true;
   wake();
+}
+
+void Relay::State::end_refill() {
+  refill.reset();
+  short_of.clear();
 }
 
 void Relay::State::wake() {
@@ -176,6 +210,7 @@ Task<void> Relay::State::pause(Context with) {
 void Relay::State::sweep(WallTime now) {
   next_sweep = context->executor->now() + sweep_interval;
   seen = {};
+  end_refill();
   std::erase_if(destinations, [&](const auto& item) {
     const Destination& destination = *item.second;
     return destination.is_unused() && (destination.failures == 0 || now > destination.not_before + memory_of_failures);
@@ -444,7 +479,8 @@ void Relay::State::forget(const std::shared_ptr<ActiveEntry>& entry) {
   active.erase(static_cast<std::uint64_t>(entry->entry.id));
   if (const auto account = accounts.find(entry->entry.login); account != accounts.end()) {
     if (account->second.active > 0) --account->second.active;
-    if (const auto from = std::exchange(account->second.passed_over, std::nullopt)) look_again(*from);
+    const bool has_room = account->second.active <= options.active_per_account_max / 2;
+    if (has_room && account->second.passed_over) refill_for(&account->second, *std::exchange(account->second.passed_over, std::nullopt));
     if (account->second.active == 0) accounts.erase(account);
   }
   if (full && active.size() <= options.active_max / 2) {
@@ -457,7 +493,7 @@ void Relay::State::forget(const std::shared_ptr<ActiveEntry>& entry) {
 // Room in its line for entries that were passed over.
 void Relay::State::job_taken(Destination& destination) {
   if (!destination.passed_over || destination.waiting.size() > options.waiting_per_destination_max / 2) return;
-  look_again(*std::exchange(destination.passed_over, std::nullopt));
+  refill_for(&destination, *std::exchange(destination.passed_over, std::nullopt));
 }
 
 }  // namespace keystonemail::relay

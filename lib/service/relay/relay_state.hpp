@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -39,6 +40,9 @@ struct Relay::State {
   [[nodiscard]] Task<bool> take(queue::Due due, Context context);
   void activate(queue::Entry entry, queue::Due due);
   void look_again(queue::Due from);
+  void refill_for(const void* whom, queue::Due from);
+  void go_back(queue::Due from);
+  void end_refill();
   void wake();
   [[nodiscard]] Task<void> pause(Context context);
   void sweep(WallTime now);
@@ -82,6 +86,8 @@ struct Relay::State {
   std::size_t unfinished = 0;                        // conclusions under way
 
   queue::Due seen;                                   // all before it has been looked at
+  std::optional<queue::Due> refill;                  // and all before this, when `seen` went back for those who have room again:
+  std::set<const void*> short_of;                    // accounts and destinations, by their addresses
   std::optional<WallTime> next_due;                  // what comes after it
   std::uint64_t rewinds = 0;                         // how often `seen` went back
   bool full = false;                                 // the ceiling of active entries ended the last reading

@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -41,6 +42,48 @@ class SlowNetwork final : public transport::Connector {
   }
 };
 
+// A queue that counts what is read of it, and lets something happen while it is asked what is due.
+class BusyQueue final : public queue::Queue {
+ public:
+  explicit BusyQueue(queue::Queue& inner) : inner_(inner) {}
+  std::size_t shown = 0;
+  std::function<Task<void>()> meanwhile;  // once
+
+  Task<Result<std::vector<queue::Entry>>> list(queue::EntryId after, std::size_t entries_max, Context context) override {
+    return inner_.list(after, entries_max, std::move(context));
+  }
+  Task<Result<queue::Entry>> show(queue::EntryId id, Context context) override {
+    ++shown;
+    return inner_.show(id, std::move(context));
+  }
+  Task<Result<std::unique_ptr<mailstore::MessageReader>>> open(queue::EntryId id, Context context) override {
+    return inner_.open(id, std::move(context));
+  }
+  Task<Result<void>> update(const queue::Entry& entry, Context context) override { return inner_.update(entry, std::move(context)); }
+  Task<Result<void>> remove(queue::EntryId id, Context context) override { return inner_.remove(id, std::move(context)); }
+  Task<Result<std::vector<queue::Due>>> due(queue::Due after, std::size_t entries_max, Context context) override {
+    if (meanwhile) {
+      const auto happen = std::exchange(meanwhile, nullptr);
+      co_await happen();
+      co_await yield(*context.executor);
+      co_await yield(*context.executor);
+    }
+    co_return co_await inner_.due(after, entries_max, std::move(context));
+  }
+  Task<Result<void>> settle(queue::Settlement settlement, Context context) override {
+    return inner_.settle(std::move(settlement), std::move(context));
+  }
+  Task<Result<void>> handle(queue::EntryId id, queue::Handling handling, Context context) override {
+    return inner_.handle(id, handling, std::move(context));
+  }
+  std::unique_ptr<mailstore::Subscription> subscribe(Executor& executor, std::function<void(WallTime)> changed) override {
+    return inner_.subscribe(executor, std::move(changed));
+  }
+
+ private:
+  queue::Queue& inner_;
+};
+
 class RelayFixture {
  public:
   explicit RelayFixture(std::string_view zone_text = {})
@@ -71,8 +114,9 @@ class RelayFixture {
     listeners.push_back(network.pipes.listen({*IpAddress::parse(address), port}, peer.handler(), context().with_stop(stop_.get_token())).value());
     return peer;
   }
-  void start() {
-    relay.emplace(options, relay::Services{store.queue_, store.delivery_, directory, dns, network, random, log, tls});
+  void start() { start(store.queue_); }
+  void start(queue::Queue& queue) {
+    relay.emplace(options, relay::Services{queue, store.delivery_, directory, dns, network, random, log, tls});
     running.emplace(relay->run(context().with_stop(relay_stop_.get_token())));
   }
   void stop() {

@@ -488,6 +488,40 @@ TEST_CASE("relay: an account has a share of the places, not all of them") {
   CHECK(dest.messages.size() == 50);
 }
 
+TEST_CASE("relay: what waits for one account's share is read no oftener than its places come free") {
+  RelayFixture f;
+  auto& dest = f.peer("192.0.2.1");
+  f.options.active_per_account_max = 20;
+  f.options.connections_per_destination_max = 1;
+  RelayFixture::Mail mail;
+  mail.login = "anna@example.test";
+  for (int i = 0; i < 400; ++i) f.send(mail);
+  BusyQueue queue(f.store.queue_);
+  f.start(queue);
+  REQUIRE(f.until([&] { return dest.messages.size() == 400; }, 30s));
+  CHECK(queue.shown < 3 * 400);  // once to be passed over, once or twice to be taken
+}
+
+TEST_CASE("relay: what becomes due while the store is slow to say what is due is not missed") {
+  RelayFixture f;
+  auto& peer = f.peer("192.0.2.1");
+  (void)f.peer("192.0.2.2");
+  BusyQueue queue(f.store.queue_);
+  f.start(queue);
+  peer.script.replies["bob@dest.test"] = "451 4.2.1 Later";
+  const auto late = f.send();
+  REQUIRE(f.until([&] { return f.entry(late)->recipients[0].attempts == 1; }, 5s));
+  f.send({"x@other.test"});
+  REQUIRE(f.until([&] { return f.queued() == 1; }, 5s));
+  peer.script.replies.clear();
+  queue.meanwhile = [&]() -> Task<void> {
+    const auto retried = co_await f.store.queue_.handle(late, queue::Handling::retry, f.context());
+    CHECK(retried.has_value());
+  };
+  f.send({"y@other.test"});
+  CHECK(f.until([&] { return f.queued() == 0; }, 5s));
+}
+
 TEST_CASE("relay: a held entry stays, a released one goes, a cancelled one is forgotten") {
   RelayFixture f;
   auto& peer = f.peer();
