@@ -48,22 +48,20 @@ Screening::Screening(std::vector<std::shared_ptr<Policy>> policies, const ChainO
 
 Facts Screening::facts() const noexcept { return {.connection = *connection_}; }
 
-Task<Outcome> Screening::judge(Stage stage, Facts facts, Context context) {
+Task<Outcome> Screening::judge(Stage stage, Facts facts, Context context, Draft* draft) {
   Outcome outcome;
   for (Seat& seat : seats_) {
     if (seat.done_with_connection || seat.done_with_transaction) continue;
     facts.tags = tags_;
+    if (draft) {
+      facts.header = draft->header();
+      facts.body = draft->body().get();
+      facts.revision = draft->revision();
+    }
     auto decided = co_await ask(seat, stage, facts, context);
     Decision decision = decided ? *std::move(decided) : Decision::defer(std::string(failure_text), {}, decided.error().describe());
     log_decision(seat, stage, decision);
-    for (Edit& edit : decision.edits) {
-      if (auto* tag = std::get_if<Tag>(&edit)) {
-        tags_.push_back(std::move(*tag));
-        if (stage < Stage::mail) connection_tags_ = tags_.size();
-      } else {
-        outcome.edits.push_back(std::move(edit));
-      }
-    }
+    take_edits(decision.edits, stage, draft, outcome.edits);
     outcome.delay = std::min(outcome.delay + std::max(decision.delay, std::chrono::milliseconds(0)), options_.delay_max);
     if (is_refusal(decision.verdict)) {
       outcome.verdict = decision.verdict;
@@ -83,6 +81,19 @@ Task<Outcome> Screening::judge(Stage stage, Facts facts, Context context) {
   outcome.verdict = standing_;
   outcome.policy = standing_policy_;
   co_return outcome;
+}
+
+// What cannot be made here is left to the caller.
+void Screening::take_edits(std::vector<Edit>& edits, Stage stage, Draft* draft, std::vector<Edit>& left) {
+  if (draft) draft->apply(edits);
+  for (Edit& edit : edits) {
+    if (auto* tag = std::get_if<Tag>(&edit)) {
+      tags_.push_back(std::move(*tag));
+      if (stage < Stage::mail) connection_tags_ = tags_.size();
+    } else if (!draft || !edits_message(edit)) {
+      left.push_back(std::move(edit));
+    }
+  }
 }
 
 Task<bool> Screening::receive(std::string_view octets, Context context) {
@@ -110,9 +121,18 @@ void Screening::reset() noexcept {
   standing_policy_.clear();
 }
 
+Task<void> Screening::close(Context context) {
+  for (Seat& seat : seats_) {
+    try {
+      co_await seat.inspector->close(context);
+    } catch (...) {  // it is over all the same
+    }
+  }
+}
+
 Task<Result<Decision>> Screening::ask(Seat& seat, Stage stage, const Facts& facts, Context context) {
   if (seat.failed) co_return fail(ErrorKind::unavailable, "", "failed while the message came in");
-  context.deadline = std::min(context.deadline, context.executor->now() + options_.time_max);
+  context.deadline = std::min(context.deadline, context.executor->now() + seat.policy->time_max().value_or(options_.time_max));
   try {
     co_return co_await seat.inspector->judge(stage, facts, context);
   } catch (const std::exception& thrown) {

@@ -21,6 +21,8 @@ class RuleInspector final : public Inspector {
 
 Task<Result<void>> Inspector::receive(std::string_view, Context) { co_return Result<void>(); }
 
+Task<void> Inspector::close(Context) { co_return; }
+
 std::unique_ptr<Inspector> Rule::inspect(const Connection&) { return std::make_unique<RuleInspector>(*this); }
 
 }  // namespace keystonemail::policy

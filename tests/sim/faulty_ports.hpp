@@ -128,6 +128,9 @@ class WeatheredDelivery final : public delivery::Delivery {
       if (const auto x = copy.rfind('x'); x != std::string::npos) copy[x] = 'y';
       co_return co_await inner_->write(copy, context);
     }
+    Result<void> read(std::uint64_t offset, std::size_t octets, std::string& out) const override {
+      return inner_->read(offset, octets, out);
+    }
     Task<Result<std::unique_ptr<mailstore::StagedMessage>>> finish(Context context) override {
       return inner_->finish(std::move(context));
     }

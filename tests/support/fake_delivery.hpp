@@ -23,7 +23,7 @@ class FakeDelivery final : public delivery::Delivery {
     std::optional<queue::NewEntry> remote;
   };
   std::vector<Delivered> delivered;
-  std::optional<Error> fail_create, fail_write, fail_finish, fail_deliver;
+  std::optional<Error> fail_create, fail_write, fail_read, fail_finish, fail_deliver;
   std::set<mailstore::AccountId> full;      // accounts over quota
 
   Result<std::unique_ptr<mailstore::MessageWriter>> create_message() override {
@@ -58,6 +58,11 @@ class FakeDelivery final : public delivery::Delivery {
       if (delivery.fail_write) co_return std::unexpected(*delivery.fail_write);
       content.append(piece);
       co_return {};
+    }
+    Result<void> read(std::uint64_t offset, std::size_t octets, std::string& out) const override {
+      if (delivery.fail_read) return std::unexpected(*delivery.fail_read);
+      if (offset < content.size()) out.append(content, offset, octets);
+      return {};
     }
     Task<Result<std::unique_ptr<mailstore::StagedMessage>>> finish(Context) override {
       if (delivery.fail_finish) co_return std::unexpected(*delivery.fail_finish);

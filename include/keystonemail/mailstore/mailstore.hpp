@@ -96,6 +96,8 @@ class MessageWriter {
   virtual ~MessageWriter() = default;
   // Errors: too_large, unavailable. After an error only destruction is allowed.
   [[nodiscard]] virtual Task<Result<void>> write(std::string_view piece, Context context) = 0;
+  // Appends up to `octets` octets of what was written, from `offset` on, to `out`; fewer at the end. Errors: unavailable.
+  [[nodiscard]] virtual Result<void> read(std::uint64_t offset, std::size_t octets, std::string& out) const = 0;
   // Parses and seals it. Any octets make a message, however malformed.
   [[nodiscard]] virtual Task<Result<std::unique_ptr<StagedMessage>>> finish(Context context) = 0;
 };

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "keystonemail/base/log.hpp"
+#include "keystonemail/policy/draft.hpp"
 #include "keystonemail/policy/policy.hpp"
 
 namespace keystonemail::policy {
@@ -20,7 +21,8 @@ struct ChainOptions {
   std::chrono::milliseconds delay_max{30'000};  // of all delays at one stage
 };
 
-// What the chain says at one stage: the first refusal ends it, edits of all that were asked are gathered. Quarantine and
+// What the chain says at one stage: the first refusal ends it, edits of all that were asked are gathered but for those made
+// to a draft already. Quarantine and
 // discard, once said, are the verdict of all that follows but a refusal, until the transaction is over.
 struct Outcome {
   Verdict verdict = Verdict::proceed;   // never accept
@@ -40,10 +42,12 @@ class Screening {
 
   // The facts but for what the screening knows itself.
   [[nodiscard]] Facts facts() const noexcept;
-  [[nodiscard]] Task<Outcome> judge(Stage stage, Facts facts, Context context);
+  // `draft` is the message once its header is there: its edits are made as they come, and it gives header, body and revision.
+  [[nodiscard]] Task<Outcome> judge(Stage stage, Facts facts, Context context, Draft* draft = nullptr);
   // False: a policy failed on it, and Stage::body will be a deferral.
   [[nodiscard]] Task<bool> receive(std::string_view octets, Context context);
   void reset() noexcept;
+  [[nodiscard]] Task<void> close(Context context);
   [[nodiscard]] bool empty() const noexcept { return seats_.empty(); }
 
  private:
@@ -55,6 +59,7 @@ class Screening {
     bool failed = false;  // within receive()
   };
   [[nodiscard]] Task<Result<Decision>> ask(Seat& seat, Stage stage, const Facts& facts, Context context);
+  void take_edits(std::vector<Edit>& edits, Stage stage, Draft* draft, std::vector<Edit>& left);
   void log_decision(const Seat& seat, Stage stage, const Decision& decision) const;
 
   ChainOptions options_;

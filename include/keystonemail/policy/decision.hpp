@@ -6,11 +6,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "keystonemail/policy/body.hpp"
 #include "keystonemail/policy/facts.hpp"
 
 namespace keystonemail::policy {
@@ -34,15 +36,35 @@ struct Refusal {
 };
 
 enum class Place : std::uint8_t { top, bottom };
+// What stands between the colon of a field and its value.
+enum class Lead : std::uint8_t { blank, nothing };
 // REQUIRES, of names and values: a field name of RFC 5322 §2.2; a value without CR or LF but in folds. Others are dropped.
+// Of several that one decision puts on top the first is topmost; those of later ones stand above them.
 struct AddHeader {
   std::string name;
   std::string value;
   Place place = Place::top;
+  Lead lead = Lead::blank;
+};
+struct InsertHeader {
+  std::uint32_t position = 0;    // among all fields, 0 being on top; at the bottom when there are fewer
+  std::string name;
+  std::string value;
+  Lead lead = Lead::blank;
+};
+struct ChangeHeader {
+  std::string name;              // of any case
+  std::uint32_t occurrence = 1;  // 1 is the topmost; a new field at the bottom when there are fewer
+  std::string value;
+  Lead lead = Lead::blank;
 };
 struct RemoveHeader {
   std::string name;            // of any case
   std::uint32_t occurrence = 0;  // 1 is the topmost; 0: all of them
+};
+// From Stage::body on. Line ends are CRLF.
+struct ReplaceBody {
+  std::shared_ptr<const Body> body;
 };
 struct ReplaceSender {
   std::string address;
@@ -53,7 +75,8 @@ struct AddRecipient {
 struct RemoveRecipient {
   std::string address;
 };
-using Edit = std::variant<AddHeader, RemoveHeader, ReplaceSender, AddRecipient, RemoveRecipient, Tag>;
+// Those of header and body are made at once, so that whoever is asked next sees them; of sender and recipients, after the stage.
+using Edit = std::variant<AddHeader, InsertHeader, ChangeHeader, RemoveHeader, ReplaceBody, ReplaceSender, AddRecipient, RemoveRecipient, Tag>;
 
 struct [[nodiscard]] Decision {
   Verdict verdict = Verdict::proceed;

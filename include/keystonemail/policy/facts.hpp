@@ -12,6 +12,7 @@
 
 #include "keystonemail/base/ip_address.hpp"
 #include "keystonemail/base/time.hpp"
+#include "keystonemail/policy/body.hpp"
 
 namespace keystonemail::policy {
 
@@ -56,11 +57,14 @@ struct Facts {
   std::string_view hello;                    // as the peer said it
   std::string_view tls;                      // "TLS1.3 with cipher ..."; empty in the clear
   std::string_view login;                    // who logged in; empty: nobody
+  std::string_view mechanism;                // and how: "PLAIN"
   std::string_view sender;                   // empty: the null reverse-path
   std::span<const Recipient> recipients;     // accepted so far; at Stage::rcpt the last is the one in question
   std::uint64_t octets = 0;                  // at Stage::mail what SIZE= declared (0: nothing), at Stage::body what there is
   bool smtputf8 = false;
-  std::string_view header;                   // from Stage::headers on, its empty line included where there is one
+  std::string_view header;                   // from Stage::headers on, as edits have left it, its empty line included where there is one
+  const Body* body = nullptr;                // from Stage::body on, as edits have left it
+  std::uint32_t revision = 0;                // grows with each edit of header and body
   std::span<const Tag> tags;
   WallTime time{};
 

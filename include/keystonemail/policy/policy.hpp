@@ -9,7 +9,9 @@
 //   };
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "keystonemail/base/executor.hpp"
@@ -29,11 +31,14 @@ class Inspector {
   virtual ~Inspector() = default;
   // Asked at each stage. `facts` lives until the task is done.
   [[nodiscard]] virtual Task<Result<Decision>> judge(Stage stage, const Facts& facts, Context context) = 0;
-  // A piece of the message passes by, without dot-stuffing: the whole header, its empty line included, right before
-  // Stage::headers; then the body in pieces of any size, until Stage::body. What is kept of it must be bounded.
+  // A piece of the message as it came passes by, without dot-stuffing: the whole header, its empty line included, right before
+  // Stage::headers; then the body in pieces of any size, until Stage::body. What is kept of it must be bounded. Whoever
+  // must see it as others' edits have left it reads Facts::header and Facts::body from Stage::body on.
   [[nodiscard]] virtual Task<Result<void>> receive(std::string_view octets, Context context);
   // The transaction is over or was given up: forget it.
   virtual void reset() noexcept {}
+  // The connection is over. Not awaited when it was cut off.
+  [[nodiscard]] virtual Task<void> close(Context context);
 };
 
 // Policy makes an inspector for each connection.
@@ -46,6 +51,8 @@ class Policy {
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
   // Null: this policy does not care about this connection.
   [[nodiscard]] virtual std::unique_ptr<Inspector> inspect(const Connection& connection) = 0;
+  // How long it may take at one stage; nothing: as long as the chain gives everybody.
+  [[nodiscard]] virtual std::optional<std::chrono::milliseconds> time_max() const noexcept { return std::nullopt; }
 };
 
 // A policy without memory of connections.

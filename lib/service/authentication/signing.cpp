@@ -4,10 +4,13 @@
 
 #include <optional>
 
+#include "base/try.hpp"
 #include "service/authentication/fields.hpp"
 
 namespace keystonemail::authentication {
 namespace {
+
+constexpr std::size_t piece_octets = 64 * 1024;
 
 class SigningInspector final : public policy::Inspector {
  public:
@@ -16,6 +19,8 @@ class SigningInspector final : public policy::Inspector {
   Task<Result<policy::Decision>> judge(policy::Stage stage, const policy::Facts& facts, Context) override {
     if (stage == policy::Stage::headers) begin(facts);
     if (stage != policy::Stage::submit || !signer_) co_return policy::Decision::proceed();
+    if (facts.revision != revision_) KM_CO_CHECK(begin_again(facts));
+    if (!signer_) co_return policy::Decision::proceed();
     const auto fields = signer_->receive_end(facts.time);
     signer_.reset();
     policy::Decision decision;
@@ -42,11 +47,26 @@ class SigningInspector final : public policy::Inspector {
     if (!options_ || options_->keys.empty()) return;
     signer_.emplace(*options_);
     signer_->receive(facts.header);
+    revision_ = facts.revision;
+  }
+  // The message was changed since it passed by.
+  Result<void> begin_again(const policy::Facts& facts) {
+    begin(facts);
+    if (!signer_ || !facts.body) return {};
+    std::string piece;
+    for (std::uint64_t at = 0; at < facts.body->octets(); at += piece.size()) {
+      piece.clear();
+      KM_CHECK(facts.body->read(at, piece_octets, piece));
+      if (piece.empty()) return fail(ErrorKind::unavailable, {}, "a body came back short");
+      signer_->receive(piece);
+    }
+    return {};
   }
 
   const KeyProvider& keys_;
   std::shared_ptr<const mailauth::dkim::SignerOptions> options_;  // what the signer borrows
   std::optional<mailauth::dkim::Signer> signer_;
+  std::uint32_t revision_ = 0;                                    // of the message that it was given
 };
 
 }  // namespace

@@ -239,6 +239,13 @@ Task<Result<void>> KvMessageWriter::write(std::string_view piece, Context) {
   co_return Result<void>();
 }
 
+Result<void> KvMessageWriter::read(std::uint64_t offset, std::size_t octets, std::string& out) const {
+  if (message_->spool_) return message_->spool_->read(offset, octets, out);
+  const std::string& text = message_->raw_;
+  if (offset < text.size()) out.append(text, static_cast<std::size_t>(offset), octets);
+  return {};
+}
+
 Task<Result<std::unique_ptr<mailstore::StagedMessage>>> KvMessageWriter::finish(Context context) {
   KM_CO_CHECK(co_await message_->stage(context));
   co_return std::unique_ptr<mailstore::StagedMessage>(std::move(message_));

@@ -89,6 +89,7 @@ class KvMessageWriter final : public mailstore::MessageWriter {
  public:
   explicit KvMessageWriter(StoreCore& core) : message_(new KvStagedMessage(core)) {}
   Task<Result<void>> write(std::string_view piece, Context context) override;
+  Result<void> read(std::uint64_t offset, std::size_t octets, std::string& out) const override;
   Task<Result<std::unique_ptr<mailstore::StagedMessage>>> finish(Context context) override;
 
  private:

@@ -14,6 +14,7 @@ namespace {
 
 constexpr auto handshake_time_max = std::chrono::seconds(60);
 constexpr auto farewell_time_max = std::chrono::seconds(5);
+constexpr auto policy_farewell_time_max = std::chrono::seconds(1);
 
 policy::Screening open_screening(const Services& services, const transport::ByteStream& stream, const std::string& id,
                                  std::string_view service, const std::string& hostname) {
@@ -43,6 +44,12 @@ Session::Session(const Reception& reception, std::unique_ptr<transport::ByteStre
 }
 
 Task<void> Session::run() {
+  co_await converse();
+  end_transaction();
+  if (!screening_.empty()) co_await screening_.close(working().until(now() + policy_farewell_time_max));
+}
+
+Task<void> Session::converse() {
   if (options_.tls == TlsUse::implicit && !co_await start_tls()) co_return;
   std::string_view input;
   for (;;) {
@@ -172,16 +179,18 @@ Task<void> Session::on(smtp::Connected) {
   }
 }
 
-Task<void> Session::on(const smtp::Helo&) {
-  end_transaction();
-  if (const auto refusal = co_await screen(policy::Stage::helo)) {
+// RFC 5321 §4.1.4: accepted, it resets; refused, nothing has changed.
+Task<void> Session::on(const smtp::Helo& event) {
+  if (const auto refusal = co_await screen(policy::Stage::helo, event.name)) {
     engine_.decide(*refusal, now());
   } else {
+    end_transaction();
     engine_.decide(smtp::Accept{}, now());
   }
 }
 
 Task<void> Session::on(smtp::AuthStart event) {
+  mechanism_ = event.mechanism;
   const auto mechanism = sasl::parse_mechanism(event.mechanism);
   assert(mechanism && authenticator_);  // the engine lets only offered ones through
   auto step = co_await authenticator_->start(*mechanism, std::move(event.initial_response), working());
@@ -230,15 +239,19 @@ Task<void> Session::answer_login(access::LoginStep step) {
   }
 }
 
-Task<std::optional<smtp::Reply>> Session::screen(policy::Stage stage) {
+Task<std::optional<smtp::Reply>> Session::screen(policy::Stage stage, std::string_view hello) {
   if (screening_.empty()) co_return std::nullopt;
   policy::Facts facts = screening_.facts();
-  facts.hello = engine_.hello_name();
+  facts.hello = hello.empty() ? engine_.hello_name() : hello;
   facts.tls = tls_clause_;
-  if (account_) facts.login = account_->login;
+  if (account_) {
+    facts.login = account_->login;
+    facts.mechanism = mechanism_;
+  }
   facts.time = context_.executor->wall_now();
   if (transaction_) transaction_->describe(facts);
-  policy::Outcome outcome = co_await screening_.judge(stage, facts, working());
+  policy::Draft* draft = transaction_ && transaction_->draft ? &*transaction_->draft : nullptr;
+  policy::Outcome outcome = co_await screening_.judge(stage, facts, working(), draft);
   if (outcome.delay > outcome.delay.zero()) co_await sleep_until(now() + outcome.delay, context_);
   const bool kept = outcome.verdict == policy::Verdict::proceed || outcome.verdict == policy::Verdict::quarantine ||
                     outcome.verdict == policy::Verdict::discard;

@@ -27,6 +27,7 @@ class Session {
  private:
   enum class Next : std::uint8_t { proceed, upgrade, finish };
 
+  [[nodiscard]] Task<void> converse();
   [[nodiscard]] Task<Next> take_events();
   [[nodiscard]] Task<bool> flush();
   [[nodiscard]] Task<bool> start_tls();
@@ -46,8 +47,9 @@ class Session {
   [[nodiscard]] Task<void> on(smtp::Reset);
 
   [[nodiscard]] Task<void> answer_login(access::LoginStep step);
-  // Asks the policies. What they want changed is kept with the transaction; a refusal comes back.
-  [[nodiscard]] Task<std::optional<smtp::Reply>> screen(policy::Stage stage);
+  // Asks the policies. What they want changed is kept with the transaction; a refusal comes back. `hello` is a name that has
+  // not been accepted yet.
+  [[nodiscard]] Task<std::optional<smtp::Reply>> screen(policy::Stage stage, std::string_view hello = {});
   void end_transaction() noexcept;
   [[nodiscard]] std::optional<smtp::Reply> take_release_time(const smtp::MailParameters& parameters);
   [[nodiscard]] std::optional<smtp::Reply> unable_to_promise(bool here) const;
@@ -59,6 +61,7 @@ class Session {
   [[nodiscard]] Task<std::optional<smtp::Reply>> take_body(std::string_view octets);
   void complete_header();
   [[nodiscard]] Task<std::optional<smtp::Reply>> judge_message(const HeaderFindings& findings);
+  [[nodiscard]] Task<Result<void>> write_again();
   [[nodiscard]] Task<std::optional<smtp::Reply>> edit_envelope();
   [[nodiscard]] Task<std::optional<smtp::Reply>> add_recipient(const std::string& address);
   void refuse_message(const smtp::Reply& reply);
@@ -90,6 +93,7 @@ class Session {
   Result<access::ConnectionLimits::Lease> place_;
   std::optional<access::Authenticator> authenticator_;
   std::optional<directory::Account> account_;    // who logged in
+  std::string mechanism_;                        // that was asked for last
   policy::Screening screening_;
   std::optional<Transaction> transaction_;
   std::string tls_clause_;                       // for the Received field

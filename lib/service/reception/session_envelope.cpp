@@ -68,6 +68,8 @@ std::optional<smtp::Reply> Session::unable_to_promise(bool here) const {
 Task<void> Session::on(const smtp::RcptTo& event) {
   assert(transaction_);
   const auto mark = transaction_->mark();
+  transaction_->given.push_back(event.recipient.to_string());
+  transaction_->elsewhere.emplace_back();
   auto refusal = co_await accept_recipient(event);
   if (!refusal) {
     const bool local = transaction_->local.size() > mark.local || !transaction_->accepted.back().empty();
@@ -77,9 +79,9 @@ Task<void> Session::on(const smtp::RcptTo& event) {
       refusal = co_await screen(policy::Stage::rcpt);
       if (refusal) transaction_->judged.pop_back();
     }
-    if (refusal) transaction_->roll_back(mark);
   }
   if (refusal) {
+    transaction_->roll_back(mark);
     log_refused("rcpt", event.recipient.to_string(), *refusal);
     engine_.decide(*refusal, now());
     co_return;
@@ -142,12 +144,13 @@ void Session::add_remote(const smtp::RcptTo& event, std::string address) {
                       .delay = parameters.notify.delay};
   recipient.next_attempt = context_.executor->wall_now();
   const bool known = std::ranges::any_of(transaction_->remote, [&](const auto& other) { return other.address == recipient.address; });
+  if (!transaction_->elsewhere.empty()) transaction_->elsewhere.back().push_back(recipient.address);
   if (!known) transaction_->remote.push_back(std::move(recipient));
 }
 
 // Makes the changes of sender and recipients that policies asked for.
 Task<std::optional<smtp::Reply>> Session::edit_envelope() {
-  const std::vector<policy::Edit> edits = transaction_->edits;
+  const std::vector<policy::Edit> edits = std::exchange(transaction_->edits, {});
   for (const policy::Edit& edit : edits) {
     if (const auto* sender = std::get_if<policy::ReplaceSender>(&edit)) {
       const auto parsed = smtp::parse_mailbox(sender->address);
@@ -168,14 +171,19 @@ Task<std::optional<smtp::Reply>> Session::add_recipient(const std::string& addre
   auto path = smtp::parse_mailbox(address);
   if (!path) co_return std::nullopt;
   const smtp::RcptTo event{.recipient = *std::move(path), .parameters = {}};
+  transaction_->elsewhere.emplace_back();  // of no RCPT of the peer's
   auto resolved = co_await services_.directory.resolve(address, working());
   if (!resolved) co_return reply_for(resolved.error());
   if (auto* found = std::get_if<directory::Mailboxes>(&*resolved)) {
     auto refusal = co_await add_mailboxes(std::move(*found), event, address);
-    if (!refusal) transaction_->accepted.pop_back();  // no RCPT of the peer's
-    co_return refusal;
+    if (refusal) co_return refusal;
+    transaction_->accepted.pop_back();
+    transaction_->judged.push_back({address, true});
+  } else if (std::holds_alternative<directory::NotLocal>(*resolved)) {
+    add_remote(event, address);
+    transaction_->judged.push_back({address, false});
   }
-  if (std::holds_alternative<directory::NotLocal>(*resolved)) add_remote(event, address);
+  transaction_->elsewhere.pop_back();
   co_return std::nullopt;
 }
 

@@ -9,8 +9,9 @@
 #include <utility>
 
 #include "base/format.hpp"
+#include "base/try.hpp"
+#include "keystonemail/base/text.hpp"
 #include "keystonemail/mime/date.hpp"
-#include "service/reception/header_edits.hpp"
 #include "service/reception/replies.hpp"
 #include "service/reception/trace_fields.hpp"
 
@@ -19,6 +20,23 @@ namespace keystonemail::reception {
 namespace {
 
 constexpr const char* junk_mailbox = "Junk";
+constexpr std::size_t piece_octets = 64 * 1024;
+constexpr std::size_t prefix_top_octets_max = 32 * 1024;  // on top of each copy; more goes into the message, below our trace
+
+// The body of a message that was written.
+class WrittenBody final : public policy::Body {
+ public:
+  WrittenBody(const mailstore::MessageWriter& writer, std::uint64_t begin, std::uint64_t octets)
+      : writer_(writer), begin_(begin), octets_(octets) {}
+  std::uint64_t octets() const noexcept override { return octets_; }
+  Result<void> read(std::uint64_t offset, std::size_t octets, std::string& out) const override {
+    return writer_.read(begin_ + offset, octets, out);
+  }
+
+ private:
+  const mailstore::MessageWriter& writer_;
+  std::uint64_t begin_, octets_;
+};
 
 }  // namespace
 
@@ -54,12 +72,19 @@ Task<void> Session::on(smtp::MessageChunk event) {
 // Completes the header, asks about it, and writes it as policies want it.
 Task<std::optional<smtp::Reply>> Session::take_header() {
   if (is_submission()) complete_header();
-  const std::string& header = transaction_->header->header();
-  if (!screening_.empty()) (void)co_await screening_.receive(header, working());
+  if (screening_.empty()) {
+    const auto written = co_await transaction_->writer->write(transaction_->header->header(), working());
+    if (!written) co_return reply_for(written.error());
+    co_return std::nullopt;
+  }
+  (void)co_await screening_.receive(transaction_->header->header(), working());
+  policy::Draft& draft = transaction_->draft.emplace(transaction_->header->take_header());
+  draft.apply(transaction_->edits);
+  std::erase_if(transaction_->edits, policy::edits_message);
   if (auto refusal = co_await screen(policy::Stage::headers)) co_return refusal;
-  const bool rewritten = rewrites_header(transaction_->edits);
-  const std::string changed = rewritten ? rewritten_header(header, transaction_->edits) : std::string();
-  const auto written = co_await transaction_->writer->write(rewritten ? changed : header, working());
+  transaction_->written_revision = draft.revision_below_top();
+  transaction_->header_octets = draft.below_top().size();
+  const auto written = co_await transaction_->writer->write(draft.below_top(), working());
   if (!written) co_return reply_for(written.error());
   co_return std::nullopt;
 }
@@ -67,6 +92,7 @@ Task<std::optional<smtp::Reply>> Session::take_header() {
 Task<std::optional<smtp::Reply>> Session::take_body(std::string_view octets) {
   // A policy that fails on a piece is heard at the end of the message.
   if (!screening_.empty()) (void)co_await screening_.receive(octets, working());
+  transaction_->body_octets += octets.size();
   const auto written = co_await transaction_->writer->write(octets, working());
   if (!written) co_return reply_for(written.error());
   co_return std::nullopt;
@@ -94,7 +120,7 @@ void Session::refuse_message(const smtp::Reply& reply) {
 Task<void> Session::on(smtp::MessageEnd) {
   assert(transaction_ && transaction_->writer);
   ++message_number_;
-  const HeaderFindings findings = inspect_header(transaction_->header->header());
+  HeaderFindings findings = inspect_header(transaction_->header_text());
   const auto refusal = co_await judge_message(findings);
   if (refusal) {
     log_refused("data", transaction_->first_recipient, *refusal);
@@ -110,6 +136,13 @@ Task<void> Session::on(smtp::MessageEnd) {
     engine_.decide(smtp::Accept{}, now());
     co_return;
   }
+  const auto rewritten = co_await write_again();
+  if (!rewritten) {
+    end_transaction();
+    engine_.decide(reply_for(rewritten.error()), now());
+    co_return;
+  }
+  findings = inspect_header(transaction_->header_text());
   auto staged = co_await transaction_->writer->finish(working());
   if (!staged) {
     end_transaction();
@@ -137,10 +170,41 @@ Task<std::optional<smtp::Reply>> Session::judge_message(const HeaderFindings& fi
   if (!transaction_->header->complete()) {
     if (auto refusal = co_await take_header()) co_return refusal;
   }
+  if (transaction_->draft) {
+    const std::uint64_t header_octets = transaction_->header_octets;
+    transaction_->draft->set_body(std::make_shared<WrittenBody>(*transaction_->writer, header_octets, transaction_->body_octets));
+  }
   if (auto refusal = co_await screen(policy::Stage::body)) co_return refusal;
+  if (auto refusal = co_await edit_envelope()) co_return refusal;
   const policy::Stage last = account_ ? policy::Stage::submit : policy::Stage::deliver;
   if (auto refusal = co_await screen(last)) co_return refusal;
   co_return co_await edit_envelope();
+}
+
+// The message was written as it came. Where edits made another of it since, that one is written anew, out of the first.
+Task<Result<void>> Session::write_again() {
+  Transaction& transaction = *transaction_;
+  if (!transaction.draft) co_return Result<void>();
+  const policy::Draft& draft = *transaction.draft;
+  transaction.top_is_apart = draft.top().size() <= prefix_top_octets_max;
+  if (draft.revision_below_top() == transaction.written_revision && transaction.top_is_apart) co_return Result<void>();
+  KM_CO_TRY(auto writer, services_.delivery.create_message());
+  const std::string_view header = transaction.top_is_apart ? draft.below_top() : draft.header();
+  KM_CO_CHECK(co_await writer->write(header, working()));
+  bool ascii = is_ascii(header);
+  std::string piece;
+  for (std::uint64_t at = 0; at < draft.body()->octets(); at += piece.size()) {
+    piece.clear();
+    KM_CO_CHECK(draft.body()->read(at, piece_octets, piece));
+    if (piece.empty()) co_return fail(ErrorKind::unavailable, {}, "a body came back short");
+    KM_CO_CHECK(co_await writer->write(piece, working()));
+    ascii = ascii && is_ascii(piece);
+  }
+  // RFC 6152 §2: it may have become what was not promised.
+  if (!ascii && transaction.parameters.body == smtp::BodyType::seven_bit) transaction.parameters.body = smtp::BodyType::eight_bit_mime;
+  transaction.writer = std::move(writer);  // the body that is now in the draft may have been read out of the first
+  transaction.draft->set_body(nullptr);
+  co_return Result<void>();
 }
 
 Task<void> Session::on(smtp::MessageAborted event) {
@@ -159,7 +223,8 @@ Task<void> Session::on(smtp::Reset) {
 std::string Session::common_prefix() {
   const bool alone = transaction_->accepted.size() == 1;
   const std::string literal = stream_->peer().address.literal();
-  return added_on_top(transaction_->edits) +
+  const bool with_top = transaction_->draft && transaction_->top_is_apart;
+  return (with_top ? std::string(transaction_->draft->top()) : std::string()) +
          received_field({.hello_name = engine_.hello_name(),
                          .peer_literal = literal,
                          .hostname = options_.engine.hostname,

@@ -3,6 +3,8 @@
 #include "service/reception/transaction.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 #include "keystonemail/base/text.hpp"
 
@@ -30,18 +32,38 @@ void HeaderCollector::append_fields(std::string_view fields) {
 void Transaction::remove_recipient(std::string_view address) {
   std::erase_if(remote, [&](const auto& recipient) { return iequals(recipient.address, address); });
   std::erase_if(judged, [&](const auto& recipient) { return iequals(recipient.address, address); });
-  for (std::size_t i = local.size(); i > 0; --i) {
-    if (!iequals(local_addresses[i - 1], address)) continue;
-    local.erase(local.begin() + static_cast<std::ptrdiff_t>(i - 1));
-    local_addresses.erase(local_addresses.begin() + static_cast<std::ptrdiff_t>(i - 1));
-    for (auto& places : accepted) {
-      std::erase(places, i - 1);
-      for (std::size_t& place : places) place -= place > i - 1 ? 1 : 0;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    if (!iequals(given[i], address)) continue;
+    // Others may lead to the same mailbox or address.
+    auto places = std::exchange(accepted[i], {});
+    std::ranges::sort(places, std::greater());  // what is taken out moves those behind it
+    const auto addresses = std::exchange(elsewhere[i], {});
+    for (const std::size_t place : places) {
+      const bool shared = std::ranges::any_of(accepted, [&](const auto& other) { return std::ranges::find(other, place) != other.end(); });
+      if (!shared) remove_local(place);
     }
+    for (const std::string& one : addresses) {
+      const bool shared = std::ranges::any_of(elsewhere, [&](const auto& other) { return std::ranges::find(other, one) != other.end(); });
+      if (!shared) std::erase_if(remote, [&](const auto& recipient) { return recipient.address == one; });
+    }
+  }
+  for (std::size_t i = local.size(); i > 0; --i) {
+    if (iequals(local_addresses[i - 1], address)) remove_local(i - 1);
+  }
+}
+
+void Transaction::remove_local(std::size_t place) {
+  local.erase(local.begin() + static_cast<std::ptrdiff_t>(place));
+  local_addresses.erase(local_addresses.begin() + static_cast<std::ptrdiff_t>(place));
+  for (auto& places : accepted) {
+    std::erase(places, place);
+    for (std::size_t& other : places) other -= other > place ? 1 : 0;
   }
 }
 
 void Transaction::roll_back(const Mark& mark) {
+  given.resize(std::min(given.size(), mark.accepted));
+  elsewhere.resize(std::min(elsewhere.size(), mark.accepted));
   local.resize(mark.local);
   local_addresses.resize(mark.local);
   remote.resize(mark.remote);
@@ -53,7 +75,12 @@ void Transaction::describe(policy::Facts& facts) const noexcept {
   facts.recipients = judged;
   facts.octets = octets != 0 ? octets : parameters.size.value_or(0);
   facts.smtputf8 = parameters.smtputf8;
-  if (header) facts.header = header->header();
+  facts.header = header_text();
+}
+
+std::string_view Transaction::header_text() const noexcept {
+  if (draft) return draft->header();
+  return header ? std::string_view(header->header()) : std::string_view();
 }
 
 HeaderFindings inspect_header(std::string_view header) {

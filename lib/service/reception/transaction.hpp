@@ -9,11 +9,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "keystonemail/delivery/delivery.hpp"
 #include "keystonemail/mime/header.hpp"
-#include "keystonemail/policy/decision.hpp"
+#include "keystonemail/policy/draft.hpp"
 #include "keystonemail/smtp/server_event.hpp"
 
 namespace keystonemail::reception {
@@ -30,6 +31,8 @@ class HeaderCollector {
   [[nodiscard]] const std::string& header() const noexcept { return header_; }
   // Puts whole lines at its bottom.
   void append_fields(std::string_view fields);
+  // Gives the header away; the rest stays known.
+  [[nodiscard]] std::string take_header() noexcept { return std::move(header_); }
 
  private:
   std::size_t octets_max_;
@@ -49,24 +52,33 @@ struct Transaction {
   std::vector<queue::Recipient> remote;
   // For each accepted RCPT, in order, the accounts' places in `local` (LMTP answers by recipient).
   std::vector<std::vector<std::size_t>> accepted;
+  std::vector<std::string> given;                   // beside it: the address
+  std::vector<std::vector<std::string>> elsewhere;  // and where in `remote` it leads
   std::string first_recipient;                      // as given
   std::unique_ptr<mailstore::MessageWriter> writer;
   std::optional<HeaderCollector> header;
   std::uint64_t octets = 0;                         // received so far
   // What policies said.
   std::vector<policy::Recipient> judged;            // the recipients as they know them
-  std::vector<policy::Edit> edits;
+  std::vector<policy::Edit> edits;                  // still to be made
+  std::optional<policy::Draft> draft;               // once the header is there
+  std::uint32_t written_revision = 0;               // of the draft below its top: that which the writer was given
+  std::uint64_t header_octets = 0, body_octets = 0; // that the writer was given
+  bool top_is_apart = true;                         // in front of each copy; else it is in the message
   policy::Verdict verdict = policy::Verdict::proceed;  // proceed, quarantine or discard
 
   [[nodiscard]] bool has_recipients() const noexcept { return !local.empty() || !remote.empty(); }
-  // Takes a recipient out again, here and elsewhere.
+  // Takes a recipient out again, here and elsewhere: one as it was given, with all that it alone leads to, or one of those.
   void remove_recipient(std::string_view address);
+  void remove_local(std::size_t place);
   // As many recipients as there were: the last RCPT was refused after all.
   struct Mark {
     std::size_t local = 0, remote = 0, accepted = 0;
   };
   [[nodiscard]] Mark mark() const noexcept { return {local.size(), remote.size(), accepted.size()}; }
   void roll_back(const Mark& mark);
+  // The message's header as it is now, as far as it has come.
+  [[nodiscard]] std::string_view header_text() const noexcept;
   // Adds what is known of the message to what the policies are told.
   void describe(policy::Facts& facts) const noexcept;
 };

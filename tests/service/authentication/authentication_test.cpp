@@ -47,8 +47,9 @@ struct World {
   }
 
   // What goes out when Alice submits it.
-  [[nodiscard]] std::string submitted(const std::string& text) const {
-    ReceptionFixture server(smtp::Protocol::submission, {}, {signing()});
+  [[nodiscard]] std::string submitted(const std::string& text, std::vector<std::shared_ptr<policy::Policy>> before = {}) const {
+    before.push_back(signing());
+    ReceptionFixture server(smtp::Protocol::submission, {}, std::move(before));
     server.hello();
     const std::string plain = std::string(1, '\0') + "alice@example.test" + std::string(1, '\0') + "secret of alice";
     REQUIRE(server.say("AUTH PLAIN " + codec::encode_base64(plain) + "\r\n").starts_with("235"));
@@ -206,5 +207,39 @@ TEST_CASE("authentication: a slow DNS holds back the reply, and the answers are 
   for (const char* part : {"dkim=pass", "spf=pass smtp.mailfrom=alice@example.test", "dmarc=none", "iprev="}) {
     CAPTURE(part);
     CHECK(has(results, part));
+  }
+}
+
+namespace {
+
+// Changes header and body when all of the message is there, or at the last stage.
+class Editor final : public policy::Rule {
+ public:
+  explicit Editor(policy::Stage when) : when_(when) {}
+  std::string_view name() const noexcept override { return "editor"; }
+  Task<Result<policy::Decision>> judge(policy::Stage stage, const policy::Facts&, Context) override {
+    policy::Decision decision;
+    if (stage == when_) {
+      decision.edits = {policy::ChangeHeader{"Subject", 1, "other words"}, policy::AddHeader{"Reply-To", "desk@example.test", policy::Place::bottom},
+                        policy::ReplaceBody{policy::make_body(std::string(100'000, 'x') + "\r\n")}};
+    }
+    co_return decision;
+  }
+
+ private:
+  policy::Stage when_;
+};
+
+}  // namespace
+
+TEST_CASE("authentication: what policies change at the end of a message is what is signed") {
+  const World world;
+  for (const auto stage : {policy::Stage::headers, policy::Stage::body, policy::Stage::submit}) {
+    CAPTURE(policy::to_string(stage));
+    const std::string sent = world.submitted(message, {std::make_shared<Editor>(stage)});
+    CHECK(has(sent, "Subject: other words\r\n"));
+    CHECK(has(sent, "Reply-To: desk@example.test\r\n"));
+    CHECK(has(sent, "xxxx") == (stage != policy::Stage::headers));
+    CHECK(has(results_of(world.received(sent)), "dkim=pass"));
   }
 }

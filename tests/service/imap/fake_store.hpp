@@ -282,6 +282,10 @@ class FakeStore final : public MailStore {
       message += piece;
       co_return {};
     }
+    Result<void> read(std::uint64_t offset, std::size_t octets, std::string& out) const override {
+      if (offset < message.size()) out.append(message, offset, octets);
+      return {};
+    }
     Task<Result<std::unique_ptr<StagedMessage>>> finish(Context) override {
       auto staged = std::make_unique<Staged>();
       staged->content = std::make_shared<Content>(Content{message, store.summarise_(message)});

@@ -8,7 +8,6 @@
 
 #include "keystonemail/codec/base64.hpp"
 #include "keystonemail/policy/policy.hpp"
-#include "service/reception/header_edits.hpp"
 
 using namespace keystonemail;
 using namespace keystonemail::test;
@@ -194,17 +193,143 @@ TEST_CASE("reception policy: an answer may be slow on purpose") {
   CHECK(server.executor.now() - before >= 5s);
 }
 
-TEST_CASE("H11: a field that would be more than one field is not added") {
-  using reception::added_on_top;
-  const auto added = [](std::string name, std::string value) {
-    const policy::Edit edit = policy::AddHeader{std::move(name), std::move(value)};
-    return added_on_top({&edit, 1});
-  };
-  CHECK(added("X-A", "one\r\n two") == "X-A: one\r\n two\r\n");
-  for (const std::string value : {"x\r\nBcc: y", "x\nBcc: y", "x\r\n\r\nbody", "x\r\n \r\n y", "x\r", "x\r\n"}) {
-    CAPTURE(value);
-    CHECK(added("X-A", value).empty());
+namespace {
+
+std::string body_of(const Facts& facts) {
+  std::string out;
+  if (facts.body) CHECK(facts.body->read(0, 1'000'000, out));
+  return out;
+}
+
+// Header and body edits of every kind.
+Decision all_edits() {
+  return Decision::proceed()
+      .with(policy::AddHeader{"X-Top", "a"})
+      .with(policy::AddHeader{"X-Bottom", "b", policy::Place::bottom})
+      .with(policy::ChangeHeader{"X-Secret", 1, "known"})
+      .with(policy::RemoveHeader{"X-Secret", 2})
+      .with(policy::InsertHeader{2, "X-Between", "c"})
+      .with(policy::ReplaceBody{policy::make_body("Other words\r\n")});
+}
+constexpr std::string_view all_edited = "X-Secret: known\r\nX-Between: c\r\nFrom: carol@elsewhere.test\r\nX-Bottom: b\r\n\r\nOther words\r\n";
+
+}  // namespace
+
+TEST_CASE("reception policy: header and body may be edited when all of the message is there, and at the last stage") {
+  for (const Stage stage : {Stage::body, Stage::deliver}) {
+    for (const auto protocol : {smtp::Protocol::smtp, smtp::Protocol::lmtp}) {
+      CAPTURE(policy::to_string(stage));
+      Judged server(at(stage, all_edits()), protocol);
+      server.hello(protocol == smtp::Protocol::lmtp ? "LHLO" : "EHLO");
+      server.say("MAIL FROM:<carol@elsewhere.test>\r\n");
+      server.say("RCPT TO:<bob@example.test>\r\n");
+      CHECK(server.deliver_message().starts_with("250"));
+      REQUIRE(server.delivery.delivered.size() == 1);
+      CHECK(server.delivery.delivered[0].message == all_edited);
+      CHECK(server.delivery.delivered[0].local[0].prefix.find("\r\nX-Top: a\r\nReceived: ") != std::string::npos);
+    }
   }
-  CHECK(added("X-A", std::string("x\0y", 3)).empty());
-  for (const std::string name : {"", "X A", "X:A", "X\r\nBcc"}) CHECK(added(name, "x").empty());
+}
+
+TEST_CASE("reception policy: a submission is edited at its last stage") {
+  Judged server(at(Stage::submit, all_edits()), smtp::Protocol::submission);
+  server.hello();
+  const std::string plain = std::string(1, '\0') + "alice@example.test" + std::string(1, '\0') + "secret of alice";
+  server.say("AUTH PLAIN " + codec::encode_base64(plain) + "\r\n");
+  server.say("MAIL FROM:<alice@example.test>\r\n");
+  server.say("RCPT TO:<someone@elsewhere.test>\r\n");
+  CHECK(server.deliver_message().starts_with("250"));
+  CHECK(server.delivery.delivered.at(0).message.ends_with("X-Bottom: b\r\n\r\nOther words\r\n"));
+  CHECK(server.delivery.delivered.at(0).remote.value().prefix.starts_with("X-Top: a\r\nReceived: "));
+}
+
+TEST_CASE("reception policy: whoever is asked later sees what was edited before, and its revision") {
+  std::string header, body;
+  std::uint32_t at_headers = 9, at_body = 9;
+  const auto editor = std::make_shared<Scripted>(at(Stage::body, all_edits()));
+  const auto reader = std::make_shared<Scripted>([&](Stage stage, const Facts& facts) {
+    if (stage == Stage::headers) at_headers = facts.revision;
+    if (stage != Stage::body) return Decision::proceed();
+    header = facts.header;
+    body = body_of(facts);
+    at_body = facts.revision;
+    return Decision::proceed();
+  });
+  ReceptionFixture server(smtp::Protocol::smtp, {}, {editor, reader});
+  server.begin();
+  server.say("DATA\r\n");
+  CHECK(server.say(secret_message + ".\r\n").starts_with("250"));
+  CHECK(header == "X-Top: a\r\n" + std::string(all_edited.substr(0, all_edited.find("Other"))));
+  CHECK(body == "Other words\r\n");
+  CHECK(at_headers == 0);
+  CHECK(at_body > 0);
+}
+
+TEST_CASE("reception policy: the body can be read at the end, as it came") {
+  std::string body;
+  Judged server([&](Stage stage, const Facts& facts) {
+    if (stage == Stage::headers) CHECK_FALSE(facts.body);
+    if (stage == Stage::body) body = body_of(facts);
+    return Decision::proceed();
+  });
+  server.begin();
+  CHECK(server.deliver_message().starts_with("250"));
+  CHECK(body == "Hello Bob\r\n");
+}
+
+TEST_CASE("reception policy: recipients changed at the body stage are settled at the last") {
+  std::string known;
+  Judged server([&](Stage stage, const Facts& facts) {
+    if (stage == Stage::body) return Decision::proceed().with(policy::RemoveRecipient{"bob@example.test"}).with(policy::AddRecipient{"alice@example.test"});
+    if (stage == Stage::deliver) for (const auto& recipient : facts.recipients) known += recipient.address + " ";
+    return Decision::proceed();
+  });
+  server.begin();
+  CHECK(server.deliver_message().starts_with("250"));
+  CHECK(known == "alice@example.test ");
+}
+
+TEST_CASE("reception policy: more on top than fits in front of each copy goes into the message") {
+  Judged server(at(Stage::body, Decision::proceed().with(policy::AddHeader{"X-Long", std::string(40'000, 'x')})));
+  server.begin();
+  CHECK(server.deliver_message().starts_with("250"));
+  CHECK(server.delivery.delivered.at(0).message.starts_with("X-Long: xxx"));
+  CHECK(server.delivery.delivered.at(0).local[0].prefix.size() < 1'000);
+}
+
+TEST_CASE("reception policy: an edited message that cannot be read or written again is refused for now") {
+  for (const bool reading : {true, false}) {
+    Judged server(at(Stage::body, Decision::proceed().with(policy::RemoveHeader{"X-Secret"})));
+    server.begin();
+    server.say("DATA\r\n");
+    server.say(secret_message);
+    (reading ? server.delivery.fail_read : server.delivery.fail_create) = Error(ErrorKind::unavailable);
+    CHECK(server.say(".\r\n").starts_with("452"));
+    CHECK(server.delivery.delivered.empty());
+  }
+}
+
+TEST_CASE("reception policy: a replaced body that is not ASCII is announced as 8BITMIME to where it goes") {
+  Judged server(at(Stage::submit, Decision::proceed().with(policy::ReplaceBody{policy::make_body("Gr\xc3\xbc\xc3\x9f\x65\r\n")})), smtp::Protocol::submission);
+  server.hello();
+  const std::string plain = std::string(1, '\0') + "alice@example.test" + std::string(1, '\0') + "secret of alice";
+  server.say("AUTH PLAIN " + codec::encode_base64(plain) + "\r\n");
+  server.say("MAIL FROM:<alice@example.test>\r\n");
+  server.say("RCPT TO:<someone@elsewhere.test>\r\n");
+  CHECK(server.deliver_message().starts_with("250"));
+  CHECK(server.delivery.delivered.at(0).remote.value().envelope.eight_bit);
+}
+
+TEST_CASE("reception policy: the name of HELO is known when it is asked about, and a HELO refused leaves the transaction") {
+  std::string names;
+  Judged server([&](Stage stage, const Facts& facts) {
+    if (stage == Stage::helo) names += std::string(facts.hello) + " ";
+    return stage == Stage::helo && facts.hello == "bad.test" ? Decision::reject("Not you") : Decision::proceed();
+  });
+  server.begin();
+  CHECK(server.say("EHLO bad.test\r\n").starts_with("550"));
+  CHECK(server.say("RCPT TO:<alice@example.test>\r\n").starts_with("250"));
+  CHECK(server.deliver_message().starts_with("250"));
+  CHECK(server.delivery.delivered.at(0).local.size() == 2);
+  CHECK(names == "client.elsewhere.test bad.test ");
 }

@@ -16,8 +16,8 @@ namespace keystonemail::authentication {
 // The keys of a domain (A-labels, lower case). Null: mail from it is not signed. Asked once for each message.
 using KeyProvider = std::function<std::shared_ptr<const mailauth::dkim::SignerOptions>(std::string_view domain)>;
 
-// Signs messages of those who logged in, in the name of the domain in From. Put it last: what a policy changes after it
-// breaks the signature. A message without exactly one From address goes unsigned.
+// Signs messages of those who logged in, in the name of the domain in From, as the policies before it have left them. Put it
+// last: what a policy changes after it breaks the signature. A message without exactly one From address goes unsigned.
 //
 // Threads: as Policy; the provider is called from any thread. Limits: those of dkim::Signer.
 class Signing final : public policy::Policy {
