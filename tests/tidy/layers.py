@@ -13,9 +13,10 @@ import sys
 LAYERS = [
     ['base'],
     ['codec', 'json', 'crypto', 'tls', 'dns', 'mime', 'dsn'],
-    ['sasl', 'smtp', 'imap', 'pop3', 'managesieve', 'sieve', 'http', 'jmap', 'acme', 'mailauth'],
+    ['sasl', 'smtp', 'imap', 'pop3', 'managesieve', 'sieve', 'http', 'jmap', 'acme', 'mailauth', 'milter'],
     ['kv', 'blob', 'resolver', 'transport', 'policy', 'mailstore', 'queue', 'delivery', 'directory', 'search'],
-    ['service/access', 'service/web', 'service/mailstore', 'service/queue', 'service/delivery', 'service/accounts', 'service/authentication', 'service/reception',
+    ['service/access', 'service/web', 'service/mailstore', 'service/queue', 'service/delivery', 'service/accounts', 'service/authentication',
+     'service/milter', 'service/reception',
      'service/submission', 'service/relay', 'service/imap', 'service/jmap', 'service/pop3', 'service/admin', 'service/server'],
     ['backends/memory', 'backends/lmdb', 'backends/segments', 'backends/libuv', 'backends/unbound', 'backends/zone', 'backends/ldap',
      'backends/sqlite', 'backends/postgresql', 'backends/plugin'],
