@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "keystonemail/base/executor.hpp"
 #include "keystonemail/base/ip_address.hpp"
@@ -44,6 +45,10 @@ class Connector {
   virtual ~Connector() = default;
   // Errors: unavailable (refused, unreachable), timeout, cancelled.
   [[nodiscard]] virtual Task<Result<std::unique_ptr<ByteStream>>> connect(Endpoint to, Context context) = 0;
+  // To a Unix socket. Errors: the same; not_found (no socket there), denied; unavailable where there are no such sockets.
+  [[nodiscard]] virtual Task<Result<std::unique_ptr<ByteStream>>> connect_path(std::string, Context) {
+    co_return fail(ErrorKind::unavailable, {}, "there are no Unix sockets here");
+  }
 };
 
 }  // namespace keystonemail::transport

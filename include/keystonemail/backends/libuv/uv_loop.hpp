@@ -67,6 +67,7 @@ class UvLoop final : public Executor, public transport::Connector {
   [[nodiscard]] Result<std::unique_ptr<transport::Listener>> listen(const ListenOptions& options,
                                                                     transport::Handler handler);
   [[nodiscard]] Task<Result<std::unique_ptr<transport::ByteStream>>> connect(Endpoint to, Context context) override;
+  [[nodiscard]] Task<Result<std::unique_ptr<transport::ByteStream>>> connect_path(std::string path, Context context) override;
 
   // The same on a Unix socket, for the owner alone (mode 0600); a socket that nobody listens on is replaced.
   [[nodiscard]] Result<std::unique_ptr<transport::Listener>> listen_local(const std::string& path,
