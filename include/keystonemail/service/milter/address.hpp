@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// milter: where a mail filter listens.
+#pragma once
+
+#include <compare>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "keystonemail/base/ip_address.hpp"
+
+namespace keystonemail::milter {
+
+// "inet:127.0.0.1:11332", "inet6:[::1]:11332", "inet:localhost:11332", "unix:/run/filter/socket" ("local:" is the same), and
+// the form of libmilter, "inet:11332@127.0.0.1". Names other than localhost are none.
+struct Address {
+  std::optional<Endpoint> endpoint;
+  std::string path;                 // of a Unix socket, where there is no endpoint
+
+  [[nodiscard]] static std::optional<Address> parse(std::string_view text);
+  [[nodiscard]] std::string to_string() const;
+  friend auto operator<=>(const Address&, const Address&) = default;
+};
+
+}  // namespace keystonemail::milter

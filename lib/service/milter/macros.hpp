@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// What filters may want to know of a session, by the names that they know it by.
+#pragma once
+
+#include <deque>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "keystonemail/milter/protocol.hpp"
+#include "keystonemail/policy/facts.hpp"
+
+namespace keystonemail::milter {
+
+// Ownership: owns the values. Of what is not known there is no macro.
+class Macros {
+ public:
+  // `id` is the name of the message in our log. REQUIRES: `stage` is that of `facts`.
+  Macros(policy::Stage stage, const policy::Facts& facts, std::string id);
+  [[nodiscard]] std::span<const Macro> all() const noexcept { return list_; }
+
+ private:
+  void add(std::string_view name, std::string value);
+
+  std::deque<std::string> values_;
+  std::vector<Macro> list_;
+};
+
+}  // namespace keystonemail::milter

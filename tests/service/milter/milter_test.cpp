@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// A filter with a script, asked by a whole reception in virtual time.
+#include "scripted_filter.hpp"
+
+#include "keystonemail/codec/base64.hpp"
+
+using namespace keystonemail;
+using namespace keystonemail::test;
+using namespace std::chrono_literals;
+namespace actions = milter::actions;
+namespace steps = milter::steps;
+
+namespace {
+
+constexpr std::string_view stages = "CHMRTLNBE";
+
+bool is_taken(const std::string& said) { return said.find("250 2.0.0 Ok: ") != std::string::npos; }
+
+milter::Options failing(milter::FailureAction action) {
+  milter::Options options;
+  options.failure = action;
+  options.reuse = false;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("milter address: every form is read, others are none") {
+  const auto read = [](std::string_view text) { return milter::Address::parse(text).value_or(milter::Address{}).to_string(); };
+  CHECK(read("inet:127.0.0.1:11332") == "inet:127.0.0.1:11332");
+  CHECK(read("inet:11332@127.0.0.1") == "inet:127.0.0.1:11332");
+  CHECK(read("inet:localhost:8891") == "inet:127.0.0.1:8891");
+  CHECK(read("inet6:[::1]:8891") == "inet6:[::1]:8891");
+  CHECK(read("inet6:8891@::1") == "inet6:[::1]:8891");
+  CHECK(read("unix:/run/rspamd/milter.sock") == "unix:/run/rspamd/milter.sock");
+  CHECK(read("local:/run/x") == "unix:/run/x");
+  for (const char* bad : {"", "inet:", "inet:127.0.0.1", "inet:127.0.0.1:0", "inet:rspamd:11332", "unix:relative", "unix:", "tcp:127.0.0.1:1", "127.0.0.1:1"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(milter::Address::parse(bad));
+  }
+}
+
+TEST_CASE("milter: a filter without objections hears everything in its order, and the message goes as it came") {
+  Filtered server;
+  CHECK(is_taken(server.send()));
+  CHECK(server.filter().told == "OCHMRTLLLNBEK");
+  CHECK(server.delivered_text() == "Subject: hello\r\nX-A: 1\r\nX-A: 2\r\n\r\nHello Bob\r\n");
+  CHECK(server.filter().headers == std::vector<std::string>{strings({"Subject", "hello"}), strings({"X-A", "1"}), strings({"X-A", "2"})});
+  CHECK(server.filter().bodies == std::vector<std::string>{"Hello Bob\r\n"});
+  const auto& commands = server.filter().commands;
+  CHECK(commands[1] == "C" + strings({"[192.0.2.1]"}) + "4" + std::string("\x0f\xa0", 2) + strings({"192.0.2.1"}));
+  CHECK(commands[2] == "H" + strings({"client.test"}));
+  CHECK(commands[3] == "M" + strings({"<carol@elsewhere.test>", "SIZE=100"}));
+  CHECK(commands[4] == "R" + strings({"<bob@example.test>"}));
+  CHECK(server.filter().macros[0].find(strings({"j", "mail.example.test"})) == 1);
+}
+
+TEST_CASE("milter: SMTP, submission and LMTP are filtered alike, and each can be left out") {
+  for (const auto protocol : {smtp::Protocol::smtp, smtp::Protocol::lmtp}) {
+    Filtered server({}, protocol);
+    server.filter().answers['E'] = packet('h', strings({"X-Seen", "yes"})) + packet('c');
+    (void)server.send();
+    CHECK(server.delivered_text() == "Subject: hello\r\nX-A: 1\r\nX-A: 2\r\nX-Seen: yes\r\n\r\nHello Bob\r\n");
+  }
+  milter::Options options;
+  options.services = {"submission"};
+  Filtered other(options);
+  CHECK(is_taken(other.send()));
+  CHECK(other.filter().connections == 0);
+}
+
+TEST_CASE("milter: a refusal at each stage is the reply there, and nothing is delivered") {
+  const std::pair<std::string, const char*> refusals[] = {{packet('r'), "550 5.7.1 Refused by a filter"},
+                                                          {packet('t'), "451 4.7.1 Not now"},
+                                                          {packet('y', strings({"571 5.7.9 Spam"})), "571 5.7.9 Spam"},
+                                                          {packet('y', strings({"450 4.7.9 Greylisted"})), "450 4.7.9 Greylisted"},
+                                                          {packet('4'), "421 "},
+                                                          {packet('f'), "421 "}};
+  for (const auto& [answer, reply] : refusals) {
+    for (const char stage : stages) {
+      CAPTURE(reply);
+      CAPTURE(stage);
+      Filtered server;
+      server.filter().answers[stage] = answer;
+      const std::string said = server.send();
+      const bool greeting = stage == 'C';
+      CHECK(said.find(!greeting ? reply : *reply == '5' ? (said.find("554") == 0 ? "554" : "571") : "421") != std::string::npos);
+      CHECK_FALSE(is_taken(said));
+      CHECK(server.delivery.delivered.empty());
+      CHECK(server.log.text.find("milter.failed") == std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("milter: a recipient that it refuses is refused alone") {
+  Filtered server;
+  server.connect();
+  server.hello();
+  server.say("MAIL FROM:<carol@elsewhere.test>\r\n");
+  server.filter().answers['R'] = packet('r');
+  CHECK(server.say("RCPT TO:<bob@example.test>\r\n").starts_with("550"));
+  server.filter().answers.clear();
+  CHECK(server.say("RCPT TO:<alice@example.test>\r\n").starts_with("250"));
+  server.say("DATA\r\n");
+  CHECK(server.say("Subject: x\r\n\r\nx\r\n.\r\n").starts_with("250"));
+  REQUIRE(server.delivery.delivered.size() == 1);
+  CHECK(server.delivery.delivered[0].local.at(0).account == mailstore::AccountId{1});
+}
+
+TEST_CASE("milter: accept at each stage is heard as enough, and discard as a 250 for nothing") {
+  for (const char stage : stages) {
+    CAPTURE(stage);
+    Filtered server;
+    server.filter().answers[stage] = packet('a');
+    CHECK(is_taken(server.send()));
+    CHECK(server.delivery.delivered.size() == 1);
+    CHECK(server.filter().told.find(stage) != std::string::npos);
+    if (stage != 'L') CHECK(server.filter().told.substr(server.filter().told.find(stage) + 1).find_first_of("CHMRTLNBE") == std::string::npos);
+  }
+  for (const char stage : stages.substr(2)) {
+    CAPTURE(stage);
+    Filtered server;
+    server.filter().answers[stage] = packet('d');
+    const std::string said = server.send();
+    CHECK(said.substr(said.rfind('\n', said.size() - 3)).find("250") != std::string::npos);
+    CHECK(server.delivery.delivered.empty());
+  }
+}
+
+TEST_CASE("milter: a filter that fails at any stage, in any way, is not taken for one without objections") {
+  const std::pair<const char*, std::string> ways[] = {{"hangs up", hang_up},
+                                                      {"stalls", stall},
+                                                      {"garbage", "GET / HTTP/1.0\r\n\r\n"},
+                                                      {"no such answer", packet('z')},
+                                                      {"half an answer", packet('c').substr(0, 4)},
+                                                      {"an edit too early", packet('h', strings({"X", "y"}))},
+                                                      {"a reply that is none", packet('y', strings({"250 fine"}))},
+                                                      {"too long", number(200'000) + "c"},
+                                                      {"empty", number(0)}};
+  for (const auto& [way, answer] : ways) {
+    for (const char stage : std::string("O") + std::string(stages)) {
+      if (stage == 'E' && std::string_view(way) == "an edit too early") continue;
+      CAPTURE(way);
+      CAPTURE(stage);
+      Filtered server(failing(milter::FailureAction::tempfail));
+      if (stage == 'O') server.filter().offer = answer;
+      else server.filter().answers[stage] = answer;
+      const std::string said = server.send();
+      CHECK(said.find("451 4.7.1 A check of this message could not be made") != std::string::npos);
+      CHECK_FALSE(is_taken(said));
+      CHECK(server.delivery.delivered.empty());
+      CHECK(server.network.log.text.find("milter.failed") != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("milter: the failure action says what becomes of the message") {
+  for (const char stage : std::string("O") + std::string(stages)) {
+    CAPTURE(stage);
+    const auto send = [&](milter::FailureAction action) {
+      auto server = std::make_unique<Filtered>(failing(action));
+      if (stage == 'O') server->filter().offer = hang_up;
+      else server->filter().answers[stage] = hang_up;
+      return std::pair(server->send(), std::move(server));
+    };
+    auto accepted = send(milter::FailureAction::accept);
+    CHECK(is_taken(accepted.first));
+    CHECK(accepted.second->delivery.delivered.at(0).local.at(0).mailbox == "INBOX");
+    auto quarantined = send(milter::FailureAction::quarantine);
+    CHECK(is_taken(quarantined.first));
+    CHECK(quarantined.second->delivery.delivered.at(0).local.at(0).mailbox == "Junk");
+    auto rejected = send(milter::FailureAction::reject);
+    CHECK(rejected.first.find("550 5.7.1 A check of this message could not be made") != std::string::npos);
+    CHECK(rejected.second->delivery.delivered.empty());
+  }
+}
+
+TEST_CASE("milter: a filter that is not there defers the sender, not the greeting; and is asked again") {
+  Filtered server;
+  server.network.close();
+  server.connect();
+  CHECK(server.heard().starts_with("220"));
+  CHECK(server.say("EHLO client.test\r\n").starts_with("250"));
+  CHECK(server.say("MAIL FROM:<carol@elsewhere.test>\r\n").starts_with("451 4.7.1"));
+  server.network.open();
+  CHECK(server.say("MAIL FROM:<carol@elsewhere.test>\r\n").starts_with("250"));
+  CHECK(server.filter().told == "OCHM");
+}
+
+TEST_CASE("milter: edits at the end are made to what is stored") {
+  Filtered server;
+  server.filter().answers['E'] = packet('h', strings({"X-Add", "a\n b"})) + packet('i', number(0) + strings({"X-Top", "t"})) +
+                                 packet('i', number(2) + strings({"X-Ins", "i"})) + packet('m', number(2) + strings({"x-a", "new"})) +
+                                 packet('m', number(1) + strings({"X-A", ""})) + packet('m', number(9) + strings({"X-New", "n"})) +
+                                 packet('b', "Other\nwords") + packet('b', " here\r\n") + packet('c');
+  CHECK(is_taken(server.send()));
+  CHECK(server.delivered_text() == "Subject: hello\r\nX-Ins: i\r\nx-a: new\r\nX-Add: a\r\n b\r\nX-New: n\r\n\r\nOther\r\nwords here\r\n");
+  CHECK(server.delivery.delivered[0].local[0].prefix.find("\r\nX-Top: t\r\nReceived: ") != std::string::npos);
+}
+
+TEST_CASE("milter: folded fields and the blank behind the colon come and go as they are") {
+  Filtered server;
+  server.filter().offer = negotiation(actions::all, steps::leading_space);
+  server.filter().answers['E'] = packet('h', strings({"X-Two", "  two"})) + packet('h', strings({"X-None", "none"})) + packet('c');
+  CHECK(is_taken(server.send("Subject:  a\r\n\tb\r\nX:y\r\n\r\nz\r\n")));
+  CHECK(server.filter().headers == std::vector<std::string>{strings({"Subject", "  a\n\tb"}), strings({"X", "y"})});
+  CHECK(server.delivered_text() == "Subject:  a\r\n\tb\r\nX:y\r\nX-Two:  two\r\nX-None:none\r\n\r\nz\r\n");
+}
+
+TEST_CASE("A2: what a filter writes cannot end a field, a header or a reply") {
+  Filtered server;
+  server.filter().answers['E'] = packet('h', strings({"X-A", "1\r\nBcc: all@x.test\r\n\r\nbody"})) + packet('b', std::string("a\rb\n.\r\nc\r")) + packet('c');
+  CHECK(is_taken(server.send("Subject: x\r\n\r\nz\r\n")));
+  CHECK(server.delivered_text() == "Subject: x\r\nX-A: 1\r\n\tBcc: all@x.test\r\n\tbody\r\n\r\na\r\nb\r\n.\r\nc\r\n");
+  Filtered other;
+  other.filter().answers['E'] = packet('y', strings({"550 5.7.1 one\r\n250 two"}));
+  const std::string said = other.send();
+  CHECK(said.find("250 two") == std::string::npos);
+  CHECK_FALSE(is_taken(said));
+}
+
+TEST_CASE("milter: sender and recipients are changed, an alias by the name it was given") {
+  Filtered server;
+  server.filter().answers['E'] = packet('e', strings({"<bounces@example.test>"})) + packet('-', strings({"<bob@example.test>"})) +
+                                 packet('+', strings({"<alice@example.test>"})) + packet('2', strings({"<x@elsewhere.test>", "NOTIFY=NEVER"})) + packet('c');
+  CHECK(is_taken(server.send()));
+  REQUIRE(server.delivery.delivered.size() == 1);
+  const auto& delivered = server.delivery.delivered[0];
+  REQUIRE(delivered.local.size() == 1);
+  CHECK(delivered.local[0].account == mailstore::AccountId{1});
+  CHECK(delivered.local[0].prefix.starts_with("Return-Path: <bounces@example.test>\r\n"));
+  CHECK(delivered.remote.value().recipients.at(0).address == "x@elsewhere.test");
+}
+
+TEST_CASE("milter: quarantine goes to Junk with the edits made") {
+  Filtered server;
+  server.filter().answers['E'] = packet('q', strings({"odd"})) + packet('h', strings({"X-Odd", "yes"})) + packet('c');
+  CHECK(is_taken(server.send()));
+  CHECK(server.delivery.delivered.at(0).local.at(0).mailbox == "Junk");
+  CHECK(server.delivered_text().find("X-Odd: yes") != std::string::npos);
+}
+
+TEST_CASE("milter: edits of a message that is refused after them are not missed") {
+  Filtered server;
+  server.filter().answers['E'] = packet('h', strings({"X", "y"})) + packet('r');
+  CHECK(server.send().find("550 5.7.1") != std::string::npos);
+  CHECK(server.delivery.delivered.empty());
+}
+
+TEST_CASE("milter: a second filter sees what the first has changed") {
+  SimExecutor unused;
+  Filtered server;
+  FilterNetwork second(server.executor);
+  server.chain = std::make_shared<policy::Chain>(std::vector<std::shared_ptr<policy::Policy>>{server.network.policy(), second.policy()});
+  server.filter().answers['E'] = packet('m', number(1) + strings({"Subject", "changed"})) + packet('b', "New\r\n") + packet('c');
+  CHECK(is_taken(server.send("Subject: hello\r\n\r\nOld\r\n")));
+  CHECK(second.filter.headers == std::vector<std::string>{strings({"Subject", "changed"})});
+  CHECK(second.filter.bodies == std::vector<std::string>{"New\r\n"});
+  server.finish();
+}
+
+TEST_CASE("milter: a long body goes in pieces of 65,535 octets, until the filter has enough") {
+  std::string message = "Subject: long\r\n\r\n";
+  for (int i = 0; i < 3'000; ++i) message += std::string(78, 'x') + "\r\n";
+  Filtered server;
+  CHECK(is_taken(server.send(message)));
+  REQUIRE(server.filter().bodies.size() == 4);
+  CHECK(server.filter().bodies[0].size() == 65'535);
+  Filtered other;
+  other.filter().offer = negotiation(actions::all, steps::skip);
+  other.filter().answers['B'] = packet('s');
+  CHECK(is_taken(other.send(message)));
+  CHECK(other.filter().bodies.size() == 1);
+}
+
+TEST_CASE("milter: a long new body is laid aside, and is stored whole") {
+  Filtered server;
+  std::string answer, expected;
+  for (int i = 0; i < 20; ++i) {
+    answer += packet('b', std::string(50'000, static_cast<char>('a' + i)));
+    expected += std::string(50'000, static_cast<char>('a' + i));
+  }
+  server.filter().answers['E'] = answer + packet('c');
+  CHECK(is_taken(server.send("Subject: x\r\n\r\nz\r\n")));
+  CHECK(server.network.spools == 1);
+  CHECK(server.delivered_text() == "Subject: x\r\n\r\n" + expected);
+}
+
+TEST_CASE("milter: what a filter does not want or answer is not waited for") {
+  Filtered server;
+  server.filter().offer = negotiation(actions::all, steps::no_connect | steps::no_helo | steps::no_data | steps::quiet_header | steps::quiet_end_of_header | steps::no_body);
+  server.filter().answers['L'] = server.filter().answers['N'] = "";
+  CHECK(is_taken(server.send()));
+  CHECK(server.filter().told == "OMRLLLNEK");
+}
+
+TEST_CASE("milter: a message given up is aborted before the next, and another HELO is told") {
+  Filtered server;
+  server.connect();
+  server.hello();
+  server.say("MAIL FROM:<carol@elsewhere.test>\r\n");
+  server.say("RSET\r\n");
+  server.say("EHLO other.test\r\n");
+  server.say("MAIL FROM:<carol@elsewhere.test>\r\n");
+  server.say("RCPT TO:<bob@example.test>\r\n");
+  server.say("DATA\r\n");
+  server.say("Subject: x\r\n\r\nx\r\n.\r\n");
+  server.say("MAIL FROM:<dave@elsewhere.test>\r\n");
+  server.say("QUIT\r\n");
+  CHECK(server.filter().told == "OCHMAHMRTLNBEMAK");
+}
+
+TEST_CASE("milter: a HELO that was refused is asked about again") {
+  Filtered server;
+  server.connect();
+  server.filter().answers['H'] = packet('r');
+  (void)server.heard();
+  CHECK(server.say("EHLO client.test\r\n").starts_with("550"));
+  CHECK(server.say("EHLO client.test\r\n").starts_with("550"));
+}
+
+TEST_CASE("milter: a connection serves one SMTP session after the other, and a new one takes its place when it has gone") {
+  Filtered server;
+  for (int i = 0; i < 3; ++i) CHECK(is_taken(server.send()));
+  CHECK(server.filter().connections == 1);
+  CHECK(server.filter().sessions == 3);
+  CHECK(server.network.connections.waiting() == 1);
+  server.executor.advance(11s);
+  CHECK(server.network.connections.waiting() == 0);
+  CHECK(is_taken(server.send()));
+  CHECK(server.filter().connections == 2);
+  // One that the filter closes while it waits is replaced without a word.
+  server.filter().answers['C'] = hang_up;
+  server.connect();
+  server.filter().answers.clear();
+  CHECK(server.heard().starts_with("220"));
+}
+
+TEST_CASE("milter: a waiting connection that was closed meanwhile is replaced, and the message is taken") {
+  Filtered server;
+  CHECK(is_taken(server.send()));
+  bool first = true;
+  server.filter().answers['C'] = hang_up;
+  server.connect();
+  server.executor.run_until_idle();
+  (void)first;
+  CHECK(server.filter().connections == 2);  // it tried again, once
+  server.filter().answers.clear();
+  CHECK(server.heard().starts_with("220"));
+  CHECK(server.say("EHLO client.test\r\n").starts_with("250"));
+  CHECK(server.say("MAIL FROM:<carol@elsewhere.test>\r\n").starts_with("250"));
+}
+
+TEST_CASE("milter: an older filter, or one that may not be reused, is told QUIT") {
+  Filtered old;
+  old.filter().offer = negotiation(0x3f, 0, 2);
+  CHECK(is_taken(old.send()));
+  CHECK(old.filter().told == "OCHMRLLLNBEQ");
+  milter::Options options;
+  options.reuse = false;
+  Filtered other(options);
+  CHECK(is_taken(other.send()));
+  CHECK(other.filter().told.ends_with("EQ"));
+}
+
+TEST_CASE("milter: who logged in can be passed over") {
+  for (const bool skip : {false, true}) {
+    milter::Options options;
+    options.skip_authenticated = skip;
+    Filtered server(options, smtp::Protocol::submission);
+    server.connect();
+    server.hello();
+    const std::string plain = std::string(1, '\0') + "alice@example.test" + std::string(1, '\0') + "secret of alice";
+    REQUIRE(server.say("AUTH PLAIN " + codec::encode_base64(plain) + "\r\n").starts_with("235"));
+    server.say("MAIL FROM:<alice@example.test>\r\n");
+    server.say("RCPT TO:<someone@elsewhere.test>\r\n");
+    server.say("DATA\r\n");
+    CHECK(server.say("Subject: x\r\n\r\nx\r\n.\r\n").starts_with("250"));
+    CHECK((server.filter().told.find('M') == std::string::npos) == skip);
+    if (!skip) {
+      std::string all;
+      for (const auto& macros : server.filter().macros) all += macros;
+      CHECK(all.find(strings({"{auth_type}", "PLAIN"})) != std::string::npos);
+      CHECK(all.find(strings({"{auth_authen}", "alice@example.test"})) != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("milter: progress keeps a slow filter alive, but not for ever") {
+  milter::Options options;
+  options.end_timeout = 10s;
+  options.time_max = 60s;
+  Filtered server(options);
+  server.filter().answers['E'] = packet('p');  // and no more
+  const Instant before = server.executor.now();
+  CHECK_FALSE(is_taken(server.send()));
+  CHECK(server.executor.now() - before >= 10s);
+  CHECK(server.executor.now() - before <= 61s);
+}
