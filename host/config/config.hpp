@@ -15,6 +15,7 @@
 #include "keystonemail/base/ip_address.hpp"
 #include "keystonemail/base/log.hpp"
 #include "keystonemail/base/result.hpp"
+#include "keystonemail/service/milter/address.hpp"
 
 namespace keystonemail::host {
 
@@ -90,6 +91,18 @@ struct AuthenticationConfig {
   std::vector<IpNetwork> exempt{*IpNetwork::parse("127.0.0.0/8"), *IpNetwork::parse("::1")};
 };
 
+enum class MilterFailure : std::uint8_t { tempfail, accept, reject, quarantine };
+
+// A mail filter that is asked.
+struct MilterConfig {
+  milter::Address address;
+  std::vector<std::string> on{"smtp", "submission", "lmtp"};
+  MilterFailure failure = MilterFailure::tempfail;
+  bool skip_trusted = false, skip_authenticated = false;
+  bool reuse = true;
+  std::chrono::seconds connect_timeout{10}, command_timeout{30}, message_timeout{300};
+};
+
 struct Limits {
   std::vector<IpNetwork> trusted;
   std::uint64_t message_size = 52'428'800;
@@ -113,6 +126,7 @@ struct Config {
   QueueConfig queue;
   ResolverConfig resolver;
   AuthenticationConfig authentication;
+  std::vector<MilterConfig> milters;  // in the order in which they are asked
   Limits limits;
   LogFormat log_format = LogFormat::logfmt;
   LogLevel log_level = LogLevel::info;

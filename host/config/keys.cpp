@@ -25,6 +25,9 @@ constexpr std::pair<std::string_view, RelayTls> relay_tls_names[] = {
     {"none", RelayTls::none}, {"opportunistic", RelayTls::opportunistic}, {"required", RelayTls::required},
     {"verified", RelayTls::verified}, {"implicit", RelayTls::implicit}};
 constexpr std::pair<std::string_view, DmarcUse> dmarc_names[] = {{"enforce", DmarcUse::enforce}, {"observe", DmarcUse::observe}};
+constexpr std::pair<std::string_view, MilterFailure> milter_failure_names[] = {
+    {"tempfail", MilterFailure::tempfail}, {"accept", MilterFailure::accept}, {"reject", MilterFailure::reject},
+    {"quarantine", MilterFailure::quarantine}};
 constexpr std::pair<std::string_view, DirectoryType> directory_names[] = {
     {"internal", DirectoryType::internal}, {"plugin", DirectoryType::plugin}};
 constexpr std::pair<std::string_view, LogFormat> format_names[] = {
@@ -193,6 +196,41 @@ Problem durations(const Value& value, std::vector<std::chrono::seconds>& out) {
   return std::nullopt;
 }
 
+Problem one_duration(const Value& value, std::chrono::seconds most, std::chrono::seconds& out) {
+  const auto* given = std::get_if<std::string>(&value);
+  const auto time = given ? duration(*given) : std::nullopt;
+  if (!time || *time > most) return format("must be a time of at most {}s, as in \"30s\" or \"5m\"", most.count());
+  out = *time;
+  return std::nullopt;
+}
+
+// Each of them one of `known`.
+Problem words(const Value& value, std::initializer_list<std::string_view> known, std::vector<std::string>& out) {
+  const auto* given = std::get_if<std::vector<std::string>>(&value);
+  std::string all;
+  for (const std::string_view word : known) all.append(all.empty() ? "" : ", ").append(word);
+  const bool fits = given && std::ranges::all_of(*given, [&](const std::string& one) { return std::ranges::find(known, one) != known.end(); });
+  if (!fits) return format("must be a list of some of {}", all);
+  out = *given;
+  return std::nullopt;
+}
+
+Problem milter_address(const Value& value, MilterConfig& milter) {
+  const auto* given = std::get_if<std::string>(&value);
+  const auto address = given ? milter::Address::parse(*given) : std::nullopt;
+  if (!address) return "must be \"inet:127.0.0.1:11332\", \"inet6:[::1]:11332\" or \"unix:/path\"; of names only localhost is known";
+  milter.address = *address;
+  return std::nullopt;
+}
+
+Problem milter_skip(const Value& value, MilterConfig& milter) {
+  std::vector<std::string> skipped;
+  if (auto problem = words(value, {"trusted", "authenticated"}, skipped)) return problem;
+  milter.skip_trusted = std::ranges::find(skipped, "trusted") != skipped.end();
+  milter.skip_authenticated = std::ranges::find(skipped, "authenticated") != skipped.end();
+  return std::nullopt;
+}
+
 constexpr std::int64_t count_max = 1'000'000;
 
 constexpr std::array keys{
@@ -271,6 +309,23 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return domains(v, d.config.authentication.trusted_sealers); }},
     Key{"authentication", "exempt", "list of networks", "[\"127.0.0.0/8\", \"::1\"]", "Addresses whose mail is not judged.",
         [](Draft d, const Value& v) { return networks(v, d.config.authentication.exempt); }},
+    Key{"milter", "address", "text", "required", "Where a mail filter listens: inet:ADDRESS:PORT, inet6:[ADDRESS]:PORT or unix:/path. Filters are asked "
+        "in the order of the file, each sees what those before it changed.",
+        [](Draft d, const Value& v) { return milter_address(v, *d.milter); }},
+    Key{"milter", "on", "list of texts", "[\"smtp\", \"submission\", \"lmtp\"]", "Which mail it is asked about.",
+        [](Draft d, const Value& v) { return words(v, {"smtp", "submission", "lmtp"}, d.milter->on); }},
+    Key{"milter", "failure", "text", "\"tempfail\"", "What becomes of mail when it cannot be asked: tempfail, accept, reject or quarantine (into Junk).",
+        [](Draft d, const Value& v) { return one_of(v, milter_failure_names, d.milter->failure); }},
+    Key{"milter", "skip", "list of texts", "[]", "Whose mail it is not asked about: trusted ([limits] trusted), authenticated (who logged in).",
+        [](Draft d, const Value& v) { return milter_skip(v, *d.milter); }},
+    Key{"milter", "reuse", "true or false", "true", "Keep connections for the next session, where the filter speaks protocol version 6.",
+        [](Draft d, const Value& v) { return flag(v, d.milter->reuse); }},
+    Key{"milter", "connect_timeout", "time", "\"10s\"", "How long to wait for a connection.",
+        [](Draft d, const Value& v) { return one_duration(v, std::chrono::minutes(5), d.milter->connect_timeout); }},
+    Key{"milter", "command_timeout", "time", "\"30s\"", "How long for the answer to one command.",
+        [](Draft d, const Value& v) { return one_duration(v, std::chrono::minutes(5), d.milter->command_timeout); }},
+    Key{"milter", "message_timeout", "time", "\"5m\"", "How long for the answer to a whole message; a filter that reports progress gets up to nine minutes.",
+        [](Draft d, const Value& v) { return one_duration(v, std::chrono::minutes(9), d.milter->message_timeout); }},
     Key{"limits", "trusted", "list of networks", "[]", "Addresses without connection, rate and ban ceilings.",
         [](Draft d, const Value& v) { return networks(v, d.config.limits.trusted); }},
     Key{"limits", "message_size", "number", "52428800", "Octets of the largest message taken.",
@@ -336,6 +391,7 @@ std::string describe_keys() {
       section = key.section;
       if (!out.empty()) out += '\n';
       if (section == "listener") out += "[[listener]]   (without any: ports 25, 587, 465, 143 and 993)\n";
+      else if (section == "milter") out += "[[milter]]\n";
       else if (!section.empty()) out.append("[").append(section).append("]\n");
     }
     format_to(out, "{} = {}, default {}\n    {}\n", key.name, key.type, key.usual, key.meaning);

@@ -23,11 +23,12 @@ using Value = std::variant<std::monostate, bool, std::int64_t, std::string, std:
 
 struct Draft {
   Config& config;
-  ListenerConfig* listener;  // of the [[listener]] the key is in
+  ListenerConfig* listener = nullptr;  // of the [[listener]] the key is in
+  MilterConfig* milter = nullptr;      // or of the [[milter]]
 };
 
 struct Key {
-  std::string_view section;  // "" for the top, "listener" for each [[listener]]
+  std::string_view section;  // "" for the top, "listener" for each [[listener]], "milter" for each [[milter]]
   std::string_view name;
   std::string_view type;
   std::string_view usual;    // the default, as text

@@ -57,10 +57,13 @@ class Reader {
     auto& errors = reading_.errors;
     errors.insert(std::ranges::upper_bound(errors, line, {}, &ConfigProblem::line), {line, std::move(text)});
   }
-  void take(std::string_view section, std::string_view name, std::size_t line, const toml::node& value, ListenerConfig* listener);
-  void take_section(std::string_view section, const toml::table& table, ListenerConfig* listener);
+  void take(std::string_view section, std::string_view name, std::size_t line, const toml::node& value, Draft draft);
+  void take_section(std::string_view section, const toml::table& table, Draft draft);
   void take_top(const toml::table& root);
-  void take_listeners(const toml::node& node);
+  template <class Each>
+  void take_list(std::string_view section, const toml::node& node, Each each);
+  void take_listener(const toml::table& table);
+  void take_milter(const toml::table& table);
   void finish_listeners();
   void add_usual_listeners();
   void check_whole();
@@ -90,44 +93,55 @@ void Reader::take_top(const toml::table& root) {
     const std::string_view section = name.str();
     const bool known = std::ranges::any_of(config_keys(), [&](const Key& key) { return key.section == section; });
     if (!known) {
-      take("", section, name.source().begin.line, node, nullptr);
+      take("", section, name.source().begin.line, node, {reading_.config});
     } else if (section == "listener") {
-      take_listeners(node);
+      take_list(section, node, [this](const toml::table& table) { take_listener(table); });
+    } else if (section == "milter") {
+      take_list(section, node, [this](const toml::table& table) { take_milter(table); });
     } else if (const auto* table = node.as_table()) {
-      take_section(section, *table, nullptr);
+      take_section(section, *table, {reading_.config});
     } else {
       error(line_of(node), format("{} is a section: write [{}]", section, section));
     }
   }
 }
 
-void Reader::take_section(std::string_view section, const toml::table& table, ListenerConfig* listener) {
-  for (const auto& [name, node] : table) take(section, name.str(), name.source().begin.line, node, listener);
+void Reader::take_section(std::string_view section, const toml::table& table, Draft draft) {
+  for (const auto& [name, node] : table) take(section, name.str(), name.source().begin.line, node, draft);
 }
 
-void Reader::take_listeners(const toml::node& node) {
+template <class Each>
+void Reader::take_list(std::string_view section, const toml::node& node, Each each) {
   const auto* list = node.as_array();
-  if (!list) return error(line_of(node), "listener is a list of sections: write [[listener]] for each");
+  if (!list) return error(line_of(node), format("{} is a list of sections: write [[{}]] for each", section, section));
   for (const toml::node& one : *list) {
-    const auto* table = one.as_table();
-    if (!table) {
-      error(line_of(one), "listener is a list of sections: write [[listener]] for each");
-      continue;
-    }
-    ListenerConfig listener;
-    listener.line = line_of(one);
-    take_section("listener", *table, &listener);
-    if (!listener.protocol_given) error(listener.line, "this listener has no protocol");
-    if (!listener.address_given) error(listener.line, "this listener has no address");
-    reading_.config.listeners.push_back(std::move(listener));
+    if (const auto* table = one.as_table()) each(*table);
+    else error(line_of(one), format("{} is a list of sections: write [[{}]] for each", section, section));
   }
 }
 
+void Reader::take_listener(const toml::table& table) {
+  ListenerConfig listener;
+  listener.line = line_of(table);
+  take_section("listener", table, {.config = reading_.config, .listener = &listener});
+  if (!listener.protocol_given) error(listener.line, "this listener has no protocol");
+  if (!listener.address_given) error(listener.line, "this listener has no address");
+  reading_.config.listeners.push_back(std::move(listener));
+}
+
+void Reader::take_milter(const toml::table& table) {
+  MilterConfig milter;
+  take_section("milter", table, {.config = reading_.config, .milter = &milter});
+  const bool has_address = std::ranges::any_of(table, [](const auto& entry) { return entry.first.str() == "address"; });
+  if (!has_address) error(line_of(table), "this milter has no address");
+  reading_.config.milters.push_back(std::move(milter));
+}
+
 void Reader::take(std::string_view section, std::string_view name, std::size_t line, const toml::node& value,
-                  ListenerConfig* listener) {
+                  Draft draft) {
   const std::string shown = section.empty() ? std::string(name) : format("{}.{}", section, name);
   if (const Key* key = find_key(section, name)) {
-    if (auto problem = key->set({reading_.config, listener}, to_value(value))) error(line, format("{} {}", shown, *problem));
+    if (auto problem = key->set(draft, to_value(value))) error(line, format("{} {}", shown, *problem));
     return;
   }
   std::vector<std::string_view> known;

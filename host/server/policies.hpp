@@ -9,11 +9,13 @@
 #include "config/config.hpp"
 #include "keystonemail/policy/chain.hpp"
 #include "keystonemail/resolver/resolver.hpp"
+#include "keystonemail/service/milter/connections.hpp"
 #include "server/stores.hpp"
 
 namespace keystonemail::host {
 
-// Ownership: borrows resolver and stores. Threads: as policy::Chain.
-[[nodiscard]] std::shared_ptr<const policy::Chain> make_policies(const Config& config, resolver::Resolver& resolver, Stores& stores);
+// Ownership: borrows resolver, stores and filters. Threads: as policy::Chain.
+[[nodiscard]] std::shared_ptr<const policy::Chain> make_policies(const Config& config, resolver::Resolver& resolver, Stores& stores,
+                                                                 milter::Connections& filters);
 
 }  // namespace keystonemail::host

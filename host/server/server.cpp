@@ -108,6 +108,7 @@ class Program {
   libuv::UvLoop opening_;  // for the stores, so that the others do not accept before all is there
   libuv::UvServer loops_;
   std::vector<libuv::InheritedSocket> inherited_;
+  milter::Connections filters_{[](Executor& on) { return dynamic_cast<transport::Connector*>(&on); }};  // every loop makes its own
   std::unique_ptr<Stores> stores_;
   std::unique_ptr<Outgoing> outgoing_;        // null: mail for elsewhere stays in the queue
   std::vector<Endpoint> own_endpoints_;       // where other servers bring mail
@@ -189,7 +190,7 @@ transport::Handler Program::handler(std::size_t index) {
 }
 
 void Program::set_policies() {
-  auto fresh = make_policies(config_, *resolver_, *stores_);
+  auto fresh = make_policies(config_, *resolver_, *stores_, filters_);
   const std::lock_guard lock(mutex_);
   policies_ = std::move(fresh);
 }

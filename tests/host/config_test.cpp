@@ -169,3 +169,45 @@ TEST_CASE("config: what a plugin is given is a text, a file or a variable") {
   CHECK(read("{ env = \"USERS\" }").kind == SecretSource::Kind::environment);
   CHECK(read_secret(SecretSource{}).value().empty());
 }
+
+TEST_CASE("config: filters are read in their order, each with its defaults") {
+  const auto reading = read_config(with_tls + R"([[milter]]
+address = "inet:127.0.0.1:11332"
+on = ["smtp"]
+failure = "quarantine"
+skip = ["trusted", "authenticated"]
+reuse = false
+connect_timeout = "2s"
+command_timeout = "5s"
+message_timeout = "1m"
+[[milter]]
+address = "unix:/run/filter.sock"
+)");
+  REQUIRE(describe(reading.errors, "f") == "");
+  REQUIRE(reading.config.milters.size() == 2);
+  const MilterConfig& first = reading.config.milters[0];
+  CHECK(first.address.to_string() == "inet:127.0.0.1:11332");
+  CHECK(first.on == std::vector<std::string>{"smtp"});
+  CHECK(first.failure == MilterFailure::quarantine);
+  CHECK(first.skip_trusted);
+  CHECK(first.skip_authenticated);
+  CHECK_FALSE(first.reuse);
+  CHECK(first.message_timeout == std::chrono::minutes(1));
+  const MilterConfig& second = reading.config.milters[1];
+  CHECK(second.address.to_string() == "unix:/run/filter.sock");
+  CHECK(second.failure == MilterFailure::tempfail);
+  CHECK(second.on.size() == 3);
+  CHECK(second.reuse);
+}
+
+TEST_CASE("config: what is wrong with a filter is said at its line") {
+  const auto problem = [](const std::string& lines) { return errors_of(with_tls + "[[milter]]\naddress = \"inet:127.0.0.1:1\"\n" + lines); };
+  CHECK(problem("").empty());
+  CHECK(problem("on = [\"imap\"]\n") == "f:9: milter.on must be a list of some of smtp, submission, lmtp\n");
+  CHECK(problem("failure = \"tempfial\"\n").starts_with("f:9: milter.failure must be one of"));
+  CHECK(problem("skip = [\"all\"]\n") == "f:9: milter.skip must be a list of some of trusted, authenticated\n");
+  CHECK(problem("message_timeout = \"1h\"\n").starts_with("f:9: milter.message_timeout must be a time of at most 540s"));
+  CHECK(errors_of(with_tls + "[[milter]]\nfailure = \"accept\"\n") == "f:7: this milter has no address\n");
+  CHECK(errors_of(with_tls + "[[milter]]\naddress = \"rspamd:11332\"\n").starts_with("f:8: milter.address must be"));
+  CHECK(errors_of(with_tls + "[milter]\naddress = \"inet:127.0.0.1:1\"\n") == "f:7: milter is a list of sections: write [[milter]] for each\n");
+}
