@@ -201,6 +201,10 @@ TEST_CASE("uv stream: a Unix socket is its owner's alone, is taken over when sta
     auto client = loop.connect_local(path).value();
     CHECK(loop.run_until(converse(*client, "local\n", Context{&loop}.until(loop.now() + 5s))).value() == "local\n");
     loop.run_until(client->close({&loop}));
+    transport::Connector& by_port = loop;
+    client = loop.run_until(by_port.connect_path(path, {&loop})).value();
+    CHECK(loop.run_until(converse(*client, "by the port\n", Context{&loop}.until(loop.now() + 5s))).value() == "by the port\n");
+    loop.run_until(client->close({&loop}));
     while (loop.connections() > 0) loop.run_some();
   }
   CHECK(access(path.c_str(), F_OK) != 0);

@@ -28,12 +28,13 @@ class Filter(Milter.Base):
         return Milter.CONTINUE
 
     def envfrom(self, sender, *parameters):
-        self.subject, self.count, self.octets = '', 0, 0
+        self.subject, self.count, self.octets, self.recipients = '', 0, 0, []
         self.note('from', sender, *parameters, 'auth', self.getsymval('{auth_authen}'))
         return Milter.REJECT if 'refused@' in sender else Milter.CONTINUE
 
     def envrcpt(self, recipient, *parameters):
         self.note('rcpt', recipient)
+        self.recipients.append(recipient)
         if 'refused@' not in recipient:
             return Milter.CONTINUE
         self.setreply('550', '5.7.1', 'not this one')
@@ -74,7 +75,8 @@ class Filter(Milter.Base):
             self.chgheader('Subject', 1, 'edited')
             self.replacebody('a new\nbody\n')
         if self.subject == 'recipients':
-            self.delrcpt('<bob@example.test>')
+            for recipient in self.recipients:
+                self.delrcpt(recipient)
             self.addrcpt('<alice@example.test>')
             self.chgfrom('<changed@example.test>')
         if self.subject == 'large':
