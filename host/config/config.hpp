@@ -99,7 +99,7 @@ struct MilterConfig {
   std::vector<std::string> on{"smtp", "submission", "lmtp"};
   MilterFailure failure = MilterFailure::tempfail;
   bool skip_trusted = false, skip_authenticated = false;
-  bool reuse = true;
+  bool reuse = false;
   std::chrono::seconds connect_timeout{10}, command_timeout{30}, message_timeout{300};
 };
 

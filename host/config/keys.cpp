@@ -318,7 +318,7 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return one_of(v, milter_failure_names, d.milter->failure); }},
     Key{"milter", "skip", "list of texts", "[]", "Whose mail it is not asked about: trusted ([limits] trusted), authenticated (who logged in).",
         [](Draft d, const Value& v) { return milter_skip(v, *d.milter); }},
-    Key{"milter", "reuse", "true or false", "true", "Keep connections for the next session, where the filter speaks protocol version 6.",
+    Key{"milter", "reuse", "true or false", "false", "Keep connections for the next session. For filters that do without libmilter, such as rspamd.",
         [](Draft d, const Value& v) { return flag(v, d.milter->reuse); }},
     Key{"milter", "connect_timeout", "time", "\"10s\"", "How long to wait for a connection.",
         [](Draft d, const Value& v) { return one_duration(v, std::chrono::minutes(5), d.milter->connect_timeout); }},

@@ -176,7 +176,7 @@ address = "inet:127.0.0.1:11332"
 on = ["smtp"]
 failure = "quarantine"
 skip = ["trusted", "authenticated"]
-reuse = false
+reuse = true
 connect_timeout = "2s"
 command_timeout = "5s"
 message_timeout = "1m"
@@ -191,13 +191,13 @@ address = "unix:/run/filter.sock"
   CHECK(first.failure == MilterFailure::quarantine);
   CHECK(first.skip_trusted);
   CHECK(first.skip_authenticated);
-  CHECK_FALSE(first.reuse);
+  CHECK(first.reuse);
   CHECK(first.message_timeout == std::chrono::minutes(1));
   const MilterConfig& second = reading.config.milters[1];
   CHECK(second.address.to_string() == "unix:/run/filter.sock");
   CHECK(second.failure == MilterFailure::tempfail);
   CHECK(second.on.size() == 3);
-  CHECK(second.reuse);
+  CHECK_FALSE(second.reuse);
 }
 
 TEST_CASE("config: what is wrong with a filter is said at its line") {

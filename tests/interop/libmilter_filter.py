@@ -59,7 +59,7 @@ class Filter(Milter.Base):
     def eom(self):
         self.note('eom', self.subject, self.octets, 'headers', self.count, 'id', self.getsymval('i'))
         if self.subject == 'reject':
-            self.setmlreply('554', '5.7.9', 'two', 'lines')
+            self.setreply('554', '5.7.9', 'two', 'lines')
             return Milter.REJECT
         if self.subject == 'tempfail':
             return Milter.TEMPFAIL

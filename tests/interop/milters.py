@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the Keystone Mail authors
-"""Mail filters of Debian asked by the real server: a filter on libmilter, OpenDKIM, rspamd. Argument: the program.
+"""Mail filters of Debian asked by the real server: a filter on libmilter, OpenDKIM, ClamAV, rspamd. Arguments: the program, and the
+names of those to run if not all.
 
 Each has a folder of its own and listens on loopback or a Unix socket. rspamd takes up to a minute to start; a machine on which it
 does not come up within two fails the test.
@@ -150,10 +151,9 @@ def test_libmilter(scratch):
         server.run('alias', 'add', 'team@example.test', BOB)
         sent, said = swaks(server, 'recipients', to='team@example.test')
         told = log.read_text()
-        check('libmilter: it is told who connects, by macros too', "connect" in told and 'mail.example.test 127.0.0.1' in told, told[:2000])
+        check('libmilter: it is told who connects, by macros too', '[127.0.0.1]' in told and ' mail.example.test ' in told, told[:2000])
         check('libmilter: it is told who logged in', f'auth {ALICE}' in told, told[:2000])
-        check('libmilter: one connection serves many sessions, each closed for itself (QUIT_NC)',
-              told.count('connect ') > 8 and told.count('close ') >= told.count('connect ') - 1, told[-2000:])
+        check('libmilter: each session is closed', told.count('connect ') > 8 and told.count('close ') >= told.count('connect ') - 1, told[-2000:])
         check('libmilter: an alias is taken out by its name', sent and received(server, seconds=1) == b'' and received(server, login=ALICE) != b'', said)
         test_memory(where)
     with serve(milter('unix:' + where)) as server:
@@ -231,8 +231,8 @@ BaseDirectory {scratch}
     with Filter(['/usr/sbin/opendkim', '-f', '-x', scratch / 'opendkim.conf'], port), serve(milter(f'inet:127.0.0.1:{port}')) as server:
         sent, said = swaks(server, 'signed by the filter', protocol='submission')
         got = received(server)
-        signature = re.search(rb'^DKIM-Signature:(?:.*\r\n)(?:[ \t].*\r\n)*', got, re.M)
-        check('opendkim: signs what is submitted', sent and signature and b's=test' in signature[0].replace(b'\r\n\t', b''), said + repr(got[:1500]))
+        signatures = re.findall(rb'^DKIM-Signature:(?:.*\r\n)(?:[ \t].*\r\n)*', got, re.M)
+        check('opendkim: signs what is submitted, and so do we', len(signatures) == 3 and b's=test;' in signatures[-1], said + repr(signatures))
         # The copy in the mailbox, as another server would get it.
         with smtplib.SMTP('127.0.0.1', server.port('smtp'), timeout=60) as client:
             client.sendmail('alice@example.test', [BOB], got)
@@ -240,7 +240,8 @@ BaseDirectory {scratch}
         check('opendkim: what it signed it verifies, simple canonicalization included', b'filter.test;\r\n\tdkim=pass' in again or b'dkim=pass' in again, repr(again[:2500]))
         with smtplib.SMTP('127.0.0.1', server.port('smtp'), timeout=60) as client:
             client.sendmail('alice@example.test', [BOB], got.replace(b'Subject: signed', b'Subject: Signed'))
-        check('opendkim: what was changed it does not', b'dkim=fail' in received(server))
+        again = received(server)
+        check('opendkim: what was changed it does not', b'dkim=pass' not in again and b'filter.test' in again, repr(again[:2500]))
 
 
 def test_rspamd(scratch):
@@ -264,7 +265,7 @@ worker "rspamd_proxy" {{
 ''')
     identity = subprocess.run(['id', '-un'], capture_output=True, text=True).stdout.strip()
     with Filter(['rspamd', '-f', '-i', '-u', identity, '-g', identity, '-c', scratch / 'rspamd.conf'], port, seconds=120):
-        with serve(milter(f'inet:127.0.0.1:{port}')) as server:
+        with serve(milter(f'inet:127.0.0.1:{port}', reuse='true')) as server:
             sent, said = swaks(server, 'harmless')
             got = received(server)
             check('rspamd: what it adds to a message is stored', sent and b'X-Rspamd-Server:' in got, said + repr(got[:1500]))
@@ -310,7 +311,8 @@ TemporaryDirectory {scratch}
 
 
 def main():
-    for test in (test_libmilter, test_opendkim, test_clamav, test_rspamd):
+    tests = (test_libmilter, test_opendkim, test_clamav, test_rspamd)
+    for test in [test for test in tests if not sys.argv[2:] or test.__name__[5:] in sys.argv[2:]]:
         with tempfile.TemporaryDirectory(prefix='keystone-milter-', dir='/var/tmp') as folder:
             os.chmod(folder, 0o755)
             try:

@@ -30,7 +30,9 @@ struct Options {
   std::vector<std::string> services{"smtp", "submission", "lmtp"};
   bool skip_trusted = false;                       // connections from trusted networks are not its business
   bool skip_authenticated = false;                 // nor messages of those who logged in
-  bool reuse = true;                               // connections, for one SMTP session after the other (QUIT_NC)
+  // Connections are used for one SMTP session after the other (QUIT_NC). libmilter 8.17 with its pool of workers, as Debian has
+  // it, stops listening after that command, so it is for filters that do without libmilter.
+  bool reuse = false;
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds command_timeout{30'000};   // for one command to be taken, and for it to be answered
   std::chrono::milliseconds end_timeout{300'000};      // for the answer to the end of a message, since the last sign of progress
