@@ -35,6 +35,9 @@ CONFIGURATIONS = {
     'tsan': dict(options=[*SANITIZED, '-Db_sanitize=thread'], suites={'threads'}, compiler='clang++-19', by_hand=True),
 }
 
+# A clone in another folder finds what this one has compiled: files compiled as one name their parts by absolute paths.
+CACHE_ENVIRONMENT = {'CCACHE_NOHASHDIR': '1', 'CCACHE_BASEDIR': str(ROOT)}
+
 SANITIZER_ENVIRONMENT = {
     'ASAN_OPTIONS': 'detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1',
     'UBSAN_OPTIONS': 'halt_on_error=1:print_stacktrace=1',
@@ -82,7 +85,7 @@ def configure(name, settings):
     directory = BUILD / f'test-{name}'
     if (directory / 'build.ninja').exists():
         return directory, None
-    environment = dict(os.environ, CCACHE_NOHASHDIR='1')
+    environment = dict(os.environ, **CACHE_ENVIRONMENT)
     if 'compiler' in settings:
         environment['CXX'] = f'ccache {settings["compiler"]}'
     result = run(['meson', 'setup', str(directory), *settings['options']], env=environment)
@@ -117,7 +120,7 @@ def run_configuration(name, settings, words, tally):
         return
     started = time.monotonic()
     targets = [] if name == 'release' and not words else sorted({target for test in tests for target in target_names(directory, test)})
-    built = run(['ninja', '-C', str(directory), *targets], env=dict(os.environ, CCACHE_NOHASHDIR='1'))
+    built = run(['ninja', '-C', str(directory), *targets], env=dict(os.environ, **CACHE_ENVIRONMENT))
     print(f'     {name}: built in {time.monotonic() - started:.0f} s', flush=True)
     if built.returncode:
         tally.add(f'{name}: build', 0, 1, time.monotonic() - started, built.stdout)
