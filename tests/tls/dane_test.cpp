@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "keystonemail/tls/dane.hpp"
+
+#include <doctest/doctest.h>
+
+#include "keystonemail/crypto/certificate.hpp"
+#include "keystonemail/crypto/digest.hpp"
+#include "keystonemail/crypto/key.hpp"
+#include "pair.hpp"
+
+using namespace keystonemail;
+using namespace keystonemail::tls;
+
+namespace {
+
+using test::now;
+using namespace std::chrono_literals;
+
+std::string der_of(const std::string& pem) { return crypto::certificates_from_pem(pem).value().front(); }
+
+// A server's certificate from an authority, with the keys of both.
+struct Chain {
+  crypto::PrivateKey authority_key = crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256).value();
+  crypto::PrivateKey key = crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256).value();
+  std::string authority, leaf;
+
+  explicit Chain(std::vector<std::string> names = {"mail.example.test"}, WallTime until = now + 24h) {
+    const std::string pem = crypto::make_self_signed({.names = {"Test-CA"}, .not_before = now - 24h * 30, .not_after = now + 24h * 30, .authority = true}, authority_key).value();
+    authority = der_of(pem);
+    leaf = der_of(crypto::issue_certificate({.names = std::move(names), .not_before = now - 24h * 20, .not_after = until}, key.public_key(), pem, authority_key).value());
+  }
+  [[nodiscard]] std::vector<std::string> sent() const { return {leaf, authority}; }
+  [[nodiscard]] std::string spki() const { return key.public_key().der(); }
+  [[nodiscard]] std::string authority_spki() const { return authority_key.public_key().der(); }
+};
+
+const Chain& chain() {
+  static const Chain made;
+  return made;
+}
+
+TlsaRecord tlsa(std::uint8_t usage, std::uint8_t selector, std::uint8_t matching, std::string_view selected) {
+  std::string data(selected);
+  if (matching == 1) data = crypto::digest(crypto::Hash::sha256, selected);
+  if (matching == 2) data = crypto::digest(crypto::Hash::sha512, selected);
+  return {usage, selector, matching, data};
+}
+
+DaneOutcome verify(const std::vector<TlsaRecord>& records, const std::vector<std::string>& sent, std::vector<std::string> names = {"mail.example.test"}) {
+  return verify_dane(usable_tlsa(records), sent, names, now);
+}
+
+}  // namespace
+
+TEST_CASE("dane: the server's certificate or key, whole or as a digest, matches (RFC 6698 §2.1)") {
+  const Chain& c = chain();
+  for (const std::uint8_t matching : {0, 1, 2}) {
+    CAPTURE(int{matching});
+    CHECK(verify({tlsa(3, 0, matching, c.leaf)}, c.sent()) == DaneOutcome::end_entity);
+    CHECK(verify({tlsa(3, 1, matching, c.spki())}, c.sent()) == DaneOutcome::end_entity);
+    CHECK(verify({tlsa(2, 0, matching, c.authority)}, c.sent()) == DaneOutcome::trust_anchor);
+    CHECK(verify({tlsa(2, 1, matching, c.authority_spki())}, c.sent()) == DaneOutcome::trust_anchor);
+  }
+}
+
+TEST_CASE("D11: another certificate or key does not match") {
+  const Chain& c = chain();
+  const Chain other;
+  CHECK(verify({tlsa(3, 0, 1, other.leaf), tlsa(3, 1, 1, other.spki())}, c.sent()) == DaneOutcome::no_match);
+  CHECK(verify({tlsa(2, 0, 1, other.authority)}, c.sent()) == DaneOutcome::no_match);
+  CHECK(verify({tlsa(3, 1, 1, c.authority_spki())}, c.sent()) == DaneOutcome::no_match);  // an authority is no server
+  CHECK(verify({tlsa(2, 1, 1, c.spki())}, c.sent()) == DaneOutcome::no_match);            // nor the reverse
+  CHECK(verify({tlsa(3, 1, 1, c.leaf)}, c.sent()) == DaneOutcome::no_match);              // the digest of something else
+  CHECK(verify({tlsa(3, 1, 1, c.spki())}, {}) == DaneOutcome::no_match);
+  CHECK(verify({tlsa(3, 1, 1, c.spki())}, {"no certificate"}) == DaneOutcome::no_match);
+}
+
+TEST_CASE("dane: of several records one is enough, as when keys are changed (RFC 7671 §8.1)") {
+  const Chain& c = chain();
+  const Chain next;
+  CHECK(verify({tlsa(3, 1, 1, next.spki()), tlsa(3, 1, 1, c.spki())}, c.sent()) == DaneOutcome::end_entity);
+  CHECK(verify({tlsa(3, 1, 1, next.spki()), tlsa(2, 0, 1, c.authority)}, c.sent()) == DaneOutcome::trust_anchor);
+}
+
+TEST_CASE("dane: name and date do not matter with DANE-EE, and do with DANE-TA (RFC 7672 §3.1.1, §3.2)") {
+  const Chain old({"mail.example.test"}, now - 24h);
+  CHECK(verify({tlsa(3, 1, 1, old.spki())}, old.sent(), {"other.test"}) == DaneOutcome::end_entity);
+  CHECK(verify({tlsa(2, 0, 1, old.authority)}, old.sent()) == DaneOutcome::expired);
+  const Chain& c = chain();
+  CHECK(verify({tlsa(2, 0, 1, c.authority)}, c.sent(), {"other.test"}) == DaneOutcome::wrong_name);
+  CHECK(verify({tlsa(2, 0, 1, c.authority)}, c.sent(), {"other.test", "mail.example.test"}) == DaneOutcome::trust_anchor);
+  CHECK(verify({tlsa(2, 0, 1, c.authority)}, c.sent(), {}) == DaneOutcome::wrong_name);
+}
+
+TEST_CASE("dane: a wildcard of DANE-TA is the whole first label (RFC 7672 §3.2.3)") {
+  const Chain wild({"*.example.test"});
+  CHECK(verify({tlsa(2, 0, 1, wild.authority)}, wild.sent(), {"mx1.example.test"}) == DaneOutcome::trust_anchor);
+  CHECK(verify({tlsa(2, 0, 1, wild.authority)}, wild.sent(), {"a.mx1.example.test"}) == DaneOutcome::wrong_name);
+  CHECK(verify({tlsa(2, 0, 1, wild.authority)}, wild.sent(), {"example.test"}) == DaneOutcome::wrong_name);
+}
+
+TEST_CASE("D11: an authority's certificate that is sent along, and did not sign the server's, proves nothing") {
+  const Chain& c = chain();
+  const Chain other;
+  CHECK(verify({tlsa(2, 0, 1, c.authority)}, {other.leaf, c.authority}) == DaneOutcome::untrusted);
+}
+
+TEST_CASE("dane: an authority's certificate that is whole in the record need not be sent (RFC 7672 §3.1.2)") {
+  const Chain& c = chain();
+  CHECK(verify({tlsa(2, 0, 0, c.authority)}, {c.leaf}) == DaneOutcome::trust_anchor);
+  CHECK(verify({tlsa(2, 0, 1, c.authority)}, {c.leaf}) == DaneOutcome::no_match);
+}
+
+TEST_CASE("D11: what cannot be used is left out: usages 0 and 1, unknown numbers, digests of a wrong length, damaged keys") {
+  const Chain& c = chain();
+  std::vector<TlsaRecord> bad{tlsa(0, 0, 1, c.authority), tlsa(1, 1, 1, c.spki()), tlsa(255, 1, 1, c.spki()), tlsa(3, 2, 1, c.spki()), tlsa(3, 1, 3, c.spki()),
+                              {3, 1, 1, "short"}, {3, 1, 2, std::string(32, 'x')}, {3, 0, 0, "no certificate"}, {3, 1, 0, c.spki() + "x"}, {3, 1, 1, ""}};
+  CHECK(usable_tlsa(bad).empty());
+  bad.push_back(tlsa(3, 1, 1, c.spki()));
+  CHECK(usable_tlsa(bad) == std::vector<TlsaRecord>{bad.back()});
+}
+
+TEST_CASE("dane: of one usage and selector the strongest digest alone counts, beside whole data (RFC 7671 §9)") {
+  const Chain& c = chain();
+  const Chain other;
+  // The weaker digest fits, the stronger one does not: that is no match.
+  CHECK(verify({tlsa(3, 1, 1, c.spki()), tlsa(3, 1, 2, other.spki())}, c.sent()) == DaneOutcome::no_match);
+  CHECK(verify({tlsa(3, 1, 2, c.spki()), tlsa(3, 1, 1, other.spki())}, c.sent()) == DaneOutcome::end_entity);
+  CHECK(verify({tlsa(3, 0, 1, c.leaf), tlsa(3, 1, 2, other.spki())}, c.sent()) == DaneOutcome::end_entity);  // another selector
+  CHECK(verify({tlsa(3, 1, 0, c.spki()), tlsa(3, 1, 2, other.spki())}, c.sent()) == DaneOutcome::end_entity);
+}
+
+TEST_CASE("dane: what is looked at is bounded") {
+  const Chain& c = chain();
+  std::vector<TlsaRecord> many(1'000, tlsa(3, 1, 1, "x"));
+  CHECK(usable_tlsa(many).size() == dane_limits::records_max);
+  std::vector<std::string> long_chain(100, c.leaf);
+  long_chain.push_back(c.authority);
+  CHECK(verify({tlsa(2, 0, 1, c.authority)}, long_chain) == DaneOutcome::no_match);
+}
