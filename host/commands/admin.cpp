@@ -285,11 +285,12 @@ void add_steps(Listing& list, queue::EntryId id, const std::vector<queue::TraceS
   list.text += format("queue entry {}\n", static_cast<std::uint64_t>(id));
   for (const queue::TraceStep& step : steps) {
     std::string words = step.host.empty() ? step.text : step.host + ": " + step.text;
+    if (!step.security.empty()) words += " [" + step.security + "]";
     std::ranges::replace_if(words, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
     const std::string when = mime::format_date({step.when, {}});
     list.add(format("  {}  {:<{}}  {:<{}}  {}", when, step.what, what_width, step.recipient, recipient_width, words),
-             format("{{\"entry\":{},\"when\":{},\"what\":{},\"recipient\":{},\"host\":{},\"text\":{},\"attempts\":{}}}", static_cast<std::uint64_t>(id),
-                    json_text(when), json_text(step.what), json_text(step.recipient), json_text(step.host), json_text(step.text), step.attempts));
+             format("{{\"entry\":{},\"when\":{},\"what\":{},\"recipient\":{},\"host\":{},\"text\":{},\"attempts\":{},\"security\":{}}}", static_cast<std::uint64_t>(id),
+                    json_text(when), json_text(step.what), json_text(step.recipient), json_text(step.host), json_text(step.text), step.attempts, json_text(step.security)));
   }
 }
 

@@ -56,7 +56,8 @@ struct Envelope {
   bool smtputf8 = false;            // RFC 6531
   bool eight_bit = false;           // BODY=8BITMIME or BINARYMIME
   bool binary = false;
-  bool require_tls = false;         // RFC 8689
+  bool require_tls = false;         // RFC 8689: REQUIRETLS
+  bool tls_optional = false;        // RFC 8689 §3: TLS-Required: No; never with require_tls
   WallTime released{};              // held back until then (RFC 4865); otherwise zero
   std::optional<DeliverBy> deliver_by = {};
   int priority = 0;                 // MT-PRIORITY (RFC 6710): -9 to 9; among what is due, the greatest goes first
@@ -95,6 +96,7 @@ struct TraceStep {
   std::string host;                 // who said so; empty: we did
   std::string text;
   std::uint32_t attempts = 0;
+  std::string security = {};        // of the connection that it went over, or was refused on; empty: there was none
 };
 
 // A place in the order in which entries are due.
@@ -113,6 +115,7 @@ struct RecipientChange {
   std::string last_reply;
   std::string last_host;
   bool delay_told = false;
+  std::string security = {};        // of the connection, for the trace: "TLSv1.3 TLS_AES_128_GCM_SHA256 dane"
 };
 
 // What an attempt changed of an entry. All else stays as it is stored, so that a hold that came meanwhile stays too.

@@ -69,7 +69,7 @@ bool read_extensions(RecordReader& reader, queue::Entry& entry) {
 std::string encode_entry(const queue::Entry& entry) {
   const queue::Envelope& e = entry.envelope;
   RecordWriter writer;
-  writer.octet(entry_version).octet(bits_of({entry.held, e.smtputf8, e.eight_bit, e.binary, e.require_tls}));
+  writer.octet(entry_version).octet(bits_of({entry.held, e.smtputf8, e.eight_bit, e.binary, e.require_tls, e.tls_optional}));
   writer.octet(static_cast<std::uint8_t>(e.dsn_return)).text(e.sender).text(e.envelope_id);
   writer.text(entry.message_id).text(entry.login).number(to_number(entry.arrived)).number(to_number(entry.expires));
   writer.number(entry.octets).number(entry.recipients.size());
@@ -92,6 +92,7 @@ std::optional<queue::Entry> read_entry(queue::EntryId id, std::string_view row) 
   e.eight_bit = (bits & 4) != 0;
   e.binary = (bits & 8) != 0;
   e.require_tls = (bits & 16) != 0;
+  e.tls_optional = (bits & 32) != 0;
   const std::uint8_t dsn_return = reader.octet();
   if (dsn_return > static_cast<std::uint8_t>(queue::DsnReturn::headers)) return std::nullopt;
   e.dsn_return = static_cast<queue::DsnReturn>(dsn_return);

@@ -86,7 +86,8 @@ void put_attempt(kv::Transaction& t, const QueueTables& tables, const queue::Ent
     // Put off, since the destination is known to be away: that is no step.
     if (change.state == queue::RecipientState::pending && change.attempts == recipient.attempts) continue;
     const queue::TraceStep step{.when = settlement.when, .what = std::string(word_for(change.state)), .recipient = recipient.address,
-                                .host = change.last_host, .text = change.last_reply, .attempts = change.attempts};
+                                .host = change.last_host, .text = change.last_reply, .attempts = change.attempts,
+                                .security = change.security};
     put_step(t, tables, entry.id, step, static_cast<std::uint32_t>(change.index + 1));
   }
 }

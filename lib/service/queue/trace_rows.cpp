@@ -11,7 +11,7 @@
 namespace keystonemail::service {
 namespace {
 
-constexpr std::uint8_t step_version = 1;
+constexpr std::uint8_t step_version = 2;             // 1 had no security
 constexpr std::size_t step_key_octets = 20;        // entry, moment, place
 constexpr std::size_t message_key_octets = 16;     // digest, entry
 constexpr std::size_t steps_read_max = 10'000;
@@ -36,7 +36,8 @@ std::string message_key(std::string_view message_id, queue::EntryId id) {
 
 std::optional<queue::TraceStep> read_step(std::string_view key, std::string_view row) {
   RecordReader reader(row);
-  if (key.size() != step_key_octets || reader.octet() != step_version) return std::nullopt;
+  const std::uint8_t version = reader.octet();
+  if (key.size() != step_key_octets || version == 0 || version > step_version) return std::nullopt;
   queue::TraceStep step;
   step.when = WallTime(std::chrono::milliseconds(static_cast<std::int64_t>(read_big_endian(key.substr(8, 8)))));
   step.what = reader.text();
@@ -44,6 +45,7 @@ std::optional<queue::TraceStep> read_step(std::string_view key, std::string_view
   step.host = reader.text();
   step.text = reader.text();
   step.attempts = static_cast<std::uint32_t>(reader.number());
+  if (version >= 2) step.security = reader.text();
   return reader.at_end() ? std::optional(std::move(step)) : std::nullopt;
 }
 
@@ -53,6 +55,7 @@ void put_step(kv::Transaction& t, const QueueTables& tables, queue::EntryId id, 
   RecordWriter writer;
   writer.octet(step_version).text(step.what).text(step.recipient).text(step.host);
   writer.text(std::string_view(step.text).substr(0, limits::trace_text_octets_max)).number(step.attempts);
+  writer.text(std::string_view(step.security).substr(0, limits::trace_text_octets_max));
   t.put(tables.trace, step_key(id, step.when, place), writer.take());
 }
 
