@@ -19,6 +19,7 @@ Options prepared(Options options, const Services& services) {
   assert(options.tls == TlsUse::none || services.tls);
   engine.offer_starttls = options.tls == TlsUse::starttls;
   engine.require_auth = submission;
+  engine.offer_require_tls_extension = options.tls != TlsUse::none;  // the engine says so under TLS alone
   if (submission) {  // these are the sender's to ask for, nobody else's
     engine.future_release_max = future_release_max;
     engine.offer_deliver_by = true;

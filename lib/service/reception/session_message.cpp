@@ -248,7 +248,8 @@ Task<Result<delivery::Accepted>> Session::submit(std::shared_ptr<mailstore::Stag
                       .smtputf8 = parameters.smtputf8,
                       .eight_bit = parameters.body != smtp::BodyType::seven_bit,
                       .binary = parameters.body == smtp::BodyType::binary_mime,
-                      .require_tls = parameters.require_tls};
+                      .require_tls = parameters.require_tls,
+                      .tls_optional = !parameters.require_tls && inspect_header(transaction_->header->header()).tls_optional};
     entry.recipients = transaction_->remote;
     entry.prefix = std::move(prefix);
     entry.message_id = message_id;

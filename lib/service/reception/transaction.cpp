@@ -85,6 +85,7 @@ std::string_view Transaction::header_text() const noexcept {
 
 HeaderFindings inspect_header(std::string_view header) {
   HeaderFindings findings;
+  std::uint32_t tls_fields = 0;
   mime::HeaderReader reader(header);
   while (const auto field = reader.next()) {
     switch (field->id) {
@@ -94,7 +95,10 @@ HeaderFindings inspect_header(std::string_view header) {
         findings.has_message_id = true;
         if (findings.message_id.empty()) findings.message_id = mime::unfold(field->value);
         break;
-      default: break;
+      default:
+        if (!iequals(field->name, "TLS-Required")) break;
+        findings.tls_optional = ++tls_fields == 1 && iequals(trim(mime::unfold(field->value)), "No");
+        break;
     }
   }
   return findings;

@@ -88,6 +88,7 @@ struct HeaderFindings {
   std::uint32_t received = 0;
   bool has_date = false;
   bool has_message_id = false;
+  bool tls_optional = false;                        // RFC 8689 §3: TLS-Required: No, once
   std::string message_id;                           // as written, brackets included; empty if none
 };
 [[nodiscard]] HeaderFindings inspect_header(std::string_view header);
