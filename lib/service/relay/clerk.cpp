@@ -35,8 +35,12 @@ bool wants(const queue::Notify& notify, dsn::Action action) noexcept {
   __builtin_unreachable();
 }
 
-std::string status_of(const smtp::Reply& reply, bool expired) {
-  if (expired) return "5.4.7";  // RFC 3463 §3.5: delivery time expired
+std::string status_of(const Outcome& outcome, bool expired) {
+  const smtp::Reply& reply = outcome.reply;
+  // RFC 3463 §3.5: delivery time expired; but where it was all the time too unsafe to send, §3.8 says more.
+  const bool too_unsafe = outcome.host.empty() && reply.status.subject == 7;
+  if (expired && too_unsafe) return "5.7." + std::to_string(reply.status.detail);
+  if (expired) return "5.4.7";
   if (reply.status.given()) return reply.status.to_string();
   return std::to_string(reply.code / 100) + ".0.0";
 }
@@ -61,7 +65,7 @@ WallTime Clerk::delay_notice(const queue::Entry& entry) const noexcept {
 
 queue::RecipientChange Clerk::change_for(const queue::Entry& entry, std::size_t index, const Outcome& outcome, WallTime now) {
   const queue::Recipient& recipient = entry.recipients[index];
-  queue::RecipientChange change{.index = index, .last_reply = outcome.reply.to_string().substr(0, reply_octets_max), .last_host = outcome.host};
+  queue::RecipientChange change{.index = index, .last_reply = outcome.reply.to_string().substr(0, reply_octets_max), .last_host = outcome.host, .security = outcome.security};
   change.attempts = recipient.attempts + (outcome.attempted ? 1 : 0);
   change.delay_told = recipient.delay_told;
   if (outcome.delivered()) {
@@ -101,7 +105,7 @@ std::optional<dsn::RecipientStatus> Clerk::report_for(const queue::Entry& entry,
   if (!passed_on && !wants(recipient.notify, status.action)) return std::nullopt;
   status.recipient = recipient.address;
   status.original_recipient = recipient.original_recipient;
-  status.status = status_of(outcome.reply, expired);
+  status.status = status_of(outcome, expired);
   if (entry.envelope.deliver_by && status.action == dsn::Action::delayed) status.status = "4.4.7";  // RFC 2852 §4.1.3
   status.remote_host = outcome.host;
   status.diagnostic = outcome.reply.to_string();
@@ -136,6 +140,7 @@ void Clerk::log(const queue::Entry& entry, const queue::RecipientChange& change,
                        {"from", entry.envelope.sender},
                        {"to", entry.recipients[change.index].address},
                        {"host", outcome.host},
+                       {"tls", outcome.security},
                        {"attempts", change.attempts},
                        {"reply", outcome.reply.to_string()}});
 }
@@ -198,6 +203,8 @@ Task<Result<void>> Clerk::tell(const Verdict& verdict, const queue::Entry& entry
   if (!remote.empty()) {
     queue::NewEntry& report = submission.remote.emplace();
     report.envelope.smtputf8 = entry.envelope.smtputf8;
+    report.envelope.require_tls = entry.envelope.require_tls;  // RFC 8689 §5
+    report.envelope.tls_optional = entry.envelope.tls_optional;
     report.envelope.eight_bit = entry.envelope.eight_bit || entry.envelope.smtputf8;
     for (std::string& address : remote) {
       queue::Recipient& recipient = report.recipients.emplace_back();
@@ -228,9 +235,9 @@ Task<Result<std::string>> Clerk::compose(const Verdict& verdict, const queue::En
   report.unique = services_.random.hex(16);
   report.internationalized = entry.envelope.smtputf8;
   report.recipients = verdict.reports;
-  // RFC 3461 §4.3: RET speaks of failures alone.
+  // RFC 3461 §4.3: RET speaks of failures alone. RFC 8689 §5: a message with REQUIRETLS does not go back whole.
   const bool failed = std::ranges::any_of(report.recipients, [](const auto& r) { return r.action == dsn::Action::failed; });
-  const bool whole = failed && entry.envelope.dsn_return == queue::DsnReturn::full && entry.octets <= options_.returned_octets_max;
+  const bool whole = failed && !entry.envelope.require_tls && entry.envelope.dsn_return == queue::DsnReturn::full && entry.octets <= options_.returned_octets_max;
   report.returned = whole ? dsn::Return::whole : dsn::Return::header;
   KM_CO_TRY(const auto letter, co_await Letter::open(services_.queue, entry.id, context));
   KM_CO_TRY(report.original, co_await letter->begin(whole ? SIZE_MAX : header_octets_max, context));

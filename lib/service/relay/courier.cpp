@@ -17,23 +17,19 @@ namespace {
 constexpr auto quit_time_max = std::chrono::seconds(10);
 constexpr auto early_reply_poll = std::chrono::milliseconds(1);
 
-smtp::TlsPolicy policy_for(RouteTls tls, bool have_context) {
-  switch (tls) {
-    case RouteTls::none:
-    case RouteTls::implicit: return smtp::TlsPolicy::never;  // STARTTLS, that is
-    case RouteTls::opportunistic: return have_context ? smtp::TlsPolicy::opportunistic : smtp::TlsPolicy::never;
-    case RouteTls::required:
-    case RouteTls::verified: return smtp::TlsPolicy::required;
-  }
-  __builtin_unreachable();
+// Of STARTTLS, that is.
+smtp::TlsPolicy policy_for(const CourierTarget& target, bool have_context) {
+  if (target.tls == RouteTls::none || target.tls == RouteTls::implicit) return smtp::TlsPolicy::never;
+  const bool shows_password = target.login && !target.host.endpoint.address.is_loopback();
+  if (target.rules.has_to_be_encrypted || shows_password) return smtp::TlsPolicy::required;
+  return have_context ? smtp::TlsPolicy::opportunistic : smtp::TlsPolicy::never;
 }
 
 smtp::ClientOptions engine_options(const CourierServices& services, const CourierTarget& target) {
   smtp::ClientOptions options = services.options.engine;
   options.hostname = services.options.hostname;
   options.protocol = target.protocol;
-  const bool needs_tls = target.login && !target.host.endpoint.address.is_loopback() && target.tls == RouteTls::opportunistic;
-  options.starttls = policy_for(needs_tls ? RouteTls::required : target.tls, services.tls != nullptr);
+  options.starttls = policy_for(target, services.tls != nullptr);
   return options;
 }
 
@@ -61,6 +57,7 @@ Task<Courier::Opened> Courier::open(const CourierServices& services, CourierTarg
     co_return failure;
   }
   std::unique_ptr<Courier> courier(new Courier(services, std::move(target), *std::move(stream), context));
+  courier->facts_.local = courier->stream_->local().address;
   auto failure = co_await courier->greet(context);
   if (failure) co_return *std::move(failure);
   co_return std::move(courier);
@@ -69,45 +66,76 @@ Task<Courier::Opened> Courier::open(const CourierServices& services, CourierTarg
 // From the first octet to a session that is ready for messages.
 Task<std::optional<HostFailure>> Courier::greet(Context context) {
   if (target_.tls == RouteTls::implicit) {
-    const auto secured = co_await start_tls(transport::TlsStart::implicit);
-    if (!secured) {
-      HostFailure failure{.reply = unreachable(target_.host, secured.error()), .host = {}, .handshake = true};
-      co_return failure;
-    }
+    auto failure = co_await start_tls(transport::TlsStart::implicit);
+    if (failure) co_return *std::move(failure);
   }
   for (;;) {
     auto event = co_await next(context);
     if (const auto* closed = std::get_if<smtp::ClientClosed>(&event)) co_return failure_of(*closed);
     if (std::holds_alternative<smtp::ClientReady>(event)) break;
     if (!std::holds_alternative<smtp::ClientStartTls>(event)) continue;
-    const auto secured = co_await start_tls(transport::TlsStart::upgrade);
-    if (!secured) {
-      const std::string why = secured.error().detail().empty() ? secured.error().describe() : secured.error().detail();
-      // Octets between STARTTLS and the handshake are an injection (attack A4): what follows in the clear is not to be trusted.
-      const bool injected = secured.error().kind() == ErrorKind::denied;
-      HostFailure failure{.reply = {454, {4, 7, 5}, "TLS with " + target_.host.to_string() + " failed: " + why}, .host = {}, .handshake = !injected};
-      co_return failure;
-    }
+    auto failure = co_await start_tls(transport::TlsStart::upgrade);
+    if (failure) co_return *std::move(failure);
   }
   ready_ = true;
+  if (facts_.stage == TlsStage::none && engine_options_.starttls != smtp::TlsPolicy::never) {
+    facts_.stage = engine_.capabilities().starttls ? TlsStage::refused : TlsStage::not_offered;
+  }
+  if (target_.rules.announces_require_tls && !engine_.capabilities().require_tls) {  // RFC 8689 §4.2.1
+    co_await quit();
+    HostFailure failure{.reply = {550, {5, 7, 30}, "REQUIRETLS support required, and " + target_.host.to_string() + " does not offer it"}, .host = {}};
+    failure.tls = facts_;
+    co_return failure;
+  }
   if (!target_.login) co_return std::nullopt;
   co_return co_await log_in(std::move(context));
 }
 
-Task<Result<void>> Courier::start_tls(transport::TlsStart start) {
-  if (!services_.tls) co_return fail(ErrorKind::unavailable, {}, "TLS is not set up here");
+HostFailure Courier::insecure(smtp::EnhancedStatus status, std::string text) const {
+  smtp::Reply reply{454, status, std::move(text)};
+  if (target_.rules.announces_require_tls) reply = {550, {5, 7, 10}, "Encryption needed: " + reply.text};
+  return {.reply = std::move(reply), .host = {}, .handshake = false, .tls = facts_};
+}
+
+// The handshake, and the judgement: no octet of the session goes over before that.
+Task<std::optional<HostFailure>> Courier::start_tls(transport::TlsStart start) {
+  const std::string failed = "TLS with " + target_.host.to_string() + " failed: ";
+  if (!services_.tls) {
+    HostFailure failure{.reply = {454, {4, 7, 5}, failed + "it is not set up here"}, .host = {}};
+    co_return failure;
+  }
   tls::ClientRequest request;
-  request.server_name = target_.host.name;
-  const bool verified = target_.tls == RouteTls::verified || target_.tls == RouteTls::implicit;
-  request.verification = verified ? tls::Verification::required : tls::Verification::opportunistic;
+  request.server_name = target_.dane && !target_.rules.by_pkix ? target_.dane->base : target_.host.name;  // RFC 7672 §8.1
+  request.verification = tls::Verification::opportunistic;
   const Context handshake = working().until(now() + services_.options.handshake_timeout);
   auto secured = co_await transport::TlsStream::connect(std::move(stream_), services_.tls, std::move(request), start, handshake);
-  if (!secured) co_return std::unexpected(std::move(secured).error());
-  tls_clause_ = (*secured)->channel().info().received_clause();
-  if ((*secured)->channel().trust() == tls::Trust::trusted) tls_clause_ += " verified";
+  if (!secured) {
+    const Error& error = secured.error();
+    facts_.stage = TlsStage::broken;
+    facts_.detail = error.detail().empty() ? error.describe() : error.detail();
+    const bool may_pass = error.kind() == ErrorKind::timeout || error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::cancelled;
+    HostFailure failure = insecure({4, 7, 5}, failed + facts_.detail);
+    if (may_pass) failure.reply = {454, {4, 7, 5}, failed + facts_.detail};
+    // Octets between STARTTLS and the handshake are an injection (attack A4): what follows in the clear is not to be trusted.
+    failure.handshake = error.kind() != ErrorKind::denied;
+    co_return failure;
+  }
+  const tls::Channel& channel = (*secured)->channel();
+  const tls::ConnectionInfo info = channel.info();
+  facts_.stage = TlsStage::established;
+  facts_.trust = channel.trust();
+  facts_.protocol = (info.version == tls::Version::tls1_3 ? "TLSv1.3 " : "TLSv1.2 ") + info.cipher;
+  if (target_.dane && !target_.dane->usable.empty()) {
+    facts_.dane = tls::verify_dane(target_.dane->usable, channel.peer_chain(), target_.dane->names, context_.executor->wall_now());
+  }
+  if (auto why = violation(target_.rules, facts_)) {
+    facts_.detail = *why;
+    co_await (*secured)->close(handshake);
+    co_return insecure({4, 7, 5}, "No mail for " + target_.host.to_string() + ": " + *why);
+  }
   stream_ = *std::move(secured);
   engine_.tls_established(now());
-  co_return Result<void>();
+  co_return std::nullopt;
 }
 
 // RFC 4954, as the client.
@@ -173,18 +201,21 @@ Task<smtp::ClientEvent> Courier::next(Context context) {
   }
 }
 
-HostFailure Courier::failure_of(const smtp::ClientClosed& closed) const {
+HostFailure Courier::failure_of(const smtp::ClientClosed& closed) {
   const std::string host = target_.host.to_string();
   if (closed.reply) {
     // RFC 5321 §3.1: it has no service for us; whether for good is for people to find out, so the mail waits.
     smtp::Reply reply = *closed.reply;
     if (!reply.temporary()) reply = {450, {4, 4, 0}, host + " said: " + closed.reply->to_string()};
-    return {.reply = std::move(reply), .host = closed.reply->temporary() ? target_.host.name : std::string()};
+    return {.reply = std::move(reply), .host = closed.reply->temporary() ? target_.host.name : std::string(), .tls = facts_};
   }
   const std::string why = closed.fault ? std::string(to_string(*closed.fault)) : "closed by the server";
-  const bool tls = closed.fault == smtp::ServerFault::tls_not_offered || closed.fault == smtp::ServerFault::tls_refused;
-  if (tls) return {.reply = {454, {4, 7, 4}, host + ": TLS is required here, and " + why}, .host = {}};
-  return {.reply = {451, {4, 4, 2}, "Connection to " + host + " lost: " + why}, .host = {}};
+  if (closed.fault == smtp::ServerFault::tls_not_offered || closed.fault == smtp::ServerFault::tls_refused) {
+    facts_.stage = closed.fault == smtp::ServerFault::tls_refused ? TlsStage::refused : TlsStage::not_offered;
+    facts_.detail = why;
+    return insecure({4, 7, 4}, host + ": TLS is required here, and " + why);
+  }
+  return {.reply = {451, {4, 4, 2}, "Connection to " + host + " lost: " + why}, .host = {}, .tls = facts_};
 }
 
 // Makes the message fit the server, or says why that cannot be.
@@ -203,6 +234,8 @@ Task<std::optional<Outcome>> Courier::prepare(Consignment& consignment) {
   }
   envelope.eight_bit = offered.eight_bit_mime && (letter.eight_bit_body() || letter.eight_bit_header());
   envelope.octets = letter.octets();
+  // RFC 8689 §5: a report goes on without it rather than not at all.
+  if (envelope.sender.is_null()) envelope.require_tls = envelope.require_tls && engine_.secure() && offered.require_tls;
   co_return std::nullopt;
 }
 
@@ -270,6 +303,7 @@ std::vector<Outcome> Courier::outcomes_of(std::vector<smtp::Reply> replies) {
   for (smtp::Reply& reply : replies) {
     Outcome& outcome = outcomes.emplace_back();
     outcome.host = target_.host.name;
+    outcome.security = security();
     outcome.notifies = engine_.capabilities().dsn;
     outcome.final_host = target_.protocol == smtp::Protocol::lmtp;
     // Words of the engine, for a recipient the server has not answered.

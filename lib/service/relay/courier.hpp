@@ -16,6 +16,7 @@
 #include "keystonemail/transport/tls_stream.hpp"
 #include "service/relay/letter.hpp"
 #include "service/relay/outcome.hpp"
+#include "service/relay/security.hpp"
 
 namespace keystonemail::relay {
 
@@ -30,6 +31,7 @@ struct HostFailure {
   smtp::Reply reply;
   std::string host;                 // who said so; empty: the words are ours
   bool handshake = false;           // it is TLS that failed
+  SessionFacts tls = {};            // how far it came
 };
 
 // What connections need. Ownership: borrowed; outlives them.
@@ -46,6 +48,9 @@ struct CourierTarget {
   smtp::Protocol protocol = smtp::Protocol::smtp;
   RouteTls tls = RouteTls::opportunistic;
   std::shared_ptr<const RouteLogin> login;
+  SessionRules rules = {};
+  std::shared_ptr<const DaneRecords> dane = nullptr;  // null: none
+  bool is_host_trusted = false;     // its name is not one that anybody could have put in place of the right one
 };
 
 // What goes over in one transaction.
@@ -73,19 +78,23 @@ class Courier {
   [[nodiscard]] bool was_stale() const noexcept { return stale_; }
   [[nodiscard]] std::size_t messages() const noexcept { return messages_; }
   [[nodiscard]] const MailHost& host() const noexcept { return target_.host; }
-  [[nodiscard]] const std::string& tls_clause() const noexcept { return tls_clause_; }
+  [[nodiscard]] const SessionFacts& tls() const noexcept { return facts_; }
+  // "TLSv1.3 TLS_AES_128_GCM_SHA256 dane".
+  [[nodiscard]] std::string security() const { return describe(target_.rules, facts_, target_.is_host_trusted); }
 
  private:
   Courier(const CourierServices& services, CourierTarget target, std::unique_ptr<transport::ByteStream> stream, Context context);
 
   [[nodiscard]] Task<std::optional<HostFailure>> greet(Context context);
   [[nodiscard]] Task<std::optional<HostFailure>> log_in(Context context);
-  [[nodiscard]] Task<Result<void>> start_tls(transport::TlsStart start);
+  [[nodiscard]] Task<std::optional<HostFailure>> start_tls(transport::TlsStart start);
+  // Of a session that is not as it must be: for good where the sender asks for it (RFC 8689 §4.2.1), else until later.
+  [[nodiscard]] HostFailure insecure(smtp::EnhancedStatus status, std::string text) const;
   [[nodiscard]] Task<smtp::ClientEvent> next(Context context);
   [[nodiscard]] Task<bool> give_message(Letter& letter, std::uint64_t& offset);
   [[nodiscard]] Task<void> hear_early_reply();
   [[nodiscard]] Task<std::optional<Outcome>> prepare(Consignment& consignment);
-  [[nodiscard]] HostFailure failure_of(const smtp::ClientClosed& closed) const;
+  [[nodiscard]] HostFailure failure_of(const smtp::ClientClosed& closed);
   [[nodiscard]] std::vector<Outcome> outcomes_of(std::vector<smtp::Reply> replies);
   [[nodiscard]] Instant now() const noexcept { return context_.executor->now(); }
   // For what must not be left half done.
@@ -97,7 +106,7 @@ class Courier {
   std::unique_ptr<transport::ByteStream> stream_;
   Context context_;
   smtp::ClientSession engine_;
-  std::string tls_clause_;
+  SessionFacts facts_;
   std::size_t messages_ = 0;
   bool ready_ = false;
   bool stale_ = false;

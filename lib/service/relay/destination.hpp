@@ -12,12 +12,15 @@
 #include "keystonemail/service/relay/route.hpp"
 #include "service/relay/job.hpp"
 #include "service/relay/outcome.hpp"
+#include "service/relay/security.hpp"
 #include "transport/waiter.hpp"
 
 namespace keystonemail::relay {
 
 struct Destination {
-  std::string name;                         // a domain, or the route that several of them have in common
+  std::string name;                         // its key: what asks for different TLS is another destination
+  std::string domain;                       // or the route that several of them have in common
+  TlsDemand demand = TlsDemand::usual;
   const Route* route = nullptr;
   std::optional<Route> own_route;           // of entries that were moved to it; `route` is this one then
   std::deque<Job> waiting;

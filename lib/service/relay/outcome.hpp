@@ -19,6 +19,7 @@ struct Outcome {
   bool notifies = false;            // the next server has taken on the notifications (RFC 3461 §5.2.2)
   bool final_host = false;          // LMTP: it is in the mailbox
   WallTime not_before{};            // of a destination that is away
+  std::string security = {};        // of the connection; empty: there was none
 
   [[nodiscard]] bool delivered() const noexcept { return reply.positive(); }
   [[nodiscard]] bool temporary() const noexcept { return reply.temporary(); }

@@ -129,7 +129,7 @@ void Relay::State::activate(queue::Entry entry, queue::Due due) {
   for (std::size_t i = 0; i < entry.recipients.size(); ++i) {
     const queue::Recipient& recipient = entry.recipients[i];
     if (recipient.state != queue::RecipientState::pending || recipient.next_attempt > now) continue;
-    Destination& destination = destination_of(recipient.address, entry.route);
+    Destination& destination = destination_of(entry, recipient.address);
     if (is_forced(recipient)) destination.not_before = {};  // an administrator's word (queue::Handling::retry)
     groups[&destination].push_back(i);
   }
@@ -220,13 +220,19 @@ void Relay::State::sweep(WallTime now) {
 // --- Jobs ---
 
 // An entry that was moved goes to a host, or to where mail for another domain goes.
-Destination& Relay::State::destination_of(const std::string& address, const std::string& moved_to) {
+Destination& Relay::State::destination_of(const queue::Entry& entry, const std::string& address) {
+  const std::string& moved_to = entry.route;
+  const TlsDemand demand = demand_of(entry.envelope);
+  const std::string prefix = demand == TlsDemand::usual ? "" : demand == TlsDemand::required ? "requiretls " : "tls-optional ";
   auto own = moved_to.find(':') == std::string::npos ? std::nullopt : Route::parse(moved_to);
   if (own) {
-    auto& place = destinations["moved:" + own->to_string()];
+    std::string name = prefix + "moved:" + own->to_string();
+    auto& place = destinations[name];
     if (!place) {
       place = std::make_unique<Destination>();
-      place->name = "moved:" + own->to_string();
+      place->name = std::move(name);
+      place->domain = "moved:" + own->to_string();
+      place->demand = demand;
       place->own_route = std::move(own);
       place->route = &*place->own_route;
     }
@@ -236,11 +242,14 @@ Destination& Relay::State::destination_of(const std::string& address, const std:
   const std::string domain = !moved_to.empty() ? moved_to
                              : parsed ? parsed->domain() : address.substr(std::min(address.rfind('@') + 1, address.size()));
   const Route& route = options.routes.find(domain);
-  std::string name = route.host.empty() ? domain : route.to_string();
+  std::string place_name = route.host.empty() ? domain : route.to_string();
+  std::string name = prefix + place_name;
   auto& place = destinations[name];
   if (!place) {
     place = std::make_unique<Destination>();
     place->name = std::move(name);
+    place->domain = std::move(place_name);
+    place->demand = demand;
     place->route = &route;
   }
   return *place;
@@ -358,12 +367,12 @@ void Relay::State::end_connection(Destination& destination, bool was_doubtful) {
 // A session, or nothing after its failure has been noted for all that wait.
 Task<std::unique_ptr<Courier>> Relay::State::open(Destination& destination) {
   Route route = *destination.route;
-  std::string name = destination.name;
-  auto opened = co_await finder.open(std::move(name), std::move(route), *context);
+  std::string domain = destination.domain;
+  auto opened = co_await finder.open(std::move(domain), std::move(route), destination.demand, *context);
   if (auto* courier = std::get_if<std::unique_ptr<Courier>>(&opened)) {
     destination.reached();
     services.log.event(LogLevel::debug, "relay.connected",
-                       {{"destination", destination.name}, {"host", (*courier)->host().to_string()}, {"tls", (*courier)->tls_clause()}});
+                       {{"destination", destination.name}, {"host", (*courier)->host().to_string()}, {"tls", (*courier)->security()}});
     co_return std::move(*courier);
   }
   if (!stopping()) note_failure(destination, std::move(std::get<HostFailure>(opened)));

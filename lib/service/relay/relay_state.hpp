@@ -48,7 +48,7 @@ struct Relay::State {
   void sweep(WallTime now);
 
   // Jobs and connections
-  [[nodiscard]] Destination& destination_of(const std::string& address, const std::string& moved_to);
+  [[nodiscard]] Destination& destination_of(const queue::Entry& entry, const std::string& address);
   static void line_up(Destination& destination, Job job);
   void put_off(Destination& destination, std::shared_ptr<ActiveEntry> entry, std::vector<std::size_t> recipients);
   void add(Destination& destination, std::shared_ptr<ActiveEntry> entry, std::vector<std::size_t> recipients);

@@ -4,6 +4,7 @@
 
 #include <cassert>
 #include <optional>
+#include <algorithm>
 #include <utility>
 
 #include "base/try.hpp"
@@ -92,6 +93,7 @@ std::vector<std::string> Server::tables() {
   for (const auto name : service::queue_tables()) names.emplace_back(name);
   for (auto& name : accounts::table_names()) names.push_back(std::move(name));
   names.emplace_back(BanRows::table_name);
+  names.emplace_back(mta_sts::table_name);
   return names;
 }
 
@@ -185,8 +187,16 @@ std::shared_ptr<service::imap::Service> Server::State::make_imap(const ListenerO
 std::unique_ptr<relay::Relay> Server::make_relay(relay::Options options, RelayPorts ports) {
   if (options.hostname.empty()) options.hostname = state_->options.hostname;
   relay::Services services{*state_->queue,  *state_->delivery,   state_->directory(), ports.resolver,
-                           ports.connector, state_->ports.random, state_->ports.log,   std::move(ports.tls), ports.tls_observer};
+                           ports.connector, state_->ports.random, state_->ports.log,   std::move(ports.tls), ports.tls_observer,
+                           ports.mta_sts};
   return std::make_unique<relay::Relay>(std::move(options), std::move(services));
+}
+
+std::unique_ptr<mta_sts::Policies> Server::make_mta_sts(mta_sts::Options options, resolver::Resolver& resolver, web::Fetcher& fetcher) {
+  const std::vector<std::string> names = tables();
+  const auto place = std::ranges::find(names, mta_sts::table_name) - names.begin();
+  options.table = table_after(state_->options.first_table, static_cast<std::size_t>(place));
+  return std::make_unique<mta_sts::Policies>(options, mta_sts::Services{state_->ports.store, resolver, fetcher, state_->ports.log});
 }
 
 accounts::Accounts& Server::accounts() noexcept { return *state_->accounts; }

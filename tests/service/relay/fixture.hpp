@@ -116,7 +116,7 @@ class RelayFixture {
   }
   void start() { start(store.queue_); }
   void start(queue::Queue& queue) {
-    relay.emplace(options, relay::Services{queue, store.delivery_, directory, dns, network, random, log, tls});
+    relay.emplace(options, relay::Services{queue, store.delivery_, directory, *asked, network, random, log, tls, observer, sts});
     running.emplace(relay->run(context().with_stop(relay_stop_.get_token())));
   }
   void stop() {
@@ -195,6 +195,9 @@ class RelayFixture {
   FakeDirectory directory;
   zone::ZoneResolver zone;
   resolver::Faulty dns{zone};
+  resolver::Resolver* asked = &dns;
+  relay::TlsObserver* observer = nullptr;
+  mta_sts::Policies* sts = nullptr;
   SlowNetwork network;
   SeededRandom random{7};
   NullLog log;

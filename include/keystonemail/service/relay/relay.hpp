@@ -21,6 +21,7 @@
 #include "keystonemail/directory/directory.hpp"
 #include "keystonemail/queue/queue.hpp"
 #include "keystonemail/resolver/resolver.hpp"
+#include "keystonemail/service/mta_sts/policies.hpp"
 #include "keystonemail/service/relay/retry_schedule.hpp"
 #include "keystonemail/service/relay/route.hpp"
 #include "keystonemail/service/relay/tls_observer.hpp"
@@ -40,6 +41,7 @@ struct Options {
   std::chrono::seconds lookup_timeout{30};  // of one question to the DNS
   std::chrono::seconds stop_grace{20};      // for transactions under way when it is to stop; then they break off
   std::vector<Endpoint> own_endpoints;      // where we listen: mail that leads there goes in circles
+  bool use_dane = true;                     // RFC 7672, where the resolver says that DNSSEC vouches for records
 
   // Ceilings.
   std::size_t active_max = 10'000;                  // entries in memory; the others stay in the queue
@@ -66,6 +68,7 @@ struct Services {
   Log& log;
   std::shared_ptr<const tls::ClientContext> tls;  // null: no TLS
   TlsObserver* tls_observer = nullptr;      // null: nobody
+  mta_sts::Policies* mta_sts = nullptr;     // null: MTA-STS is not looked at
 };
 
 // Threads: that of the executor of run()'s context. Ownership: outlives run().

@@ -18,10 +18,12 @@ namespace keystonemail::relay {
 
 enum class RouteTls : std::uint8_t {
   none,           // never
-  opportunistic,  // where it is offered; a handshake that fails is followed by an attempt without (RFC 7435)
+  opportunistic,  // where it is offered; a handshake that fails is followed by an attempt without (RFC 7435). What the domain
+                  // itself asks for by DANE or MTA-STS goes before that
   required,       // encrypted, whoever it is
-  verified,       // and by a certificate for the host's name that the system trusts
+  verified,       // and by a certificate for the host's name that the system trusts, or by DANE where the host has that
   implicit,       // verified, from the first octet (RFC 8314), as on port 465
+  dane,           // verified by DANE, of which DNSSEC vouches for all (RFC 7672 §6)
 };
 
 // What we prove ourselves with (RFC 4954). Shared by the routes that use it.

@@ -47,15 +47,15 @@ enum class TlsResult : std::uint8_t {
 // Ownership: a value.
 struct TlsSession {
   WallTime when{};
-  std::string policy_domain;                // that mail was for: A-labels, lower case
+  std::string policy_domain = {};           // that mail was for: A-labels, lower case
   TlsPolicyType policy_type = TlsPolicyType::no_policy_found;
-  std::vector<std::string> policy_strings;  // the lines of the MTA-STS policy; the TLSA records as a zone file has them
-  std::vector<std::string> mx_patterns;     // of the MTA-STS policy; the mail exchanger with DANE
-  std::string mx_host;                      // empty: no host was come to
-  std::optional<IpAddress> receiving_ip;
-  std::optional<IpAddress> sending_ip;
+  std::vector<std::string> policy_strings = {};  // the lines of the MTA-STS policy; the TLSA records as a zone file has them
+  std::vector<std::string> mx_patterns = {};  // of the MTA-STS policy; the mail exchanger with DANE
+  std::string mx_host = {};                 // empty: no host was come to
+  std::optional<IpAddress> receiving_ip = {};
+  std::optional<IpAddress> sending_ip = {};
   TlsResult result = TlsResult::success;
-  std::string detail;                       // for people: RFC 8460 §4.4 "failure-reason-code"
+  std::string detail = {};                  // for people: RFC 8460 §4.4 "failure-reason-code"
 };
 
 // Threads: called on the relay's executor; does its work elsewhere if that takes time.

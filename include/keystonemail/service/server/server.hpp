@@ -36,11 +36,19 @@
 namespace keystonemail::resolver {
 class Resolver;
 }
+namespace keystonemail::mta_sts {
+class Policies;
+struct Options;
+}  // namespace keystonemail::mta_sts
 namespace keystonemail::relay {
 class Relay;
 struct Options;
 class TlsObserver;
 }  // namespace keystonemail::relay
+
+namespace keystonemail::web {
+class Fetcher;
+}
 
 namespace keystonemail {
 
@@ -101,6 +109,7 @@ struct RelayPorts {
   transport::Connector& connector;
   std::shared_ptr<const tls::ClientContext> tls = {};  // null: no TLS
   relay::TlsObserver* tls_observer = nullptr;   // null: nobody
+  mta_sts::Policies* mta_sts = nullptr;         // null: MTA-STS is not looked at
 };
 
 // Threads: open(), handler(), set_limits() and the destructor on one; handlers may run on any number of executors at once.
@@ -126,6 +135,9 @@ class Server {
   // What takes the mail in the queue to where it belongs, once its run() is called; without it the mail stays there.
   // The server's own name is used where the options have none. Ownership: borrows the server. See service/relay/relay.hpp.
   [[nodiscard]] std::unique_ptr<relay::Relay> make_relay(relay::Options options, RelayPorts ports);
+  // The MTA-STS policies of others, kept in the server's store, for RelayPorts::mta_sts. Ownership: borrows the server's
+  // store and both ports. See service/mta_sts/policies.hpp.
+  [[nodiscard]] std::unique_ptr<mta_sts::Policies> make_mta_sts(mta_sts::Options options, resolver::Resolver& resolver, web::Fetcher& fetcher);
 
   [[nodiscard]] accounts::Accounts& accounts() noexcept;        // the internal directory
   [[nodiscard]] directory::Directory& directory() noexcept;     // the one in use
