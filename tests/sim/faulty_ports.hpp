@@ -83,6 +83,9 @@ enum class Bug : std::uint8_t {
   forgets_a_recipient,  // of several
   damages_content,
   forgets_commits,      // kv: an operation in fifty is not done
+  forgets_settlements,  // queue: that a recipient has it is not noted
+  drops_entries,        // queue: an entry goes with its first recipient
+  invents_denials,      // resolver: what cannot be asked is not there
 };
 
 class WeatheredDelivery final : public delivery::Delivery {

@@ -25,8 +25,12 @@ bool are_fields(std::string_view text, std::span<const std::string_view> names) 
   return true;
 }
 
-// Whether `stored` is `sent` with what a server may add: trace fields before it (RFC 5321 §4.4), and Date and Message-ID
-// behind the header of a submitted message (RFC 6409 §8).
+std::string at(Place place, Token token) {
+  return (place == queue_place ? "queue" : "account " + std::to_string(place)) + ", message " + std::to_string(token);
+}
+
+}  // namespace
+
 bool is_as_sent(std::string_view stored, std::string_view sent) {
   constexpr std::string_view trace[] = {"Return-Path:", "Delivered-To:", "Received:", " ", "\t"};
   constexpr std::string_view completion[] = {"Date:", "Message-ID:"};
@@ -37,12 +41,6 @@ bool is_as_sent(std::string_view stored, std::string_view sent) {
   return found != std::string_view::npos && are_fields(stored.substr(0, found), trace) &&
          are_fields(stored.substr(found + header.size()), completion);
 }
-
-std::string at(Place place, Token token) {
-  return (place == queue_place ? "queue" : "account " + std::to_string(place)) + ", message " + std::to_string(token);
-}
-
-}  // namespace
 
 std::string token_field(Token token) {
   std::string digits = std::to_string(token);

@@ -125,6 +125,9 @@ class Ledger {
   std::vector<std::string> violations_;
 };
 
+// Whether `stored` is `sent` with what a server may add: trace fields before it (RFC 5321 §4.4), and Date and Message-ID
+// behind the header of a submitted message (RFC 6409 §8).
+[[nodiscard]] bool is_as_sent(std::string_view stored, std::string_view sent);
 // The token in a message's header.
 [[nodiscard]] std::optional<Token> token_of(std::string_view text);
 [[nodiscard]] std::string token_field(Token token);

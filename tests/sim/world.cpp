@@ -8,19 +8,10 @@
 
 #include "keystonemail/backends/memory/blob_store.hpp"
 #include "keystonemail/backends/memory/kv_store.hpp"
+#include "sim/store_tables.hpp"
 
 namespace keystonemail::sim {
 namespace {
-
-std::vector<std::string> table_names() {
-  std::vector<std::string> names;
-  for (const auto name : service::mail_store_tables()) names.emplace_back(name);
-  for (const auto name : service::queue_tables()) names.emplace_back(name);
-  names.emplace_back("blob");
-  return names;
-}
-kv::Table queue_table() { return static_cast<kv::Table>(service::mail_store_tables().size()); }
-kv::Table blob_table() { return static_cast<kv::Table>(service::mail_store_tables().size() + service::queue_tables().size()); }
 
 service::MailStoreOptions draw_store_options(SeededRandom& random) {
   service::MailStoreOptions options;

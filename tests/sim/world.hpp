@@ -5,7 +5,6 @@
 // its crashes, with faults in every port. Everything in it follows from the seed.
 #pragma once
 
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +17,7 @@
 #include "keystonemail/transport/pipe.hpp"
 #include "sim/faulty_ports.hpp"
 #include "sim/ledger.hpp"
+#include "sim/trace.hpp"
 #include "support/fake_directory.hpp"
 #include "support/pipe_stream.hpp"
 #include "support/sim_executor.hpp"
@@ -46,26 +46,6 @@ struct WorldOptions {
   Bug bug = Bug::none;
   bool faults = true;  // false: fair weather, for tests of their own
   bool show = false;   // print all that happens
-};
-
-// Everything that was seen, in order, as one number.
-class Trace final : public Log {
- public:
-  explicit Trace(bool show) : show_(show) {}
-  void note(std::string_view what) noexcept {
-    for (const char c : what) hash_ = (hash_ ^ static_cast<unsigned char>(c)) * 0x100000001b3;  // FNV-1a
-    hash_ = (hash_ ^ 0xff) * 0x100000001b3;
-    if (show_) std::printf("%.*s\n", static_cast<int>(what.size()), what.data());
-  }
-  [[nodiscard]] bool wants(LogLevel) const noexcept override { return true; }
-  void write(LogLevel level, std::string_view event, std::span<const LogField> fields) noexcept override {
-    note(format_log_line(LogFormat::logfmt, WallTime{}, level, event, fields));
-  }
-  [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
-
- private:
-  std::uint64_t hash_ = 0xcbf29ce484222325;
-  bool show_;
 };
 
 class World {

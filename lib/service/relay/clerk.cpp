@@ -200,8 +200,10 @@ Task<Result<void>> Clerk::tell(const Verdict& verdict, const queue::Entry& entry
     queue::Settlement settlement = verdict.settlement;
     co_return co_await services_.queue.settle(std::move(settlement), context);
   }
+  const std::string unique = services_.random.hex(16);
   if (!remote.empty()) {
     queue::NewEntry& report = submission.remote.emplace();
+    report.message_id = "<" + unique + "@" + options_.hostname + ">";
     report.envelope.smtputf8 = entry.envelope.smtputf8;
     report.envelope.require_tls = entry.envelope.require_tls;  // RFC 8689 §5
     report.envelope.tls_optional = entry.envelope.tls_optional;
@@ -212,7 +214,7 @@ Task<Result<void>> Clerk::tell(const Verdict& verdict, const queue::Entry& entry
       recipient.notify = {.specified = true, .never = true};  // RFC 3461 §6.1: nobody is told of a report
     }
   }
-  KM_CO_TRY(const std::string text, co_await compose(verdict, entry, context));
+  KM_CO_TRY(const std::string text, co_await compose(verdict, entry, unique, context));
   KM_CO_TRY(const auto writer, services_.delivery.create_message());
   KM_CO_CHECK(co_await writer->write(text, context));
   KM_CO_TRY(submission.message, co_await writer->finish(context));
@@ -224,7 +226,7 @@ Task<Result<void>> Clerk::tell(const Verdict& verdict, const queue::Entry& entry
   co_return Result<void>();
 }
 
-Task<Result<std::string>> Clerk::compose(const Verdict& verdict, const queue::Entry& entry, Context context) {
+Task<Result<std::string>> Clerk::compose(const Verdict& verdict, const queue::Entry& entry, const std::string& unique, Context context) {
   dsn::Report report;
   report.reporting_host = options_.hostname;
   report.sender = entry.envelope.sender;
@@ -232,7 +234,7 @@ Task<Result<std::string>> Clerk::compose(const Verdict& verdict, const queue::En
   report.original_message_id = entry.message_id;
   report.arrived = entry.arrived;
   report.now = context.executor->wall_now();
-  report.unique = services_.random.hex(16);
+  report.unique = unique;
   report.internationalized = entry.envelope.smtputf8;
   report.recipients = verdict.reports;
   // RFC 3461 §4.3: RET speaks of failures alone. RFC 8689 §5: a message with REQUIRETLS does not go back whole.

@@ -38,7 +38,7 @@ class Clerk {
 
   [[nodiscard]] Task<Result<void>> settle(Verdict verdict, const queue::Entry& entry, Context context);
   [[nodiscard]] Task<Result<void>> tell(const Verdict& verdict, const queue::Entry& entry, Context context);
-  [[nodiscard]] Task<Result<std::string>> compose(const Verdict& verdict, const queue::Entry& entry, Context context);
+  [[nodiscard]] Task<Result<std::string>> compose(const Verdict& verdict, const queue::Entry& entry, const std::string& unique, Context context);
   void log(const queue::Entry& entry, const queue::RecipientChange& change, const Outcome& outcome) const;
 
   const Options& options_;

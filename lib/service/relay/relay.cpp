@@ -21,6 +21,11 @@ constexpr std::uint32_t losses_max = 3;                       // sessions broken
 constexpr auto put_off_spread_max = std::chrono::minutes(1);
 constexpr auto farewell_poll = std::chrono::milliseconds(20);
 
+// An order that is the same in each run.
+struct ByName {
+  bool operator()(const Destination* a, const Destination* b) const noexcept { return a->name < b->name; }
+};
+
 // The place right before `due`.
 queue::Due before(queue::Due due) noexcept {
   if (due.when <= WallTime{}) return {};
@@ -124,7 +129,7 @@ Task<bool> Relay::State::take(queue::Due due, Context with) {
 
 void Relay::State::activate(queue::Entry entry, queue::Due due) {
   const WallTime now = wall_now();
-  std::map<Destination*, std::vector<std::size_t>> groups;
+  std::map<Destination*, std::vector<std::size_t>, ByName> groups;
   const auto is_forced = [&](const queue::Recipient& recipient) { return recipient.next_attempt < entry.arrived; };
   for (std::size_t i = 0; i < entry.recipients.size(); ++i) {
     const queue::Recipient& recipient = entry.recipients[i];

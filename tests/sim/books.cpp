@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+#include "sim/books.hpp"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+namespace keystonemail::sim {
+namespace {
+
+using Address = std::string;
+using Key = std::string;
+
+std::string of(const Key& key) { return "message " + key; }
+
+bool wants(const queue::Notify& notify, bool queue::Notify::*what, bool usual) {
+  if (notify.never) return false;
+  return notify.specified ? notify.*what : usual;
+}
+
+std::size_t count(std::string_view text, std::string_view what) {
+  std::size_t found = 0;
+  for (auto at = text.find(what); at != std::string_view::npos; at = text.find(what, at + 1)) ++found;
+  return found;
+}
+
+}  // namespace
+
+struct Books::Ledgers {
+  const Surroundings& around;
+  ExchangeReport& report;
+  // What went in and out, by site, key and address.
+  std::map<std::tuple<SiteNumber, Key, Address>, int> queued;      // entries' recipients
+  std::map<std::tuple<SiteNumber, Key, Address>, int> handed_on;   // of them, those noted as delivered
+  std::map<std::tuple<SiteNumber, Key, Address>, Range> taken;     // by RCPT or from a server's own hand
+  std::map<std::tuple<SiteNumber, Key, Place>, int> kept;          // in mailboxes
+  // Failures that a report must tell of, and reports that tell of one: by site, entry and place among its recipients.
+  std::map<std::tuple<SiteNumber, queue::EntryId, std::size_t>, int> to_tell, told;
+
+  void violation(std::string what) const { around.violation(std::move(what)); }
+};
+
+void Books::balance(const std::vector<SiteView>& sites, const std::vector<Passage>& passages, const Surroundings& around,
+                    ExchangeReport& report) {
+  Ledgers books{.around = around, .report = report, .queued = {}, .handed_on = {}, .taken = {}, .kept = {}, .to_tell = {}, .told = {}};
+  for (const SiteView& view : sites) {
+    check_queue(view, books);
+    check_reports(view, books);
+  }
+  for (const auto& [place, times] : books.to_tell) {
+    if (books.told[place] != times) {
+      books.violation("site " + std::to_string(std::get<0>(place)) + ", entry " + std::to_string(static_cast<std::uint64_t>(std::get<1>(place))) +
+                      ": the sender was told " + std::to_string(books.told[place]) + " times of a failure");
+    }
+  }
+  for (const auto& [place, times] : books.told) {
+    if (times > 0 && !books.to_tell.contains(place)) books.violation("the sender was told of a failure that was none, or is none of theirs");
+  }
+  check_passages(passages, sites, books);
+  for (const SiteView& view : sites) check_mailboxes(view, books);
+}
+
+// Each recipient that went into the queue is there still, or came out of it once.
+void Books::check_queue(const SiteView& view, Ledgers& books) {
+  const SiteNumber site = view.site->number();
+  std::set<queue::EntryId> known;
+  for (const QueuedRecord& record : view.site->records().queued) {
+    known.insert(record.id);
+    const auto live = std::ranges::find(view.stored.queued, record.id, &queue::Entry::id);
+    const auto& steps = view.stored.steps.at(static_cast<std::uint64_t>(record.id));
+    for (std::size_t i = 0; i < record.recipients.size(); ++i) {
+      const queue::Recipient& recipient = record.recipients[i];
+      Step sum;
+      for (const auto& step : steps) {
+        if (step.what == "accepted") sum.accepted = step.when;
+        if (step.recipient != recipient.address) continue;
+        if (step.what == "delivered") ++sum.delivered;
+        if (step.what != "failed") continue;
+        ++sum.failed;
+        sum.text = step.text;
+        sum.when = step.when;
+      }
+      if (live != view.stored.queued.end() && live->recipients[i].state == queue::RecipientState::pending) ++sum.pending;
+      if (sum.delivered + sum.failed + sum.pending != 1) {
+        books.violation(of(record.key) + " in the queue of site " + std::to_string(site) + " for " + recipient.address + ": delivered " +
+                        std::to_string(sum.delivered) + ", failed " + std::to_string(sum.failed) + ", pending " + std::to_string(sum.pending));
+      }
+      ++books.queued[{site, record.key, recipient.address}];
+      books.handed_on[{site, record.key, recipient.address}] += sum.delivered;
+      if (sum.failed == 0) continue;
+      ++books.report.bounced;
+      check_failure(view, record, recipient, sum, books);
+      if (!record.sender.empty() && wants(recipient.notify, &queue::Notify::failure, true)) ++books.to_tell[{site, record.id, i}];
+    }
+  }
+  for (const auto& entry : view.stored.queued) {
+    if (!known.contains(entry.id)) books.violation("site " + std::to_string(site) + " has an entry that nobody put there");
+    else books.violation(of(entry.message_id) + " is in the queue of site " + std::to_string(site) + " still: " + entry.recipients[0].last_reply);
+  }
+}
+
+// Nobody is given up for a trouble that may pass, before the time is over.
+void Books::check_failure(const SiteView& view, const QueuedRecord& record, const queue::Recipient& recipient, const Step& step,
+                          Ledgers& books) {
+  if (step.text.empty()) books.violation(of(record.key) + " for " + recipient.address + ": given up without a reason");
+  if (country_.is_hopeless(recipient.address)) return;
+  const auto lifetime = record.sender.empty() ? std::min(books.around.lifetime, books.around.bounce_lifetime) : books.around.lifetime;
+  const bool expired = step.when - step.accepted >= lifetime;
+  if (!expired) {
+    books.violation(of(record.key) + " at site " + std::to_string(view.site->number()) + " for " + recipient.address +
+                    ": given up before its time: " + step.text);
+  }
+}
+
+void Books::check_reports(const SiteView& view, Ledgers& books) {
+  const SiteNumber site = view.site->number();
+  for (const ReportRecord& report : view.site->records().reports) {
+    ++books.report.reports;
+    if (report.to.empty()) books.violation("a report for nobody: " + report.text.substr(0, 300));
+    auto& [least, most] = books.taken[{site, report.key, report.to}];
+    ++least, ++most;
+    if (count(report.text, "Content-Type: multipart/report") != 1) books.violation("a report of a report, or of nothing: " + report.key);
+    if (!report.settlement) continue;
+    std::size_t failed = 0;
+    const auto& records = view.site->records().queued;
+    const auto about = std::ranges::find(records, report.settlement->id, &QueuedRecord::id);
+    if (about == records.end()) {
+      books.violation("a report of an entry that never was");
+      continue;
+    }
+    if (about->sender.empty()) books.violation("a bounce of a bounce: " + of(about->key));
+    if (about->sender != report.to) books.violation(of(about->key) + ": its sender is " + about->sender + ", told was " + report.to);
+    for (const auto& change : report.settlement->changes) {
+      if (change.state != queue::RecipientState::failed) continue;
+      const queue::Recipient& recipient = about->recipients[change.index];
+      if (!wants(recipient.notify, &queue::Notify::failure, true)) continue;
+      ++failed;
+      ++books.told[{site, about->id, change.index}];
+      if (report.text.find("Final-Recipient: rfc822; " + recipient.address) == std::string::npos) {
+        books.violation("a report does not name " + recipient.address);
+      }
+    }
+    if (count(report.text, "\r\nAction: failed") != failed) books.violation("a report of " + of(about->key) + " tells of other failures than there were");
+  }
+}
+
+// What went over from one place to another, on both sides.
+void Books::check_passages(const std::vector<Passage>& passages, const std::vector<SiteView>& sites, Ledgers& books) {
+  struct Given {
+    int answered = 0, heard = 0;   // "250": said, and arrived
+  };
+  std::map<std::tuple<SiteNumber, Key, Address>, Given> given;
+  for (const Passage& passage : passages) {
+    const Transfer& transfer = passage.transfer;
+    if (transfer.reply != 0 && transfer.reply / 100 != 2) {
+      if (passage.from == outside) ++refused;
+      continue;
+    }
+    const bool sure = transfer.reply / 100 == 2;
+    if (sure && passage.from == outside) ++books.report.accepted;
+    if (!(sure && transfer.reply_read) && !passage.disturbed) {
+      books.violation(of(transfer.key) + ": the reply to its end was lost, and nobody had a hand in it");
+    }
+    if (transfer.sender.empty() && !is_report(transfer.key) && !sent.at(transfer.key).sender.empty()) {
+      books.violation(of(transfer.key) + " has lost its sender");
+    }
+    for (const Address& recipient : transfer.recipients) {
+      auto& [least, most] = books.taken[{passage.to, transfer.key, recipient}];
+      if (sure) ++least;
+      ++most;
+      if (passage.from == outside || !sure) continue;
+      Given& sum = given[{passage.from, transfer.key, recipient}];
+      ++sum.answered;
+      if (transfer.reply_read) ++sum.heard;
+    }
+  }
+  for (const auto& [place, times] : books.handed_on) {
+    const Given& sum = given[place];
+    const auto& [site, key, address] = place;
+    const std::string what = of(key) + " from site " + std::to_string(site) + " to " + address;
+    if (times > sum.heard) books.violation(what + ": noted as delivered, and nobody has said so");
+    const std::size_t unsettled = static_cast<std::size_t>(std::max(0, sum.heard - times));
+    const auto view = std::ranges::find(sites, site, [](const SiteView& one) { return one.site->number(); });
+    if (unsettled > view->site->restarts()) books.violation(what + ": sent again, though its delivery was known");
+    books.report.doubled += static_cast<std::size_t>(std::max(0, sum.answered - times));
+  }
+  for (const auto& [place, sum] : given) {
+    if (!books.handed_on.contains(place)) books.violation(of(std::get<1>(place)) + " was sent by a server that did not have it");
+  }
+}
+
+// What a server took is in its mailboxes and went into its queue, as often as it took it, and nothing else did.
+void Books::check_mailboxes(const SiteView& view, Ledgers& books) {
+  const SiteNumber site = view.site->number();
+  std::map<std::pair<Key, Target>, Range> expected;
+  for (const auto& [place, range] : books.taken) {
+    if (std::get<0>(place) != site) continue;
+    const auto targets = country_.targets(site, std::get<2>(place));
+    if (targets.empty() && range.least > 0) books.violation(of(std::get<1>(place)) + ": taken for nobody, " + std::get<2>(place));
+    for (const Target& target : targets) {
+      auto& [least, most] = expected[{std::get<1>(place), target}];
+      least += range.least;
+      most += range.most;
+    }
+  }
+  std::map<std::pair<Key, Target>, int> found;
+  for (const auto& [place, mails] : view.stored.mailboxes) {
+    for (const auto& mail : mails) {
+      ++books.report.delivered;
+      ++found[{mail.key, Target(place)}];
+      const auto original = sent.find(mail.key);
+      if (original != sent.end() && !is_as_sent(mail.text, original->second.text)) {
+        books.violation(of(mail.key) + " at site " + std::to_string(site) + " is not as it was sent");
+      }
+    }
+  }
+  for (const auto& [place, times] : books.queued) {
+    if (std::get<0>(place) == site) found[{std::get<1>(place), Target(std::get<2>(place))}] += times;
+  }
+  const auto name = [&](const std::pair<Key, Target>& what) {
+    const auto* mailbox = std::get_if<Place>(&what.second);
+    return of(what.first) + " at site " + std::to_string(site) + (mailbox ? " in mailbox " + std::to_string(*mailbox) : " for " + std::get<std::string>(what.second));
+  };
+  for (const auto& [what, times] : found) {
+    const auto range = expected.find(what);
+    if (range == expected.end()) books.violation(name(what) + ": nobody sent it there");
+    else if (times > range->second.most) books.violation(name(what) + ": there " + std::to_string(times) + " times, taken " + std::to_string(range->second.most));
+  }
+  for (const auto& [what, range] : expected) {
+    const auto times = found.find(what);
+    if ((times == found.end() ? 0 : times->second) < range.least) books.violation(name(what) + ": taken " + std::to_string(range.least) + " times, and missing");
+  }
+}
+
+}  // namespace keystonemail::sim

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Several servers and a hostile network: the short form; `simulate --exchange` runs any number of seeds.
+#include <doctest/doctest.h>
+
+#include "sim/exchange.hpp"
+#include "support/sanitized.hpp"
+
+using namespace keystonemail::sim;
+
+namespace {
+
+// How many of the first seeds notice the bug.
+int exchanges_that_notice(Bug bug, std::uint64_t seeds) {
+  int found = 0;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) found += simulate_exchange({.seed = seed, .bug = bug}).violations.empty() ? 0 : 1;
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("sim exchange: whatever fails between servers and in them, what was accepted was delivered, or its sender was told") {
+  const std::uint64_t seeds = keystonemail::test::sanitized ? 10 : 60;
+  ExchangeReport sum;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    CAPTURE(seed);
+    const ExchangeReport report = simulate_exchange({.seed = seed});
+    CHECK((report.violations.empty() ? "" : report.violations[0]) == "");
+    sum.accepted += report.accepted;
+    sum.refused += report.refused;
+    sum.delivered += report.delivered;
+    sum.bounced += report.bounced;
+    sum.doubled += report.doubled;
+    sum.restarts += report.restarts;
+  }
+  // The weather must be neither too good nor too bad to show anything.
+  CHECK(sum.accepted > 3 * seeds);
+  CHECK(sum.refused > seeds / 2);
+  CHECK(sum.delivered > 3 * seeds);
+  CHECK(sum.bounced > seeds);
+  CHECK(sum.restarts > seeds / 2);
+  CHECK(sum.doubled > 0);
+}
+
+TEST_CASE("sim exchange: in fair weather nothing comes twice") {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    CAPTURE(seed);
+    const ExchangeReport report = simulate_exchange({.seed = seed, .faults = false});
+    CHECK((report.violations.empty() ? "" : report.violations[0]) == "");
+    CHECK(report.doubled == 0);
+    CHECK(report.faults == 0);
+  }
+}
+
+TEST_CASE("sim exchange: a seed run again is the same run") {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    CAPTURE(seed);
+    CHECK(simulate_exchange({.seed = seed}).trace_hash == simulate_exchange({.seed = seed}).trace_hash);
+  }
+  CHECK(simulate_exchange({.seed = 1}).trace_hash != simulate_exchange({.seed = 2}).trace_hash);
+}
+
+TEST_CASE("sim exchange: bugs put in on purpose are noticed") {
+  CHECK(exchanges_that_notice(Bug::acknowledges_early, 20) > 0);
+  CHECK(exchanges_that_notice(Bug::delivers_twice, 5) > 0);
+  CHECK(exchanges_that_notice(Bug::damages_content, 5) > 0);
+  CHECK(exchanges_that_notice(Bug::forgets_commits, 10) > 0);
+  CHECK(exchanges_that_notice(Bug::forgets_settlements, 10) > 0);
+  CHECK(exchanges_that_notice(Bug::drops_entries, 10) > 0);
+  CHECK(exchanges_that_notice(Bug::invents_denials, 10) > 0);
+}
