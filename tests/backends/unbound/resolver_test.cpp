@@ -77,6 +77,39 @@ TEST_CASE("T10: a server that never answers is a timeout after our time, not lib
   }
 }
 
+TEST_CASE("T10: each fault is the same answer, whatever type is asked for") {
+  using enum RecordType;
+  Fixture fixture(300ms);
+  Driver driver(fixture);
+  for (const auto manner : {NameServer::Manner::server_failure, NameServer::Manner::refused, NameServer::Manner::silent,
+                            NameServer::Manner::truncated_only, NameServer::Manner::garbage}) {
+    const std::string at = "m" + std::to_string(static_cast<int>(manner)) + ".wild.conform.example";
+    fixture.server.treat(at, manner);
+  }
+  for (const auto type : {mx, a, txt, tlsa, ptr}) {
+    CAPTURE(static_cast<int>(type));
+    CHECK(driver.status("nowhere.conform.example", type) == AnswerStatus::no_such_name);
+    CHECK(driver.status(type == a ? "conform.example" : "first.conform.example", type) == AnswerStatus::no_data);
+    CHECK(driver.status("loop.conform.example", type) == AnswerStatus::server_failure);
+    for (int manner = 1; manner <= 5; ++manner) {
+      CAPTURE(manner);
+      CHECK(is_temporary(driver.status("m" + std::to_string(manner) + ".wild.conform.example", type)));
+    }
+  }
+}
+
+TEST_CASE("T10: a name server whose IPv6 address leads nowhere does not keep another from answering") {
+  NameServer server(zone_text());
+  RunLoop loop;
+  auto unbound = unbound::open_resolver({.servers = {*Endpoint::parse("[::1]:9"), server.endpoint()}}).value();
+  for (const auto& [name, type] : {std::pair("conform.example", RecordType::mx), {"conform.example", RecordType::txt},
+                                   {"first.conform.example", RecordType::a}, {"_25._tcp.conform.example", RecordType::tlsa},
+                                   {"1.2.0.192.in-addr.arpa", RecordType::ptr}}) {
+    CAPTURE(name);
+    CHECK(loop.run_until(unbound->resolve({*Name::parse(name), type}, Context{&loop}))->status == AnswerStatus::found);
+  }
+}
+
 TEST_CASE("unbound: the caller's deadline and stop end a call that waits") {
   Fixture fixture;
   fixture.server.treat("conform.example", NameServer::Manner::silent);
