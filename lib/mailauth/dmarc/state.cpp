@@ -66,12 +66,14 @@ Task<bool> Evaluation::State::find_policy_by_walk() {
   co_return true;
 }
 
-// RFC 7489 §6.6.3
+// RFC 7489 §6.6.3. The organizational domain is asked where the author's has no record (step 3); one that cannot be used, or
+// several, end the search (steps 5 and 6).
 Task<bool> Evaluation::State::find_policy_by_list() {
   const std::array<dns::Name, 2> names{input_.author, organizational_domain(input_.author)};
   for (const dns::Name& name : names) {
     Lookup found = co_await look_up(name);
     if (found.is_temporary) co_return fail_temporarily();
+    if (found.is_spoilt) co_return false;
     if (!found.record) continue;
     verdict_.policy_domain = name;
     verdict_.record = std::move(found.record);
@@ -190,6 +192,7 @@ Task<Evaluation::State::Lookup> Evaluation::State::look_up(dns::Name name) {
     if (is_record(text)) records.push_back(std::move(text));
   }
   if (records.size() == 1) out.record = parse_record(records.front());  // several are none
+  out.is_spoilt = !records.empty() && !out.record;
   known_.emplace(std::move(name), out);
   co_return out;
 }

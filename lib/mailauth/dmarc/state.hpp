@@ -31,6 +31,7 @@ class Evaluation::State {
   struct Lookup {
     std::optional<Record> record;
     bool is_temporary = false;
+    bool is_spoilt = false;         // there are several, or one that says nothing
   };
   struct Found {
     dns::Name name;

@@ -69,6 +69,16 @@ TEST_CASE("dmarc: the examples of RFC 7489 B.1, SPF and DKIM aligned and not") {
   }
 }
 
+TEST_CASE("dmarc: the example of RFC 7489 B.3.1, at the end of a message") {
+  const auto zone = "_dmarc.example.com. TXT \"v=DMARC1; p=reject; aspf=r; rua=mailto:dmarc-feedback@example.com\"";
+  for (const Options& options : {Options{}, by_list}) {
+    CHECK(told(zone, {.from = "example.com", .spf = "mail.example.com", .dkim = {"example.com"}}, options) == "pass none");
+    CHECK(told(zone, {.from = "example.com", .spf = "mail.example.com"}, options) == "pass none");
+    CHECK(told(zone, {.from = "example.com"}, options) == "fail reject");
+    CHECK(told(zone, {.from = "example.com", .spf_temporary = "mail.example.com"}, options) == "temperror none");
+  }
+}
+
 TEST_CASE("dmarc: strict alignment takes the same name only, each method by itself") {
   const auto zone = "_dmarc.example.com. TXT \"v=DMARC1; p=reject; adkim=s\"";
   CHECK(told(zone, {.from = "example.com", .dkim = {"mail.example.com"}}) == "fail reject");
@@ -101,6 +111,17 @@ TEST_CASE("dmarc: no record, several, or a foreign one: the domain takes no part
   CHECK(told("_dmarc.example.com. TXT \"v=DMARC1; p=reject\"\n_dmarc.example.com. TXT \"v=DMARC1; p=none\"", {.from = "example.com"}) == "none none");
   CHECK(told("_dmarc.example.com. TXT \"v=DMARC2; p=reject\"", {.from = "example.com"}) == "none none");
   CHECK(told("_dmarc.example.com. TXT \"v=DMARC1; p=reject\"\n_dmarc.example.com. TXT other", {.from = "example.com"}) == "fail reject");
+}
+
+TEST_CASE("dmarc: by the list, several records or one that cannot be used end the search (RFC 7489 §6.6.3)") {
+  const auto organization = "_dmarc.example.com. TXT \"v=DMARC1; p=reject\"\n"s;
+  const auto several = "_dmarc.a.example.com. TXT \"v=DMARC1; p=none\"\n_dmarc.a.example.com. TXT \"v=DMARC1; p=reject\""s;
+  const auto useless = "_dmarc.a.example.com. TXT \"v=DMARC1; p=perhaps\""s;
+  const auto foreign = "_dmarc.a.example.com. TXT \"v=other\""s;
+  CHECK(told(organization + several, {.from = "a.example.com"}, by_list) == "none none");
+  CHECK(told(organization + useless, {.from = "a.example.com"}, by_list) == "none none");
+  CHECK(told(organization + foreign, {.from = "a.example.com"}, by_list) == "fail reject");
+  CHECK(told(organization + several, {.from = "a.example.com"}) == "fail reject");  // RFC 9989 §4.10: the walk goes on
 }
 
 TEST_CASE("dmarc: sp is for names below the record's, np for those that do not exist") {
