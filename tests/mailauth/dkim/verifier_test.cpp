@@ -91,6 +91,31 @@ TEST_CASE("dkim: the signed message of RFC 6376 §A.2 verifies") {
   CHECK(results[0].usable());
 }
 
+TEST_CASE("dkim: the secret keys of RFC 8463 §A.1 belong to the records of §A.2") {
+  const auto ed25519 = crypto::PrivateKey::from_ed25519(codec::decode_base64("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=").value()).value();
+  const std::string_view first = rfc_zone.texts.at("brisbane._domainkey.football.example.com").at(0);
+  CHECK(first.ends_with("p=" + codec::encode_base64(ed25519.public_key().raw())));
+  const auto rsa = crypto::PrivateKey::from_pem(
+      "-----BEGIN RSA PRIVATE KEY-----\n"
+      "MIICXQIBAAKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQi\n"
+      "Y/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqM\n"
+      "KrM3rG4hstT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB\n"
+      "AoGAH0cxOhFZDgzXWhDhnAJDw5s4roOXN4OhjiXa8W7Y3rhX3FJqmJSPuC8N9vQm\n"
+      "6SVbaLAE4SG5mLMueHlh4KXffEpuLEiNp9Ss3O4YfLiQpbRqE7Tm5SxKjvvQoZZe\n"
+      "zHorimOaChRL2it47iuWxzxSiRMv4c+j70GiWdxXnxe4UoECQQDzJB/0U58W7RZy\n"
+      "6enGVj2kWF732CoWFZWzi1FicudrBFoy63QwcowpoCazKtvZGMNlPWnC7x/6o8Gc\n"
+      "uSe0ga2xAkEA8C7PipPm1/1fTRQvj1o/dDmZp243044ZNyxjg+/OPN0oWCbXIGxy\n"
+      "WvmZbXriOWoSALJTjExEgraHEgnXssuk7QJBALl5ICsYMu6hMxO73gnfNayNgPxd\n"
+      "WFV6Z7ULnKyV7HSVYF0hgYOHjeYe9gaMtiJYoo0zGN+L3AAtNP9huqkWlzECQE1a\n"
+      "licIeVlo1e+qJ6Mgqr0Q7Aa7falZ448ccbSFYEPD6oFxiOl9Y9se9iYHZKKfIcst\n"
+      "o7DUw1/hz2Ck4N5JrgUCQQCyKveNvjzkkd8HjYs0SwM0fPjK16//5qDZ2UiDGnOe\n"
+      "uEzxBDAr518Z8VFbR41in3W4Y3yCDgQlLlcETrS+zYcL\n"
+      "-----END RSA PRIVATE KEY-----\n").value();
+  const std::string_view record = rfc_zone.texts.at("test._domainkey.football.example.com").at(0);
+  const auto published = crypto::PublicKey::from_der(codec::decode_base64(record.substr(record.find("p=") + 2)).value()).value();
+  CHECK(rsa.public_key().der() == published.der());
+}
+
 TEST_CASE("dkim: both signatures of RFC 8463 §A.3 verify") {
   const auto results = verify_dkim(rfc_zone, rfc8463_message);
   REQUIRE(results.size() == 2);
