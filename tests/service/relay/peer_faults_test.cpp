@@ -93,12 +93,12 @@ struct Cell {
     };
     REQUIRE(f.until(attempted));
     f.loop.advance(0s);
-    check_first_attempt(f, peer, id);
+    check_first_attempt(f, id);
     check_the_end(f, peer, id);
   }
 
  private:
-  void check_first_attempt(RelayFixture& f, ScriptedPeer& peer, queue::EntryId id) {
+  void check_first_attempt(RelayFixture& f, queue::EntryId id) {
     const auto entry = f.entry(id);
     const End end = expected(stage, fault);
     const std::vector<std::string> second{"b@dest.test"};
@@ -118,7 +118,10 @@ struct Cell {
     std::size_t failed = 0;
     for (std::size_t at = 0; !reports.empty() && (at = reports[0].find("Action: failed", at)) != std::string::npos; ++at) ++failed;
     CHECK(failed == returned);
-    (void)peer;
+    for (std::size_t i = 0; i < everyone.size(); ++i) {
+      const bool told = !reports.empty() && reports[0].find("Final-Recipient: rfc822; " + everyone[i]) != std::string::npos;
+      CHECK(told == (end == End::returned || (end == End::second_returned && i == 1)));
+    }
   }
 
   // The peer is mended; who waits gets it, and nobody else does again.
