@@ -73,9 +73,9 @@ class FaultyStore final : public Store {
     KM_TRY(auto inner, inner_.create_spool());
     return std::make_unique<FaultySpool>(std::move(inner), faults_);
   }
-  Task<Result<std::unique_ptr<Staged>>> stage(std::string_view content, Context context) override {
+  Task<Result<std::unique_ptr<Staged>>> stage(std::string_view content, Context context, Place place) override {
     if (auto fault = faults_.next(Call::blob_stage)) co_return std::unexpected(*std::move(fault));
-    co_return co_await inner_.stage(content, std::move(context));
+    co_return co_await inner_.stage(content, std::move(context), place);
   }
   Task<Result<void>> add_reference(kv::Transaction& transaction, const Staged& staged) override {
     if (auto fault = faults_.next(Call::blob_add_reference)) co_return std::unexpected(*std::move(fault));

@@ -64,6 +64,12 @@ class Spool {
   [[nodiscard]] virtual std::uint64_t octets() const noexcept = 0;
 };
 
+// Where staged content is to lie.
+enum class Place : std::uint8_t {
+  cheapest,  // for reading and writing
+  apart,     // outside of the kv store where the backend has such a place, to be found there when the kv store is lost
+};
+
 // Threads: any. The store outlives what it hands out.
 class Store {
  public:
@@ -71,7 +77,8 @@ class Store {
   [[nodiscard]] virtual Result<std::unique_ptr<Writer>> create() = 0;
   [[nodiscard]] virtual Result<std::unique_ptr<Spool>> create_spool() = 0;
   // Stages content that is in memory already, in one step.
-  [[nodiscard]] virtual Task<Result<std::unique_ptr<Staged>>> stage(std::string_view content, Context context) = 0;
+  [[nodiscard]] virtual Task<Result<std::unique_ptr<Staged>>> stage(std::string_view content, Context context,
+                                                                    Place place = Place::cheapest) = 0;
   // Adds one reference to staged content, within an operation. REQUIRES: the operation names barrier().
   [[nodiscard]] virtual Task<Result<void>> add_reference(kv::Transaction& transaction, const Staged& staged) = 0;
   // Adds one reference to content that has one. Errors: not_found.

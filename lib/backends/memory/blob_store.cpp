@@ -93,7 +93,7 @@ class MemoryBlobStore final : public blob::Store {
 
   Result<std::unique_ptr<blob::Spool>> create_spool() override { return std::make_unique<MemorySpool>(); }
 
-  Task<Result<std::unique_ptr<blob::Staged>>> stage(std::string_view content, Context) override {
+  Task<Result<std::unique_ptr<blob::Staged>>> stage(std::string_view content, Context, blob::Place) override {
     if (content.size() > options_.octets_max) co_return fail(ErrorKind::too_large, "too large");
     co_return staged(std::string(content));
   }

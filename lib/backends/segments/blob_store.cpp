@@ -42,8 +42,8 @@ class SegmentBlobStore final : public BlobStore {
     if (!segments_->has_room()) return fail(ErrorKind::unavailable, "storage is full");
     return std::make_unique<SpoolFile>(options_.directory);
   }
-  Task<Result<std::unique_ptr<blob::Staged>>> stage(std::string_view content, Context context) override {
-    return staging_->stage(content, std::move(context));
+  Task<Result<std::unique_ptr<blob::Staged>>> stage(std::string_view content, Context context, blob::Place place) override {
+    return staging_->stage(content, std::move(context), place);
   }
   Task<Result<void>> add_reference(kv::Transaction& transaction, const blob::Staged& staged) override;
   Task<Result<void>> add_reference(kv::Transaction& transaction, const blob::BlobId& id) override;
@@ -60,6 +60,7 @@ class SegmentBlobStore final : public BlobStore {
   Result<void> records(const std::function<void(const RecordInfo&)>& visit) override {
     return list_records(*segments_, visit);
   }
+  Result<std::string> content(const RecordInfo& record) override;
   Result<std::unique_ptr<blob::Staged>> adopt(const RecordInfo& record) override;
   Task<Result<RecountReport>> recount(References references, Context context) override {
     return recount_rows(store_, *segments_, rows_, std::move(references), std::move(context));
@@ -159,6 +160,12 @@ Result<std::string> SegmentBlobStore::read_located(const Location& location, con
   if (read_ahead_ && offset > 0) read_ahead_->expect(segment, location, id, end, content_octets);
   if (ahead) return *std::move(ahead);
   return read_record(*segment, location, id, offset, octets_max);
+}
+
+Result<std::string> SegmentBlobStore::content(const RecordInfo& record) {
+  const auto segment = segments_->find(record.segment);
+  if (segment == nullptr) return fail(ErrorKind::not_found, {}, "no such segment");
+  return read_record(*segment, {record.segment, record.offset, record.stored_octets}, record.id, 0, record.octets);
 }
 
 Result<std::unique_ptr<blob::Staged>> SegmentBlobStore::adopt(const RecordInfo& record) {

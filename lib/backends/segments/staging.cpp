@@ -28,11 +28,11 @@ bool store_inline(StagedInline& out, std::string_view content, std::size_t octet
 
 }  // namespace
 
-Task<Result<std::unique_ptr<blob::Staged>>> Staging::stage(std::string_view content, Context context) {
+Task<Result<std::unique_ptr<blob::Staged>>> Staging::stage(std::string_view content, Context context, blob::Place place) {
   if (content.size() > options_.blob_octets_max) co_return fail(ErrorKind::too_large, "too large");
   const blob::BlobId id{crypto::sha256(content)};
   StagedInline small;
-  if (store_inline(small, content, options_.small_octets_max))
+  if (place == blob::Place::cheapest && store_inline(small, content, options_.small_octets_max))
     co_return std::make_unique<StagedBlob>(id, content.size(), std::move(small));
   RecordBuilder builder(options_.directory);
   KM_CO_CHECK(builder.add(content));

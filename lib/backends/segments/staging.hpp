@@ -51,7 +51,8 @@ class Staging {
   Staging(kv::Store& store, SegmentSet& segments, const BlobOptions& options, const Clock& clock)
       : store_(store), segments_(segments), options_(options), clock_(clock) {}
 
-  [[nodiscard]] Task<Result<std::unique_ptr<blob::Staged>>> stage(std::string_view content, Context context);
+  [[nodiscard]] Task<Result<std::unique_ptr<blob::Staged>>> stage(std::string_view content, Context context,
+                                                                   blob::Place place = blob::Place::cheapest);
   // Appends what `builder` has finished, unless the same content is stored already.
   [[nodiscard]] Task<Result<std::unique_ptr<blob::Staged>>> append(const blob::BlobId& id, const RecordBuilder& builder,
                                                                    Context context);

@@ -36,13 +36,21 @@ Task<Result<void>> apply_delivery(kv::Transaction& t, StoreCore& core, const KvQ
   co_return Result<void>();
 }
 
+struct Target {
+  mailstore::MailboxId id = inbox_id;
+  std::string path = "INBOX";
+};
+
 // The mailbox of a path; INBOX where there is none.
-Task<Result<mailstore::MailboxId>> resolve(KvMailStore& mail, const delivery::LocalRecipient& recipient, Context context) {
-  if (iequals(recipient.mailbox, "INBOX")) co_return inbox_id;
-  const auto found = co_await mail.find_mailbox(recipient.account, recipient.mailbox, context);
-  if (!found && found.error().kind() == ErrorKind::not_found) co_return inbox_id;
+Task<Result<Target>> resolve(KvMailStore& mail, const delivery::LocalRecipient& recipient, Context context) {
+  Target target;
+  if (iequals(recipient.mailbox, "INBOX")) co_return target;
+  auto found = co_await mail.find_mailbox(recipient.account, recipient.mailbox, context);
+  if (!found && found.error().kind() == ErrorKind::not_found) co_return target;
   if (!found) co_return std::unexpected(found.error());
-  co_return found->id;
+  target.id = found->id;
+  target.path = std::move(found->path);
+  co_return target;
 }
 
 }  // namespace
@@ -67,11 +75,13 @@ Task<Result<delivery::Accepted>> KvDelivery::deliver(delivery::Submission submis
     }
     AppendPlan& local = plan.local.emplace_back();
     local.account = recipient.account;
-    KM_CO_TRY(local.mailbox, co_await resolve(mail_, recipient, context));
+    KM_CO_TRY(Target target, co_await resolve(mail_, recipient, context));
+    local.mailbox = target.id;
     local.or_inbox = true;
     local.now = to_milliseconds(now);
     AppendItem item;
-    KM_CO_TRY(item.email, co_await staged->prepare(recipient.prefix, context));
+    Whereabouts where{.account = local.account, .mailbox = std::move(target.path), .received = local.now};
+    KM_CO_TRY(item.email, co_await staged->prepare(recipient.prefix, std::move(where), context));
     item.system = recipient.keywords.system_bits();
     item.numbers = encode_numbers(recipient.keywords);
     item.received = local.now;

@@ -114,7 +114,7 @@ class ContentReader final : public mailstore::MessageReader {
   Task<Result<std::string_view>> read(std::uint64_t offset, std::size_t octets_max, Context context) override {
     if (offset >= octets_) co_return std::string_view();
     const auto octets = static_cast<std::size_t>(std::min<std::uint64_t>(octets_max, octets_ - offset));
-    if (content_.pieces.size() == 1 && content_.blobs.empty()) {
+    if (content_.pieces.size() == 1 && content_.pieces.front().kind == Piece::Kind::literal) {
       co_return std::string_view(content_.literal).substr(offset, octets);
     }
     KM_CO_TRY(auto snapshot, co_await store_.snapshot(context));

@@ -35,7 +35,7 @@ struct Piece {
 
 struct Content {
   std::string literal;             // decompressed
-  std::vector<BlobUse> blobs;      // each holds one reference
+  std::vector<BlobUse> blobs;      // each holds one reference; the last may be the note, of which no piece is
   std::vector<Piece> pieces;
 
   [[nodiscard]] std::uint64_t octets() const noexcept;

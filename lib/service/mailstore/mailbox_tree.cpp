@@ -154,6 +154,21 @@ Task<Result<MailboxTree>> read_tree(kv::Reader& reader, const StoreCore& core, m
   co_return tree;
 }
 
+Task<Result<std::string>> mailbox_path(kv::Reader& reader, const StoreCore& core, mailstore::AccountId account,
+                                       mailstore::MailboxId mailbox) {
+  std::string path;
+  auto id = static_cast<std::uint32_t>(mailbox);
+  for (std::size_t depth = 0; id != 0 && depth < names::mailbox_depth_max; ++depth) {
+    KM_CO_TRY(const auto value, co_await reader.get(core.tables.mailbox, Key(account, id)));
+    const auto object = value ? MailboxObject::read(*value) : std::nullopt;
+    if (!object) break;  // verify() reports it
+    if (!path.empty()) path.insert(0, 1, names::hierarchy_separator);
+    path.insert(0, object->name);
+    id = object->parent;
+  }
+  co_return path;
+}
+
 std::uint32_t next_uid_validity(AccountRow& account, std::int64_t now) noexcept {
   const auto seconds = static_cast<std::uint64_t>(std::max<std::int64_t>(now / 1000, 1));
   const std::uint64_t next = std::max<std::uint64_t>(account.uid_validity_last + std::uint64_t{1}, seconds);

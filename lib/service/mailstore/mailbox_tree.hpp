@@ -30,6 +30,10 @@ struct MailboxTree {
 // Errors: not_found (the account), corrupt.
 [[nodiscard]] Task<Result<MailboxTree>> read_tree(kv::Reader& reader, const StoreCore& core, mailstore::AccountId account);
 
+// The path of one mailbox; empty where there is no such one.
+[[nodiscard]] Task<Result<std::string>> mailbox_path(kv::Reader& reader, const StoreCore& core, mailstore::AccountId account,
+                                                     mailstore::MailboxId mailbox);
+
 // Makes what is missing of a path; returns the last. Errors: conflict, too_large.
 struct MailboxRequest {
   std::span<const std::string> levels;

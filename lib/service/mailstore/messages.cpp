@@ -4,6 +4,7 @@
 
 #include "service/mailstore/append.hpp"
 #include "service/mailstore/content.hpp"
+#include "service/mailstore/mailbox_tree.hpp"
 #include "service/mailstore/message_rows.hpp"
 #include "service/mailstore/staged_message.hpp"
 #include "service/mailstore/store_impl.hpp"
@@ -194,18 +195,24 @@ StoreImpl::Answer<mailstore::Appended> StoreImpl::append(AccountId account, Mail
                                                          Context context) {
   AppendPlan plan{.account = account, .mailbox = mailbox};
   plan.now = to_milliseconds(context.executor->wall_now());
+  Whereabouts where{.account = account};
+  {
+    KM_CO_TRY(const auto snapshot, co_await core_.kv.snapshot(context));
+    KM_CO_TRY(where.mailbox, co_await mailbox_path(*snapshot, core_, account, mailbox));
+  }
   for (const auto& message : messages) {
     auto* staged = dynamic_cast<KvStagedMessage*>(message.message.get());
     if (!staged) co_return fail(ErrorKind::invalid, "message of another store");
     AppendItem item;
-    KM_CO_TRY(item.email, co_await staged->prepare({}, context));
+    item.received = message.received ? to_milliseconds(*message.received) : plan.now;
+    where.received = item.received;
+    KM_CO_TRY(item.email, co_await staged->prepare({}, where, context));
     item.system = message.keywords.system_bits();
     item.deleted = message.deleted;
     if (message.keywords.numbers().size() > mailstore::limits::keywords_per_email_max) {
       co_return fail(ErrorKind::too_large, "too many keywords");
     }
     item.numbers = encode_numbers(message.keywords);
-    item.received = message.received ? to_milliseconds(*message.received) : plan.now;
     plan.items.push_back(std::move(item));
   }
   KM_CO_CHECK(co_await core_.kv.transact([&](kv::Transaction& t) { return apply_append(t, core_, plan); }, core_.adds(),

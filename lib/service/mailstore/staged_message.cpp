@@ -115,7 +115,7 @@ Task<Result<Findings>> KvStagedMessage::find(std::string_view prefix, Context co
   co_return find_in(mime::Message::parse(whole), core_.sip_key);
 }
 
-Task<Result<PreparedEmail>> KvStagedMessage::prepare(std::string_view prefix, Context context) {
+Task<Result<PreparedEmail>> KvStagedMessage::prepare(std::string_view prefix, Whereabouts where, Context context) {
   KM_CO_TRY(const Findings found, co_await find(prefix, context));
   PreparedEmail email;
   email.octets = static_cast<std::uint32_t>(prefix.size() + octets_);
@@ -123,7 +123,9 @@ Task<Result<PreparedEmail>> KvStagedMessage::prepare(std::string_view prefix, Co
   email.hash_count = found.hash_count;
   email.hashes = found.hashes;
   email.blobs = blobs_;
-  std::string content = content_record(prefix);
+  Content recipe = content_with(prefix);
+  KM_CO_CHECK(co_await add_note(email, recipe, std::move(where), context));
+  std::string content = recipe.encode();
   EmailRecord record;
   record.size = email.octets;
   record.subject = found.subject;
@@ -135,6 +137,16 @@ Task<Result<PreparedEmail>> KvStagedMessage::prepare(std::string_view prefix, Co
   email.row = record.encode();
   if (record.content_apart) email.content = std::move(content);
   co_return email;
+}
+
+Task<Result<void>> KvStagedMessage::add_note(PreparedEmail& email, Content& content, Whereabouts where, Context context) {
+  const Notes kept = core_.options.notes;
+  if (kept == Notes::none || (kept == Notes::larger && content.blobs.empty())) co_return Result<void>();
+  const std::string note = encode_note(where, content);
+  KM_CO_TRY(std::shared_ptr<blob::Staged> staged, co_await core_.blobs.stage(note, context, blob::Place::apart));
+  content.blobs.push_back({staged->id(), note.size()});  // no piece is of it
+  email.blobs.push_back(std::move(staged));
+  co_return Result<void>();
 }
 
 Task<Result<void>> KvStagedMessage::stage_blob(std::string_view content, Context context) {

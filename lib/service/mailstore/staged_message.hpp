@@ -15,6 +15,7 @@
 #include "keystonemail/blob/blob.hpp"
 #include "keystonemail/mailstore/mailstore.hpp"
 #include "service/mailstore/content.hpp"
+#include "service/mailstore/note.hpp"
 #include "service/mailstore/rows.hpp"
 #include "service/mailstore/store_core.hpp"
 
@@ -55,8 +56,8 @@ class KvStagedMessage final : public mailstore::StagedMessage {
  public:
   [[nodiscard]] std::uint64_t octets() const noexcept override { return octets_; }
 
-  // The email that `prefix` and this message make. Errors: unavailable, cancelled.
-  [[nodiscard]] Task<Result<PreparedEmail>> prepare(std::string_view prefix, Context context);
+  // The email that `prefix` and this message make in that mailbox. Errors: unavailable, cancelled.
+  [[nodiscard]] Task<Result<PreparedEmail>> prepare(std::string_view prefix, Whereabouts where, Context context);
   // The content alone, for the queue.
   [[nodiscard]] std::string content_record(std::string_view prefix) const;
   [[nodiscard]] const std::vector<std::shared_ptr<blob::Staged>>& blobs() const noexcept { return blobs_; }
@@ -73,6 +74,8 @@ class KvStagedMessage final : public mailstore::StagedMessage {
   [[nodiscard]] Task<Result<void>> stage_blob(std::string_view content, Context context);
   void cut_out_attachments(std::string_view text);
   [[nodiscard]] Content content_with(std::string_view prefix) const;
+  // Makes a note of the email one of its blobs, where notes are kept of such.
+  [[nodiscard]] Task<Result<void>> add_note(PreparedEmail& email, Content& content, Whereabouts where, Context context);
   [[nodiscard]] Task<Result<Findings>> find(std::string_view prefix, Context context);
 
   StoreCore& core_;

@@ -4,6 +4,7 @@
 
 #include "keystonemail/codec/base64.hpp"
 #include "service/mailstore/content.hpp"
+#include "service/mailstore/note.hpp"
 #include "service/mailstore/rows.hpp"
 #include "service/mailstore/sip_hash.hpp"
 #include "service/mailstore/store_fixture.hpp"
@@ -27,7 +28,7 @@ std::string with_attachment(std::string_view subject, const std::string& octets,
 }
 
 struct Opened : test::MemoryStore {
-  Opened() : driver(store(), loop) { driver.create(); }
+  explicit Opened(service::MailStoreOptions options = {}) : MemoryStore(options), driver(store(), loop) { driver.create(); }
   std::size_t rows(kv::Table table) {
     auto snapshot = loop.run_until(kv->snapshot(Context{&loop}));
     return loop.run_until((*snapshot)->scan(table, {.rows_max = 10'000}))->size();
@@ -59,7 +60,7 @@ TEST_CASE("content: an attachment is read back exactly, from any offset, in any 
 }
 
 TEST_CASE("content: equal attachments in different messages are one blob, which goes with the last of them") {
-  Opened s;
+  Opened s({.notes = service::Notes::none});
   const std::string octets = noise(50'000, 1);
   const codec::Base64Layout layout{.line_octets = 76};
   s.driver.add("INBOX", with_attachment("one", octets, layout));
@@ -135,4 +136,67 @@ TEST_CASE("B10: message ids are hashed by SipHash-2-4 under the store's own key"
   const service::SipKey key{0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL};
   const std::string input("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e", 15);
   CHECK(service::sip_hash(key, input) == 0xa129ca6149be45e5ULL);
+}
+
+namespace {
+
+// The note of an email, where one is kept.
+std::optional<service::Note> note_of(Opened& s, mailstore::EmailId email) {
+  const service::StoreCore& core = s.mail->core();
+  const auto snapshot = s.loop.run_until(s.kv->snapshot(Context{&s.loop}));
+  const auto row = s.loop.run_until((*snapshot)->get(core.tables.email, service::Key(s.driver.account, email)));
+  const auto record = service::EmailRecord::read(**row);
+  std::string stored(record->content);
+  if (record->content_apart) {
+    stored = **s.loop.run_until((*snapshot)->get(core.tables.content, service::Key(s.driver.account, email)));
+  }
+  const auto content = service::Content::decode(stored).value();
+  if (content.blobs.empty()) return std::nullopt;
+  const auto octets = s.loop.run_until(s.blobs->read(**snapshot, content.blobs.back().id, 0, 1 << 20)).value();
+  auto note = service::decode_note(octets);
+  if (!note) return std::nullopt;
+  return *std::move(note);
+}
+
+}  // namespace
+
+TEST_CASE("notes: of a larger message its account, mailbox, time and recipe lie apart, and go when it goes") {
+  Opened s;
+  const std::string message = with_attachment("x", noise(20'000, 3), {.line_octets = 76});
+  s.driver.must(s.driver.store.create_mailbox(s.driver.account, {.path = "Work/2026"}, s.driver.context()));
+  const auto email = s.driver.append(s.driver.id("Work/2026"), message).emails.front();
+  const auto note = note_of(s, email);
+  REQUIRE(note.has_value());
+  CHECK(note->where.account == s.driver.account);
+  CHECK(note->where.mailbox == "Work/2026");
+  CHECK(note->where.received == s.driver.row("Work/2026", 1).received.time_since_epoch().count());
+  auto reader = service::make_content_reader(*s.kv, *s.blobs, note->content);
+  CHECK(s.driver.must(reader->read(0, 1 << 20, s.driver.context())) == message);
+  s.driver.flags("Work/2026", {1}, mailstore::FlagAction::add, {}, true);
+  s.driver.expunge("Work/2026");
+  CHECK(s.rows(test::blob_table) == 0);
+}
+
+TEST_CASE("notes: of a small message there is one only when all are wanted, and of none when none is") {
+  const std::string small = "Subject: x\r\n\r\nhello\r\n";
+  const std::string large = "Subject: x\r\n\r\n" + std::string(20'000, 'x') + "\r\n";
+  const auto kept = [&](service::Notes notes, const std::string& text) {
+    Opened s({.notes = notes});
+    const auto email = s.driver.append(s.driver.id("INBOX"), text).emails.front();
+    CHECK(s.driver.read(email) == text);
+    return note_of(s, email).has_value();
+  };
+  CHECK(!kept(service::Notes::none, large));
+  CHECK(!kept(service::Notes::larger, small));
+  CHECK(kept(service::Notes::larger, large));
+  CHECK(kept(service::Notes::all, small));
+}
+
+TEST_CASE("notes: what is cut short, goes on too long or is something else is no note") {
+  service::Content content{.literal = "Subject: x\r\n\r\n", .blobs = {}, .pieces = {{.octets = 14}}};
+  const std::string octets = service::encode_note({.account = mailstore::AccountId{7}, .mailbox = "INBOX", .received = 1}, content);
+  CHECK(service::decode_note(octets).has_value());
+  for (std::size_t n = 0; n < octets.size(); ++n) CHECK(!service::decode_note(octets.substr(0, n)));
+  CHECK(!service::decode_note(octets + "x"));
+  CHECK(!service::looks_like_note("Subject: x"));
 }

@@ -46,7 +46,7 @@ TEST_CASE("mail store: a message is the same whether it was laid aside or not, p
         d.create();
         const auto staged = d.stage(raw, 777);
         auto& kv_staged = dynamic_cast<service::KvStagedMessage&>(*staged);
-        const auto email = d.must(kv_staged.prepare(prefix, d.context()));
+        const auto email = d.must(kv_staged.prepare(prefix, {}, d.context()));
         CHECK(email.octets == prefix.size() + raw.size());
         if (!row) row = email.row, content = email.content;
         CHECK(email.row == *row);

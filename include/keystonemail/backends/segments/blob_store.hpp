@@ -102,6 +102,8 @@ class BlobStore : public blob::Store {
   [[nodiscard]] virtual Result<ScrubStep> scrub(ScrubPosition position, std::uint64_t octets_max) = 0;
   // Calls `visit` for every sound record header of every file, whether anything refers to it or not.
   [[nodiscard]] virtual Result<void> records(const std::function<void(const RecordInfo&)>& visit) = 0;
+  // The content of a listed record. Errors: corrupt when it fails its check; not_found.
+  [[nodiscard]] virtual Result<std::string> content(const RecordInfo& record) = 0;
   // A listed record as staged content, to be referred to again: for a store rebuilt from scratch.
   // Errors: corrupt when the record fails its check; not_found.
   [[nodiscard]] virtual Result<std::unique_ptr<blob::Staged>> adopt(const RecordInfo& record) = 0;

@@ -31,12 +31,21 @@ namespace keystonemail::service {
 
 struct StoreCore;
 
+// Of which messages a note is kept outside of the index, from which they can be found when the index is lost
+// (lib/docs/decisions/notes.md).
+enum class Notes : std::uint8_t {
+  none,
+  larger,  // those that are stored outside of the index anyhow: it costs nothing to notice
+  all,     // each small message is then written twice, and a sync more is waited for
+};
+
 struct MailStoreOptions {
   kv::Table first_table{};                          // of mail_store_tables(), which the kv store has in that order
   std::uint64_t message_octets_max = 50ULL << 20;   // a message beyond it is too_large
   std::size_t spool_octets_min = 2U << 20;          // a longer message is laid aside on storage as it comes
   std::size_t staging_octets_max = std::size_t{128} << 20;  // for taking such messages apart; one alone may take more
   std::size_t cache_octets_max = std::size_t{64} << 20;   // of listings and UIDs of mailboxes kept in memory
+  Notes notes = Notes::larger;
   std::uint32_t log_rows_max = 10'000;              // changes remembered for each mailbox; older ones cost a full listing
 };
 
