@@ -8,6 +8,8 @@
 #include <iostream>
 #include <map>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "commands/check_mail.hpp"
 #include "commands/commands.hpp"
@@ -225,6 +227,9 @@ void add_operations(CLI::App& app, Invocation& all) {
   restore->add_option("directory", all.backups, "a backup, or a directory of them: then the newest")->required();
   restore->add_flag("--force", all.force, "move the store that is there aside");
   restore->callback([&all] { all.status = run_restore(all.config, all.backups, all.force, all.output()); });
+  auto* salvage = command(app, all, "salvage", "write the mail of a store whose index is lost to Maildirs");
+  salvage->add_option("directory", all.transfer.path, "to write to, beside what is there already")->required();
+  salvage->callback([&all] { all.status = run_salvage(all.config, all.transfer.path, all.output()); });
   auto* out = command(app, all, "export", "write an account's mail to mbox files or a Maildir");
   auto* in = command(app, all, "import", "read mail from mbox files or a Maildir; what is there already is skipped");
   for (CLI::App* made : {out, in}) {
@@ -236,6 +241,29 @@ void add_operations(CLI::App& app, Invocation& all) {
       ->transform(CLI::CheckedTransformer(std::map<std::string, MailFormat>{{"mbox", MailFormat::mbox}, {"maildir", MailFormat::maildir}}));
   out->callback([&all] { all.status = run_export(all.config, all.transfer, all.output()); });
   in->callback([&all] { all.status = run_import(all.config, all.transfer, all.output()); });
+}
+
+// What was typed that there is not, in words; empty when everything is known.
+std::string unknown_word(const CLI::App& app) {
+  const std::vector<std::string> left = app.remaining(true);
+  if (left.empty()) return {};
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  const bool is_option = left.front().starts_with('-');
+  std::vector<std::string> names;
+  for (const CLI::App* known : at->get_subcommands([](const CLI::App*) { return true; })) {
+    if (!is_option) names.push_back(known->get_name());
+  }
+  for (const CLI::Option* known : at->get_options()) {
+    if (is_option) names.push_back(known->get_name());
+  }
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  std::string_view meant = suggestion(left.front(), views);
+  for (const std::string_view name : views) {  // --password is the begin of one
+    if (meant.empty() && name.starts_with(left.front())) meant = name;
+  }
+  return std::string("there is no ") + (is_option ? "option " : "command ") + left.front() +
+         (meant.empty() ? std::string() : "; did you mean " + std::string(meant) + "?");
 }
 
 }  // namespace
@@ -260,8 +288,11 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int status = app.exit(error);
-    return status == 0 ? 0 : usage_status;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    const std::string unknown = unknown_word(app);
+    if (unknown.empty()) app.exit(error);
+    else std::fputs(("keystone-mail: " + unknown + "\nRun with --help for more information.\n").c_str(), stderr);
+    return usage_status;
   } catch (const std::exception& error) {
     return report_error(Output::text, error.what());
   }

@@ -79,6 +79,9 @@ struct TransferRequest {
 [[nodiscard]] int run_export(const std::string& config, const TransferRequest& request, Output output);
 [[nodiscard]] int run_import(const std::string& config, const TransferRequest& request, Output output);
 
+// Writes what the segment files hold to Maildirs, without the index.
+[[nodiscard]] int run_salvage(const std::string& config, const std::string& target, Output output);
+
 // The running server makes it, or the command itself when none runs.
 [[nodiscard]] int run_backup(const std::string& config, const std::string& target, Output output);
 // Opens the store itself.

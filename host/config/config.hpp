@@ -15,6 +15,7 @@
 #include "keystonemail/base/ip_address.hpp"
 #include "keystonemail/base/log.hpp"
 #include "keystonemail/base/result.hpp"
+#include "keystonemail/service/mailstore/kv_mail_store.hpp"
 #include "keystonemail/service/milter/address.hpp"
 
 namespace keystonemail::host {
@@ -127,6 +128,7 @@ struct Config {
   ResolverConfig resolver;
   AuthenticationConfig authentication;
   std::vector<MilterConfig> milters;  // in the order in which they are asked
+  service::Notes notes = service::Notes::larger;
   Limits limits;
   LogFormat log_format = LogFormat::logfmt;
   LogLevel log_level = LogLevel::info;

@@ -24,6 +24,8 @@ constexpr std::pair<std::string_view, TlsUse> tls_names[] = {
 constexpr std::pair<std::string_view, RelayTls> relay_tls_names[] = {
     {"none", RelayTls::none}, {"opportunistic", RelayTls::opportunistic}, {"required", RelayTls::required},
     {"verified", RelayTls::verified}, {"implicit", RelayTls::implicit}};
+constexpr std::pair<std::string_view, service::Notes> notes_names[] = {
+    {"none", service::Notes::none}, {"larger", service::Notes::larger}, {"all", service::Notes::all}};
 constexpr std::pair<std::string_view, DmarcUse> dmarc_names[] = {{"enforce", DmarcUse::enforce}, {"observe", DmarcUse::observe}};
 constexpr std::pair<std::string_view, MilterFailure> milter_failure_names[] = {
     {"tempfail", MilterFailure::tempfail}, {"accept", MilterFailure::accept}, {"reject", MilterFailure::reject},
@@ -301,6 +303,9 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return number(v, 1, 10'000, d.config.queue.delay_notice_hours); }},
     Key{"resolver", "servers", "list of addresses", "[]", "DNS servers to ask, as in [\"127.0.0.1:5353\"]; none: ask from the root on, and validate.",
         [](Draft d, const Value& v) { return endpoints(v, d.config.resolver.servers); }},
+    Key{"store", "notes", "text", "\"larger\"", "Of which messages whose they are is written beside them too, for salvage when the index is lost: "
+        "none, larger (than 8 KiB) or all, which makes taking small ones slower.",
+        [](Draft d, const Value& v) { return one_of(v, notes_names, d.config.notes); }},
     Key{"authentication", "check", "true or false", "true", "Judge mail from outside by SPF, DKIM, ARC and DMARC, and write down what was found.",
         [](Draft d, const Value& v) { return flag(v, d.config.authentication.check); }},
     Key{"authentication", "dmarc", "text", "\"enforce\"", "enforce (refuse or quarantine what a domain's policy wants so) or observe.",

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -22,6 +21,7 @@
 #include "keystonemail/base/text.hpp"
 #include "keystonemail/crypto/digest.hpp"
 #include "kv/disk.hpp"
+#include "operations/files.hpp"
 #include "server/stores.hpp"
 
 namespace keystonemail::host {
@@ -52,10 +52,6 @@ struct Entry {
   std::string digest;            // hexadecimal
   std::uint64_t octets = 0;
 };
-
-std::unexpected<Error> file_error(const fs::path& path, int code) {
-  return fail(code == ENOENT ? ErrorKind::not_found : ErrorKind::unavailable, path.string() + ": " + std::strerror(code));
-}
 
 Result<Descriptor> open_file(const fs::path& path, int flags) {
   Descriptor file(::open(path.c_str(), flags | O_CLOEXEC, 0600));

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <set>
 #include <utility>
 
 #include "base/format.hpp"
 #include "base/try.hpp"
+#include "operations/files.hpp"
 #include "operations/mail_file.hpp"
+#include "operations/maildir_writer.hpp"
 #include "operations/offline.hpp"
 #include "operations/transfer.hpp"
 #include "server/stores.hpp"
@@ -28,24 +27,6 @@ using mailstore::MessageRow;
 
 constexpr std::size_t export_piece_octets = std::size_t{256} << 10;
 constexpr mailstore::Uid uids_at_a_time = 10'000;
-
-std::unexpected<Error> file_error(const std::string& path, int code) {
-  const auto kind = code == EEXIST ? ErrorKind::conflict : ErrorKind::unavailable;
-  return fail(kind, path + ": " + std::strerror(code));
-}
-
-Result<File> create_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) return file_error(path, errno);
-  return File(::fdopen(fd, "wb"));
-}
-
-Result<void> make_directories(const fs::path& path) {
-  std::error_code code;
-  fs::create_directories(path, code);
-  if (code) return file_error(path.string(), code.value());
-  return {};
-}
 
 Marks marks_of(const MessageRow& row, const std::vector<std::string>& names) {
   using mailstore::SystemKeyword;
@@ -110,11 +91,11 @@ class MboxSink final : public Sink {
 
 class MaildirSink final : public Sink {
  public:
-  MaildirSink(fs::path path, const Mailbox& mailbox) : path_(std::move(path)), uid_validity_(mailbox.uid_validity) {}
+  MaildirSink(MaildirWriter writer, std::uint32_t uid_validity) : writer_(std::move(writer)), uid_validity_(uid_validity) {}
   static Result<std::unique_ptr<Sink>> open(const fs::path& root, const Mailbox& mailbox) {
-    auto sink = std::make_unique<MaildirSink>(root / maildir_folder(mailbox.path), mailbox);
-    for (const char* part : {"cur", "new", "tmp"}) KM_CHECK(make_directories(sink->path_ / part));
-    for (const auto& entry : fs::directory_iterator(sink->path_ / "cur")) {
+    KM_TRY(auto writer, MaildirWriter::open(root / maildir_folder(mailbox.path)));
+    auto sink = std::make_unique<MaildirSink>(std::move(writer), mailbox.uid_validity);
+    for (const auto& entry : fs::directory_iterator(sink->writer_.folder() / "cur")) {
       const std::string name = entry.path().filename().string();
       sink->there_.insert(name.substr(0, name.find(',')));
     }
@@ -126,50 +107,32 @@ class MaildirSink final : public Sink {
     if (there_.contains(unique)) return false;
     name_ = format("{},S={}{}", unique, row.octets, maildir_info(marks, keywords_));
     received_ = row.received;
-    temporary_ = (path_ / "tmp" / unique).string();
-    ::unlink(temporary_.c_str());
-    KM_TRY(file_, create_file(temporary_));
+    KM_CHECK(writer_.begin(unique));
     return true;
   }
-  void write(std::string_view piece) override { std::fwrite(piece.data(), 1, piece.size(), file_.get()); }
-  Result<void> end() override {
-    const auto milliseconds = received_.time_since_epoch().count();
-    const timespec time{static_cast<time_t>(milliseconds / 1000), static_cast<long>(milliseconds % 1000) * 1'000'000};
-    const timespec times[2] = {time, time};
-    if (std::fflush(file_.get()) != 0 || ::futimens(::fileno(file_.get()), times) != 0) return file_error(temporary_, errno);
-    file_.reset();
-    if (::rename(temporary_.c_str(), (path_ / "cur" / name_).c_str()) != 0) return file_error(temporary_, errno);
-    return {};
-  }
-  void give_up() override {
-    file_.reset();
-    ::unlink(temporary_.c_str());
-  }
+  void write(std::string_view piece) override { writer_.write(piece); }
+  Result<void> end() override { return writer_.commit(name_, received_); }
+  void give_up() override { writer_.give_up(); }
   // dovecot-keywords: "0 Name", the letter a being 0.
   Result<void> close() override {
+    const fs::path& folder = writer_.folder();
     if (!keywords_.empty()) {
-      const std::string path = (path_ / "dovecot-keywords").string();
+      const fs::path path = folder / "dovecot-keywords";
       const File file(std::fopen(path.c_str(), "wbe"));
       if (!file) return file_error(path, errno);
       for (std::size_t i = 0; i < keywords_.size(); ++i) std::fputs(format("{} {}\n", i, keywords_[i]).c_str(), file.get());
     }
-    if (!path_.filename().empty() && path_.filename().string().starts_with('.')) File(std::fopen((path_ / "maildirfolder").c_str(), "wbe"));
-    const int fd = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool synced = fd >= 0 && ::syncfs(fd) == 0;
-    const int code = errno;
-    if (fd >= 0) ::close(fd);
-    if (!synced) return file_error(path_.string(), code);
-    return {};
+    if (folder.filename().string().starts_with('.')) File(std::fopen((folder / "maildirfolder").c_str(), "wbe"));
+    return writer_.sync();
   }
 
  private:
-  fs::path path_;
+  MaildirWriter writer_;
   std::uint32_t uid_validity_;
   std::set<std::string> there_;
   std::vector<std::string> keywords_;
-  std::string name_, temporary_;
+  std::string name_;
   WallTime received_{};
-  File file_;
 };
 
 Result<std::unique_ptr<Sink>> open_sink(const TransferRequest& request, const Mailbox& mailbox) {

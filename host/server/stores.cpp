@@ -45,6 +45,7 @@ keystonemail::ServerOptions server_options(const Config& config, kv::Table first
   options.first_table = first_table;
   auto limits = server_limits(config);
   options.message_octets_max = limits.message_octets_max;
+  options.notes = config.notes;
   options.queue_lifetime = std::chrono::hours(config.queue.lifetime_hours);
   options.connections = std::move(limits.connections);
   options.logins.trusted = std::move(limits.trusted_logins);
@@ -79,7 +80,8 @@ Result<void> Stores::check_index(const Config& config) {
   if (std::filesystem::exists(data / "data.mdb", code)) return {};
   for (const auto& entry : std::filesystem::directory_iterator(data / "blobs", code))
     if (entry.path().extension() == ".segment")
-      return fail(ErrorKind::corrupt, "the index is gone, but there is mail: restore a backup", (data / "data.mdb").string());
+      return fail(ErrorKind::corrupt, "the index is gone, but there is mail: restore a backup, or see keystone-mail salvage",
+                  (data / "data.mdb").string());
   return {};
 }
 

@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the Keystone Mail authors
 """verify, export, import, backup and restore by the real program: argv[1] is keystone-mail."""
+import email.policy
 import imaplib
 import json
 import pathlib
 import random
 import smtplib
 import sys
+from email.mime.application import MIMEApplication
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
 from keystone import Checks, Server  # noqa: E402
@@ -160,6 +164,71 @@ def test_backup(server):
     server.stop()
 
 
+def keyed(texts):
+    """The messages of a listing by their Message-ID."""
+    return {text.split(b'Message-ID: <', 1)[1].split(b'>', 1)[0]: text for text in texts if b'Message-ID: <' in text}
+
+
+def test_salvage(server, every):
+    """`every`: whether small messages come back too."""
+    what = 'all notes' if every else 'default notes'
+    server.start()
+    deliver(server, 'alice@example.test', [message(f'{what} {n}'.replace(' ', '-'), size) for n, size in enumerate([300, 300, 30_000, 400_000])])
+    client = imaplib.IMAP4('127.0.0.1', server.port('imap'), timeout=60)
+    client.login('alice@example.test', PASSWORD)
+    attachment = MIMEMultipart()
+    attachment['From'], attachment['To'], attachment['Message-ID'] = 'a@b.test', 'c@d.test', '<attached@elsewhere.test>'
+    attachment.attach(MIMEText('see below'))
+    attachment.attach(MIMEApplication(chance.randbytes(50_000)))
+    client.create('Work/Caf&AOk-')
+    client.append('Work/Caf&AOk-', None, '"07-Mar-2021 10:20:30 +0100"', attachment.as_bytes(policy=email.policy.SMTP))
+    client.logout()
+    before = mailboxes(server, 'alice@example.test')
+    server.stop()
+    index = server.data / 'data.mdb'
+    index.rename(server.folder / 'index-away')
+    done = server.run('verify')
+    check(f'salvage, {what}: without an index the store is not opened as an empty one', done.returncode == 1 and 'salvage' in done.stderr, done)
+    target = server.folder / f'salvaged-{every}'
+    done = server.run('salvage', target, '--json')
+    report = json.loads(done.stdout)
+    check(f'salvage, {what}: ends well', done.returncode == 0 and not report['damaged'] and report['messages'] >= 3, (done, report))
+    home = next((a for a in report['accounts'] if a['delivered_to'] == 'alice@example.test'), None)
+    check(f'salvage, {what}: whose mail it is can be told', home is not None, report)
+    again = json.loads(server.run('salvage', target, '--json').stdout)
+    check(f'salvage, {what}: a second run finds all there', again['messages'] == 0 and again['there_already'] >= report['messages'], again)
+    (server.folder / 'index-away').rename(index)
+    server.add_account(f'back-{every}@example.test', PASSWORD)
+    done = server.run('import', f'back-{every}@example.test', home['directory'], '--json')
+    check(f'salvage, {what}: what it wrote can be imported', done.returncode == 0 and json.loads(done.stdout)['messages'] >= 3, done)
+    server.start()
+    after = mailboxes(server, f'back-{every}@example.test')
+    server.stop()
+    inbox, back = keyed(b for b, _, _ in before['INBOX']), keyed(b for b, _, _ in after['INBOX'])
+    sent = [f'{what} {n}'.replace(' ', '-').encode() + b'@elsewhere.test' for n in range(4)]
+    expected = [name for name in sent if every or len(inbox[name]) > 8192]
+    check(f'salvage, {what}: each comes back byte for byte, trace fields and all', all(back.get(name) == inbox[name] for name in expected)
+          and len(expected) == (4 if every else 2), [name for name in expected if back.get(name) != inbox[name]])
+    work = 'Work/Caf&AOk-'
+    check(f'salvage, {what}: so does one with an attachment, in its mailbox, with its date', work in after
+          and [(b, d) for b, _, d in after[work]][-1:] == [(b, d) for b, _, d in before[work]][-1:], list(after))
+    check(f'salvage, {what}: the store was not changed', server.run('verify').returncode == 0)
+
+
+def test_salvage_of_damage(server):
+    segment = sorted((server.data / 'blobs').glob('*.segment'))[0]
+    sound = segment.read_bytes()
+    damaged = bytearray(sound)
+    damaged[len(damaged) // 2] ^= 1
+    segment.write_bytes(damaged)
+    done = server.run('salvage', server.folder / 'salvaged-damage', '--json')
+    report = json.loads(done.stdout)
+    check('salvage: what is damaged is named, the rest is written', done.returncode == 1 and report['damaged'] and report['messages'] >= 3, report)
+    segment.write_bytes(sound)
+    done = server.run('salvage')
+    check('salvage: wrong usage ends with 2', done.returncode == 2, done)
+
+
 def main():
     with Server(PROGRAM, [('imap', 'none', True), ('lmtp', 'none', False)]) as server:
         server.add_account('alice@example.test', PASSWORD)
@@ -185,6 +254,11 @@ def main():
         test_transfer(server, 'maildir')
         test_foreign_files(server)
         test_backup(server)
+        test_salvage(server, every=False)
+        test_salvage_of_damage(server)
+        config = server.config.read_text()
+        server.config.write_text(config + '\n[store]\nnotes = "all"\n')
+        test_salvage(server, every=True)
     return check.finish()
 
 

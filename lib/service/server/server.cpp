@@ -105,7 +105,8 @@ Task<Result<std::unique_ptr<Server>>> Server::open(ServerOptions options, Server
   const kv::Table account_tables = table_after(queue_tables, service::queue_tables().size());
   const kv::Table ban_table = table_after(account_tables, accounts::table_names().size());
 
-  const service::MailStoreOptions mail_options{.first_table = mail_tables, .message_octets_max = s.options.message_octets_ceiling};
+  const service::MailStoreOptions mail_options{.first_table = mail_tables, .message_octets_max = s.options.message_octets_ceiling,
+                                               .notes = s.options.notes};
   KM_CO_TRY(s.mail, co_await service::KvMailStore::open(s.ports.store, s.ports.blobs, s.ports.random, mail_options, context));
   KM_CO_CHECK(co_await s.mail->finish_removals(context));
   s.queue.emplace(*s.mail, service::QueueOptions{.first_table = queue_tables, .lifetime = s.options.queue_lifetime});

@@ -87,6 +87,7 @@ struct ServerOptions {
   access::ConnectionLimitOptions connections = {};
   access::LoginGateOptions logins = {};
   std::chrono::hours queue_lifetime{5 * 24};    // of mail for elsewhere (RFC 5321 §4.5.4.1)
+  service::Notes notes = service::Notes::larger;  // kept for the day that the index is lost
   crypto::ScryptCost password_cost = {};
   WorkerPoolOptions password_workers = {.threads = 2, .queue_max = 64};
 };
