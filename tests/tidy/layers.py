@@ -29,6 +29,7 @@ THIRD_PARTY = {
     r'fmt/': ['lib/base'],
     r'openssl/': ['lib/crypto', 'lib/tls'],
     r'lmdb\.h': ['lib/backends/lmdb'],
+    r'zlib\.h': ['lib/codec'],
     r'lz4': ['lib/backends/segments', 'lib/codec'],
     r'uv\.h': ['lib/backends/libuv'],
     r'idn2\.h': ['lib/codec'],
