@@ -250,12 +250,17 @@ void ResponseWriter::search(std::string_view tag, const SearchResult& result) {
   out_ += "\r\n";
 }
 
-void ResponseWriter::sort(std::span<const std::uint32_t> numbers) {
+void ResponseWriter::sort(std::span<const std::uint32_t> numbers, std::optional<std::uint64_t> highest_modseq) {
   assert(!in_fetch_);
   out_ += "* SORT";
   for (const auto number : numbers) {
     out_ += ' ';
     append_number(out_, number);
+  }
+  if (highest_modseq && !numbers.empty()) {
+    out_ += " (MODSEQ ";
+    append_number(out_, *highest_modseq);
+    out_ += ')';
   }
   out_ += "\r\n";
 }

@@ -179,6 +179,8 @@ void ServerEngine::note_condstore(const CommandVariant& command) noexcept {
   if (const auto* status = std::get_if<Status>(&command)) features_.condstore = status->items.has(StatusItem::highest_modseq);
   if (const auto* store = std::get_if<Store>(&command)) features_.condstore = store->unchanged_since.has_value();
   if (const auto* search = std::get_if<Search>(&command)) features_.condstore = search->program.has(SearchOperator::modseq);
+  if (const auto* sort = std::get_if<Sort>(&command)) features_.condstore = sort->program.has(SearchOperator::modseq);
+  if (const auto* thread = std::get_if<Thread>(&command)) features_.condstore = thread->program.has(SearchOperator::modseq);
   if (const auto* fetch = std::get_if<Fetch>(&command)) {
     features_.condstore = fetch->changed_since || std::ranges::find(fetch->items, FetchAttribute::modseq,
                                                                     &FetchItem::attribute) != fetch->items.end();

@@ -59,11 +59,11 @@ struct StatusData {
   std::optional<std::string_view> mailbox_id;
 };
 
-// Answer to SEARCH (or SORT, THREAD's cousin). The writer chooses between SEARCH and ESEARCH.
+// Answer to SEARCH, or to SORT with RETURN. The writer chooses between SEARCH and ESEARCH.
 struct SearchResult {
   NumberKind kind = NumberKind::sequence;
   SearchReturn give;                               // of the command
-  std::span<const NumberRange> numbers;            // ascending ranges of what matched
+  std::span<const NumberRange> numbers;            // ascending ranges of what matched; of SORT in its order
   std::optional<std::uint64_t> highest_modseq;     // of the matches, when MODSEQ was searched for (RFC 7162 §3.1.5)
 };
 
@@ -93,7 +93,8 @@ class ResponseWriter {
   void id(std::span<const std::pair<std::string_view, std::string_view>> fields);
   // `tag` is the command's, for ESEARCH.
   void search(std::string_view tag, const SearchResult& result);
-  void sort(std::span<const std::uint32_t> numbers);         // "* SORT 2 84 882"
+  // "* SORT 2 84 882"; `highest_modseq` of the matches, when MODSEQ was searched for (RFC 7162 §3.1.6).
+  void sort(std::span<const std::uint32_t> numbers, std::optional<std::uint64_t> highest_modseq = std::nullopt);
   // "* THREAD (1)(2 3)": `threads` as the caller formed them (RFC 5256 §4).
   void thread(std::string_view threads);
   void quota(std::string_view root, std::span<const QuotaResource> resources);

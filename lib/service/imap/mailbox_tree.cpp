@@ -41,12 +41,13 @@ std::map<MailboxId, Below> find_below(std::span<const Mailbox> mailboxes, const 
   return below;
 }
 
-// INBOX is the same in any case (RFC 9051 §5.1).
+// INBOX is the same in any case, also as the parent of others (RFC 9051 §5.1).
 class Patterns {
  public:
   explicit Patterns(std::span<const std::string> patterns) {
+    constexpr std::string_view inbox_level = "INBOX/";
     for (const std::string& pattern : patterns) {
-      exact_.emplace_back(pattern);
+      exact_.emplace_back(istarts_with(pattern, inbox_level) ? std::string(inbox_level) + pattern.substr(inbox_level.size()) : pattern);
       upper_.emplace_back(to_upper(pattern));
     }
   }

@@ -19,8 +19,8 @@ engine::ServerOptions engine_options(const Service& service, const IpAddress& pe
   result.starttls = options.tls == TlsUse::starttls && service.services().tls;
   result.allow_login = options.allow_plaintext_auth;
   result.quota = true;
-  result.sort = false;
-  result.compress = false;
+  result.sort = true;
+  result.compress = true;
   result.auth_mechanisms = mechanism_names(service.services().logins, connection_facts(service, peer, secure, channel));
   return result;
 }

@@ -5,6 +5,7 @@
 #include <cassert>
 #include <utility>
 
+#include "keystonemail/transport/deflate_stream.hpp"
 #include "keystonemail/transport/tls_stream.hpp"
 #include "service/imap/command/commands.hpp"
 #include "service/imap/idle.hpp"
@@ -21,7 +22,8 @@ Expunges expunges_during(const engine::CommandVariant& command) noexcept {
     return found != nullptr && found->numbers == engine::NumberKind::sequence;
   };
   const bool hold = by_sequence(std::get_if<engine::Fetch>(&command)) || by_sequence(std::get_if<engine::Store>(&command)) ||
-                    by_sequence(std::get_if<engine::Search>(&command));
+                    by_sequence(std::get_if<engine::Search>(&command)) || by_sequence(std::get_if<engine::Sort>(&command)) ||
+                    by_sequence(std::get_if<engine::Thread>(&command));
   return hold ? Expunges::hold_back : Expunges::show;
 }
 
@@ -54,6 +56,11 @@ Task<void> Session::run() {
     }
     if (next == Next::upgrade) {
       if (!co_await flush() || !co_await upgrade()) break;
+    }
+    if (next == Next::compress) {
+      if (!co_await flush()) break;
+      stream_ = std::make_unique<transport::DeflateStream>(std::move(stream_));
+      engine_.compression_started();
     }
     // Pipelined commands are answered together: one write when no more of them is at hand.
     const bool more = stream_->unconsumed() != 0;
@@ -92,7 +99,9 @@ Task<Session::Next> Session::take_events() {
     }
     if (std::holds_alternative<engine::StartTls>(event)) co_return Next::upgrade;
     if (auto* command = std::get_if<engine::Command>(&event)) {
+      const bool compressing = compressing_;
       co_await on(std::move(*command));
+      if (compressing_ && !compressing && !lost_) co_return Next::compress;
     } else if (auto* chunk = std::get_if<engine::AppendChunk>(&event)) {
       co_await on(*chunk);
     } else if (auto* begin = std::get_if<engine::AppendBegin>(&event)) {

@@ -71,13 +71,16 @@ class Session {
   // Makes sure that the flags of such a row can be named, and tells the client of names that are new.
   [[nodiscard]] Task<void> learn_keywords(const mailstore::KeywordSet& keywords);
   [[nodiscard]] bool lost() const noexcept { return lost_; }
+  // After the answer to the command in hand all octets are compressed, both ways.
+  void compress_from_here() noexcept { compressing_ = true; }
+  [[nodiscard]] bool compressing() const noexcept { return compressing_; }
   // The store failed in the middle of something that cannot be taken back: the connection ends without a word.
   void abandon() noexcept { lost_ = true; }
   void log_error(std::string_view event, const Error& error);
   [[nodiscard]] Task<Reply> login(engine::Login command);
 
  private:
-  enum class Next : std::uint8_t { proceed, upgrade, finish };
+  enum class Next : std::uint8_t { proceed, upgrade, compress, finish };
 
   [[nodiscard]] Task<Next> take_events();
   [[nodiscard]] Task<void> on(engine::Command event);
@@ -112,7 +115,7 @@ class Session {
   engine::ServerSession engine_;
   const std::string id_;
   ChannelFacts channel_;
-  bool lost_ = false;
+  bool lost_ = false, compressing_ = false;
   engine::CloseReason close_reason_ = engine::CloseReason::ended;
   std::optional<directory::Account> account_;
   std::unique_ptr<access::Authenticator> authenticator_;   // while a login is under way

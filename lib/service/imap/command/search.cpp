@@ -4,18 +4,11 @@
 // SEARCH and UID SEARCH (RFC 9051 §6.4.4), with RETURN (RFC 4731), SAVE (RFC 5182) and MODSEQ (RFC 7162 §3.1.5).
 #include <algorithm>
 
-#include "service/imap/command/commands.hpp"
-#include "service/imap/search_compile.hpp"
-#include "service/imap/search_run.hpp"
-#include "service/imap/selection.hpp"
-#include "service/imap/session.hpp"
+#include "service/imap/command/find.hpp"
 
 namespace keystonemail::service::imap {
 
 namespace {
-
-// Whether the result is what SAVE with MIN or MAX alone keeps (RFC 9051 §6.4.4.1, table 4).
-bool ends_only(const engine::SearchReturn& give) noexcept { return (give.min || give.max) && !give.all && !give.count; }
 
 // Leaves the first and last match where no more is asked for.
 void keep_ends(const engine::SearchReturn& give, SearchFound& found) {
@@ -28,10 +21,6 @@ void keep_ends(const engine::SearchReturn& give, SearchFound& found) {
   };
   cut(found.sequences);
   cut(found.modseqs);
-}
-
-void save(MailboxView& view, std::span<const Sequence> sequences) {
-  view.search_result = uid_ranges(view, engine::to_ranges(sequences));
 }
 
 void write_result(Session& session, const engine::Search& command, const SearchFound& found) {
@@ -50,28 +39,14 @@ void write_result(Session& session, const engine::Search& command, const SearchF
 Task<Reply> execute(Session& session, engine::Search command) {
   const engine::SearchReturn& give = command.give;
   MailboxView& view = *session.view();
-  const auto names_wanted = [](const engine::SearchKey& key) {
-    return key.op == engine::SearchOperator::keyword || key.op == engine::SearchOperator::unkeyword;
-  };
-  if (std::ranges::any_of(command.program.keys, names_wanted)) {
-    const auto learnt = co_await session.keywords().refresh(session.store(), session.account(), session.working());
-    if (!learnt) co_return reply_for(learnt.error());
-  }
-  const auto program = compile_search(command.program, view, session.keywords().names());
-  if (!program) co_return program.error();
-  const SearchOptions options{.now = session.wall_now(),
-                              .want_modseqs = command.program.has(engine::SearchOperator::modseq),
-                              .first_only = give.min && !give.max && !give.all && !give.count};
-  auto found = co_await run_search(session.store(), session.account(), view, *program, options, session.working());
+  auto found = co_await find_messages(session, command.program, give.min && !give.max && !give.all && !give.count);
   if (!found) {
     if (give.save) view.search_result.clear();
-    session.log_error("imap.search.failed", found.error());
-    co_return reply_for(found.error());
+    co_return found.error();
   }
   keep_ends(give, *found);
-  if (give.save) save(view, found->sequences);
-  const bool only_saved = give.given && give.save && !give.min && !give.max && !give.all && !give.count;
-  if (!only_saved) write_result(session, command, *found);
+  if (give.save) save_result(view, found->sequences);
+  if (!only_saved(give)) write_result(session, command, *found);
   co_return ok("SEARCH completed");
 }
 

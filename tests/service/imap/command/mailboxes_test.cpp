@@ -52,6 +52,15 @@ TEST_CASE_FIXTURE(Mailboxes, "imap rename: children go along, and renaming the i
   CHECK(has(c.say("6 RENAME old Sent\r\n"), "6 NO [ALREADYEXISTS]"));
 }
 
+TEST_CASE_FIXTURE(Mailboxes, "imap list: what lies below the inbox is found in whatever case INBOX is written (RFC 9051 §5.1)") {
+  CHECK(has(c.say("1 CREATE inbox/sub\r\n"), "1 OK"));
+  for (const char* pattern : {"INBOX/*", "inbox/%", "Inbox/sub"}) {
+    CHECK(has(c.say(std::string("2 LIST \"\" ") + pattern + "\r\n"), "\"/\" INBOX/sub\r\n"));
+  }
+  CHECK(has(c.say("3 LIST inbox/ %\r\n"), "\"/\" INBOX/sub\r\n"));
+  CHECK(has(c.say("4 STATUS InBox/sub (MESSAGES)\r\n"), "* STATUS INBOX/sub (MESSAGES 0)\r\n"));
+}
+
 TEST_CASE_FIXTURE(Mailboxes, "imap list: special uses, subscriptions, status and the separator") {
   CHECK(has(c.say("1 LIST \"\" \"\"\r\n"), "* LIST (\\Noselect) \"/\" \"\"\r\n"));
   const std::string special = c.say("2 LIST (SPECIAL-USE) \"\" *\r\n");
@@ -86,6 +95,8 @@ TEST_CASE_FIXTURE(Mailboxes, "imap status: every item") {
 TEST_CASE_FIXTURE(Mailboxes, "imap: namespace, id and quota") {
   CHECK(has(c.say("1 NAMESPACE\r\n"), "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n"));
   CHECK(has(c.say("2 ID NIL\r\n"), "\"Keystone Mail\""));
+  CHECK(has(c.say("3 GETQUOTAROOT INBOX\r\n"), "* QUOTAROOT INBOX\r\n3 OK"));  // no limit, no root (RFC 9208 §7)
+  CHECK(has(c.say("3 GETQUOTA \"\"\r\n"), "3 NO [NONEXISTENT]"));
   REQUIRE(executor.run(mail->set_quota(mailstore::AccountId{1}, {.octets_limit = 2048, .messages_limit = 5}, context)));
   const std::string quota = c.say("3 GETQUOTAROOT INBOX\r\n");
   CHECK_MESSAGE(has(quota, "STORAGE 0 2"), quota);
