@@ -10,6 +10,7 @@
 #include "service/accounts/records.hpp"
 #include "service/mailstore/change_log.hpp"
 #include "service/mailstore/content.hpp"
+#include "service/mailstore/note.hpp"
 #include "service/mailstore/rows.hpp"
 #include "service/queue/entry_row.hpp"
 
@@ -79,8 +80,8 @@ void read_mailbox(std::string_view row) {
 }
 
 void read_log(std::string_view row) {
-  auto entry = service::LogEntry::read(row);
-  if (!entry || entry->changed.size() + entry->expunged.size() > 10'000) return;  // a few octets may name millions
+  auto entry = service::LogEntry::read(row, 10'000);  // a few octets may name millions
+  if (!entry) return;
   service::sort_unique(entry->changed);
   service::sort_unique(entry->expunged);
   const auto second = service::LogEntry::read(entry->encode());
@@ -104,12 +105,20 @@ void read_content(std::string_view row) {
   check(second && second->literal == content->literal && second->octets() == content->octets());
 }
 
+void read_note(std::string_view octets) {
+  const auto note = service::decode_note(octets);
+  if (!note) return;
+  const auto second = service::decode_note(service::encode_note(note->where, note->content));
+  check(second && second->where.mailbox == note->where.mailbox && second->where.account == note->where.account &&
+        second->where.received == note->where.received && second->content.octets() == note->content.octets());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 1) return 0;
   const std::string row(data + 1, data + size);  // a copy, so that reading past it is seen
-  switch (data[0] % 10) {
+  switch (data[0] % 11) {
     case 0: read_account(row); break;
     case 1: read_address(row); break;
     case 2: read_queue_entry(row); break;
@@ -119,7 +128,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 6: read_email(row); break;
     case 7: read_mailbox(row); break;
     case 8: read_log(row); break;
-    default: read_content(row); break;
+    case 9: read_content(row); break;
+    default: read_note(row); break;
   }
   return 0;
 }

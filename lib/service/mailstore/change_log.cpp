@@ -29,8 +29,7 @@ void encode_uids(RecordWriter& writer, const Uids& uids) {
   }
 }
 
-bool decode_uids(RecordReader& reader, Uids& uids) {
-  constexpr std::size_t uids_max = 4'000'000;  // damage must not cost memory
+bool decode_uids(RecordReader& reader, Uids& uids, std::size_t uids_max) {
   const std::uint64_t runs = reader.number();
   std::uint64_t at = 0;
   for (std::uint64_t i = 0; i < runs && reader.ok(); ++i) {
@@ -78,11 +77,11 @@ std::string LogEntry::encode() const {
   return writer.take();
 }
 
-std::optional<LogEntry> LogEntry::read(std::string_view row) {
+std::optional<LogEntry> LogEntry::read(std::string_view row, std::size_t uids_at_most) {
   RecordReader reader(row);
   LogEntry entry;
-  if (reader.octet() != row_version || !decode_uids(reader, entry.changed) || !decode_uids(reader, entry.expunged) ||
-      !reader.at_end()) {
+  if (reader.octet() != row_version || !decode_uids(reader, entry.changed, uids_at_most) ||
+      !decode_uids(reader, entry.expunged, uids_at_most) || !reader.at_end()) {
     return std::nullopt;
   }
   return entry;

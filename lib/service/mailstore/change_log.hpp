@@ -19,7 +19,9 @@ struct LogEntry {
   Uids changed, expunged;
 
   [[nodiscard]] std::string encode() const;
-  [[nodiscard]] static std::optional<LogEntry> read(std::string_view row);
+  // A few octets may name millions of UIDs: damage must not cost memory.
+  static constexpr std::size_t uids_max = 4'000'000;
+  [[nodiscard]] static std::optional<LogEntry> read(std::string_view row, std::size_t uids_at_most = uids_max);
 };
 
 // Notes a change; forgets the oldest entries where there are too many. The caller puts `row`.
