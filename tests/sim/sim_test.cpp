@@ -13,11 +13,12 @@ namespace {
 
 std::string first(const std::vector<std::string>& violations) { return violations.empty() ? "" : violations[0]; }
 
-// How many of the first seeds notice the bug.
-int seeds_that_notice(Bug bug, std::uint64_t seeds) {
-  int found = 0;
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed) found += simulate({.seed = seed, .bug = bug}).violations.empty() ? 0 : 1;
-  return found;
+// Whether one of the first seeds notices the bug.
+bool is_noticed(Bug bug, std::uint64_t seeds) {
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    if (!simulate({.seed = seed, .bug = bug}).violations.empty()) return true;
+  }
+  return false;
 }
 
 // A session that is short enough to be cut everywhere, and worth it.
@@ -31,7 +32,7 @@ std::uint64_t session_to_cut(Port port) {
 
 void cut_everywhere(Port port) {
   const std::uint64_t seed = session_to_cut(port);
-  const std::uint64_t step = keystonemail::test::sanitized ? 37 : 1;
+  const std::uint64_t step = keystonemail::test::sanitized ? 67 : 1;
   for (const Cut where : {Cut::from_client, Cut::from_server}) {
     CAPTURE(where == Cut::from_client);
     for (std::uint64_t octets = 0;; octets += step) {
@@ -64,7 +65,7 @@ TEST_CASE("sim: whatever fails, what was acknowledged is there once and nothing 
 }
 
 TEST_CASE("sim: a seed run again is the same run") {
-  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+  for (std::uint64_t seed = 1; seed <= (keystonemail::test::sanitized ? 2U : 10U); ++seed) {
     CAPTURE(seed);
     CHECK(simulate({.seed = seed}).trace_hash == simulate({.seed = seed}).trace_hash);
   }
@@ -72,11 +73,11 @@ TEST_CASE("sim: a seed run again is the same run") {
 }
 
 TEST_CASE("sim: bugs put in on purpose are noticed") {
-  CHECK(seeds_that_notice(Bug::acknowledges_early, 30) > 0);
-  CHECK(seeds_that_notice(Bug::delivers_twice, 10) > 0);
-  CHECK(seeds_that_notice(Bug::forgets_a_recipient, 20) > 0);
-  CHECK(seeds_that_notice(Bug::damages_content, 10) > 0);
-  CHECK(seeds_that_notice(Bug::forgets_commits, 10) > 0);
+  CHECK(is_noticed(Bug::acknowledges_early, 30));
+  CHECK(is_noticed(Bug::delivers_twice, 10));
+  CHECK(is_noticed(Bug::forgets_a_recipient, 20));
+  CHECK(is_noticed(Bug::damages_content, 10));
+  CHECK(is_noticed(Bug::forgets_commits, 10));
 }
 
 TEST_CASE("sim: a connection that breaks after any octet leaves all or nothing") {

@@ -29,8 +29,8 @@ CONFIGURATIONS = {
     'release': dict(options=['-Dbuildtype=release', '-Doptimization=2', *UNITY], suites=None),
     # Without optimization: it would take five times as long to compile, and more of what is wrong would be gone.
     'asan': dict(options=[*SANITIZED, '-Db_sanitize=address,undefined', '-Dfuzzing=true'], suites={'unit', 'fuzz'},
-                 compiler='clang++-19', jobs=os.cpu_count()),
-    'gcc-asan': dict(options=[*SANITIZED, '-Db_sanitize=address,undefined'], suites={'unit'}, compiler='g++', jobs=os.cpu_count(),
+                 compiler='clang++-19'),
+    'gcc-asan': dict(options=[*SANITIZED, '-Db_sanitize=address,undefined'], suites={'unit'}, compiler='g++',
                      by_hand=True),
     'tsan': dict(options=[*SANITIZED, '-Db_sanitize=thread'], suites={'threads'}, compiler='clang++-19', by_hand=True),
 }
@@ -126,7 +126,8 @@ def run_configuration(name, settings, words, tally):
         tally.add(f'{name}: build', 0, 1, time.monotonic() - started, built.stdout)
         return
     patience = 1 if name == 'release' else 4
-    with concurrent.futures.ThreadPoolExecutor(settings.get('jobs', 1)) as pool:
+    tests.sort(key=lambda test: -(test.get('timeout') or 0))  # the long ones first, so that none of them is alone at the end
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for result in pool.map(lambda test: run_test(test, directory, patience), tests):
             tally.add(f'{name}: {result[0]}', *result[1:])
 
