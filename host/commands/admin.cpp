@@ -73,7 +73,9 @@ Task<AdminReply> account_add(Stores& stores, AdminRequest request, Context conte
   if (!request.password.empty()) account.password = crypto::SecretString(request.password);
   auto added = co_await stores.server->accounts().add_account(std::move(account), context);
   if (!added) co_return failed(added.error());
-  co_return with_warning(done("added " + added->login + "\n"), warning_of(request));
+  std::string text = "added " + added->login + "\n";
+  if (request.password.empty()) text += "it takes mail, but nobody can log in yet: keystone-mail account password " + added->login + " --password-stdin\n";
+  co_return with_warning(done(std::move(text)), warning_of(request));
 }
 
 Task<AdminReply> account_list(Stores& stores, AdminRequest, Context context) {

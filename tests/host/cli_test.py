@@ -44,6 +44,10 @@ with tempfile.TemporaryDirectory() as directory:
     check("--help ends with 0 and names the commands", code == 0 and "serve" in out and "account" in out, out)
     code, out, _ = run("help", "config")
     check("help config lists the keys", code == 0 and "message_size" in out, out)
+    for typed, said in ((["frobnicate"], "no command frobnicate"), (["serv"], "mean serve?"), (["account", "lst"], "mean list?"),
+                        (["account", "add", "a@b.test", "--password", "x"], "mean --password-stdin?"), (["serve", "--bogus"], "no option --bogus")):
+        code, out, err = run(*typed)
+        check(f"{' '.join(typed)}: what is not known is named, and what is like it", code == 2 and said in err and out == "", (code, out, err))
     for usage in (["frobnicate"], [], ["init"], ["account"], ["account", "add"], ["serve", "--bogus"]):
         code, out, err = run(*usage)
         check(f"wrong usage {usage} ends with 2", code == 2, (code, out, err))
