@@ -210,8 +210,8 @@ def imap_rows(sides):
     big = corpus.body(1 << 20)
     for side in sides.values():
         client = side.client(1)
-        for _ in range(64):
-            client.append([big])
+        for number in range(64):  # no two the same: equal ones would be stored once
+            client.append([big + b"%d\r\n" % number])
         client.close()
 
     def bodies(side):

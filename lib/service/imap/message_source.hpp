@@ -22,7 +22,8 @@ namespace keystonemail::service::imap {
 class MessageSource {
  public:
   static constexpr std::size_t step_octets = 256 * 1024;
-  static constexpr std::size_t first_step_octets = 64 * 1024;  // of a larger message: often its header is all that is wanted
+  // The first two of a larger message: often its header is all that is wanted, and the store reads ahead from the second on.
+  static constexpr std::size_t first_step_octets = 64 * 1024;
 
   explicit MessageSource(std::unique_ptr<mailstore::MessageReader> reader) : reader_(std::move(reader)) {}
   [[nodiscard]] std::uint64_t octets() const noexcept { return reader_->octets(); }
@@ -38,7 +39,7 @@ class MessageSource {
     if (const auto known = at_hand(offset, octets); !known.empty()) co_return known;
     // From the start of a small message all of it, so that other sections need no read of their own.
     const std::uint64_t from = octets_fit() ? 0 : offset;
-    const std::size_t step = !octets_fit() && offset == 0 ? first_step_octets : step_octets;
+    const std::size_t step = !octets_fit() && offset < 2 * first_step_octets ? first_step_octets : step_octets;
     KM_CO_TRY(window_, co_await reader_->read(from, step, context));
     offset_ = from;
     co_return at_hand(offset, octets);
