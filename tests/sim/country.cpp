@@ -45,7 +45,7 @@ void Country::fill(test::FakeDirectory& directory, SiteNumber site) const {
     for (const char* name : alias.here) {
       all.local.push_back({mailstore::AccountId{find_resident(name)->place}, std::string(name) + "@" + domain(site), {}});
     }
-    for (const char* name : alias.next) all.remote.push_back(std::string(name) + "@" + domain(next(site)));
+    for (const char* name : alias.next) all.remote.emplace_back(std::string(name) + "@" + domain(next(site)));
   }
 }
 
@@ -80,6 +80,11 @@ std::vector<Target> Country::targets(SiteNumber site, const std::string& address
     for (const char* there : alias->next) all.emplace_back(std::string(there) + "@" + domain(next(site)));
   }
   return all;
+}
+
+bool Country::is_final(SiteNumber site, const std::string& address) const {
+  const auto all = targets(site, address);
+  return all.size() > 1 || (all.size() == 1 && std::holds_alternative<Place>(all.front()));
 }
 
 bool Country::is_hopeless(const std::string& address) const {

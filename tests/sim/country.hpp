@@ -52,6 +52,9 @@ class Country {
   [[nodiscard]] SiteNumber site_of(std::string_view address) const;
   // At the site; nothing: it has no such user.
   [[nodiscard]] std::vector<Target> targets(SiteNumber site, const std::string& address) const;
+  // Whether mail for it has arrived, for its sender, once the site has it: it is in a mailbox, or became several recipients
+  // (RFC 3461 §5.2.7.3), rather than one elsewhere.
+  [[nodiscard]] bool is_final(SiteNumber site, const std::string& address) const;
   // Whether a server may say at once that mail for it will never arrive.
   [[nodiscard]] bool is_hopeless(const std::string& address) const;
   // Whether its mailbox may be full.

@@ -56,6 +56,7 @@ class WatchedDelivery final : public delivery::Delivery {
       text_ += piece;
       return inner_->write(piece, std::move(context));
     }
+    Result<void> read(std::uint64_t offset, std::size_t octets, std::string& out) const override { return inner_->read(offset, octets, out); }
     Task<Result<std::unique_ptr<mailstore::StagedMessage>>> finish(Context context) override {
       auto staged = co_await inner_->finish(std::move(context));
       if (staged) owner_.texts_[staged->get()] = std::move(text_);
