@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
 from keystone import Checks, Server  # noqa: E402
@@ -147,6 +148,55 @@ def test_python(server, scratch):
     client.expunge()
     check('imaplib: EXPUNGE removes it', int(client.select('INBOX')[1][0]) == before - 1)
     check('imaplib: and the copy stays', int(client.select('Projects/2026')[1][0]) == 1)
+    client.logout()
+
+
+class Deflated:
+    """The wire of an imaplib client, compressed by zlib from here on."""
+
+    def __init__(self, client):
+        self.sock, self.plain = client.sock, b''
+        self.packer, self.unpacker = zlib.compressobj(wbits=-15), zlib.decompressobj(-15)
+        client.readline, client.read, client.send = self.readline, self.read, self.send
+
+    def fill(self):
+        octets = self.sock.recv(65536)
+        if not octets:
+            raise imaplib.IMAP4.abort('the connection ended')
+        self.plain += self.unpacker.decompress(octets)
+
+    def take(self, octets):
+        taken, self.plain = self.plain[:octets], self.plain[octets:]
+        return taken
+
+    def readline(self):
+        while b'\n' not in self.plain:
+            self.fill()
+        return self.take(self.plain.index(b'\n') + 1)
+
+    def read(self, octets):
+        while len(self.plain) < octets:
+            self.fill()
+        return self.take(octets)
+
+    def send(self, octets):
+        self.sock.sendall(self.packer.compress(octets) + self.packer.flush(zlib.Z_SYNC_FLUSH))
+
+
+def test_python_compressed(server, scratch):
+    client = imap(server)
+    texts = {f'sorted {n}': f'Subject: sorted {n}\r\nDate: {30 - n} Mar 2024 10:00:00 +0000\r\n\r\n{n}\r\n'.encode() * (1 if n else 5_000)
+             for n in range(3)}
+    imaplib.Commands['COMPRESS'] = ('AUTH', 'SELECTED')
+    check('zlib: COMPRESS is answered', client._simple_command('COMPRESS', 'DEFLATE')[0] == 'OK')
+    Deflated(client)
+    client.create('Sorted')
+    for text in texts.values():
+        client.append('Sorted', None, None, text)
+    check('zlib: and what was sent compressed is there', int(client.select('Sorted')[1][0]) == 3)
+    check('zlib: octet for octet', client.fetch('1', '(BODY.PEEK[])')[1][0][1] == texts['sorted 0'])
+    check('imaplib: SORT', client.sort('DATE', 'UTF-8', 'ALL')[1] == [b'3 2 1'], client.sort('DATE', 'UTF-8', 'ALL'))
+    check('imaplib: THREAD', client.thread('REFERENCES', 'UTF-8', 'ALL')[1] == [b'(3)(2)(1)'], client.thread('REFERENCES', 'UTF-8', 'ALL'))
     client.logout()
 
 
