@@ -12,6 +12,7 @@
 #include "keystonemail/crypto/certificate.hpp"
 #include "keystonemail/mime/date.hpp"
 #include "keystonemail/tls/context.hpp"
+#include "keystonemail/tls/dane.hpp"
 #include "keystonemail/transport/tls_stream.hpp"
 
 namespace keystonemail::host {
@@ -124,19 +125,26 @@ void judge_certificate(Finding& finding, const Handshake& shaken, std::string_vi
   }
 }
 
-// RFC 7672 §3.1.1: some usable record has to fit the leaf's key; others than 3 1 1 are not judged.
-Finding judge_key_record(Names& names, const std::string& host, std::uint16_t port, const Handshake& shaken) {
+// RFC 7672 §3: whether mail servers that look at it would deliver.
+Finding judge_key_records(Names& names, const std::string& host, std::uint16_t port, const Handshake& shaken) {
   Finding finding{.standing = Standing::missing, .subject = format("TLSA _{}._tcp.{}", port, host), .found = {}, .advice = {}, .weighty = false};
   const auto name = dns::Name::from_domain(format("_{}._tcp.{}", port, host));
   const auto answer = name ? names.ask({.name = *name, .type = dns::RecordType::tlsa}) : dns::Answer();
   if (dns::is_temporary(answer.status)) finding.standing = Standing::unknown, finding.found = std::string(dns::to_string(answer.status));
   if (answer.status != dns::AnswerStatus::found || shaken.chain.empty()) return finding;
-  const std::string served = public_key_fingerprint(shaken.chain.front());
-  const auto fits = [&](const dns::RecordData& one) { return dns::to_string(one) == "3 1 1 " + served; };
-  const bool there = std::ranges::any_of(answer.records, fits);
-  finding.found = dns::to_string(answer.records.front()) + (answer.authenticated ? ", signed" : ", not signed by DNSSEC");
-  finding.standing = there ? Standing::good : Standing::wrong;
-  if (!there) finding.advice = "no record fits the key that is served: add 3 1 1 " + served;
+  std::vector<tls::TlsaRecord> records;
+  for (const dns::RecordData& data : answer.records) {
+    if (const auto* tlsa = std::get_if<dns::Tlsa>(&data)) records.push_back({tlsa->usage, tlsa->selector, tlsa->matching_type, tlsa->data});
+  }
+  const std::vector<std::string> reference{host};
+  const auto usable = tls::usable_tlsa(records);
+  const auto outcome = tls::verify_dane(usable, shaken.chain, reference, names.wall_now());
+  finding.found = dns::to_string(answer.records.front()) + (answer.records.size() > 1 ? format(" and {} more", answer.records.size() - 1) : "") +
+                  (answer.authenticated ? ", signed" : ", not signed by DNSSEC");
+  finding.standing = tls::is_verified(outcome) ? Standing::good : Standing::wrong;
+  if (usable.empty()) finding.found += "; none is of use to mail servers";
+  else finding.found += format("; {}", to_string(outcome));
+  if (finding.standing == Standing::wrong) finding.advice = "no record fits what is served: add 3 1 1 " + public_key_fingerprint(shaken.chain.front());
   return finding;
 }
 
@@ -249,7 +257,7 @@ int run_check_tls(const std::string& config, const DnsRequest& request, Output o
       }
       judge_certificate(finding, *shaken, host.text(), loop.wall_now());
       findings.push_back(std::move(finding));
-      if (door.name == "smtp") findings.push_back(judge_key_record(*setting->names, host.text(), door.port, *shaken));
+      if (door.name == "smtp") findings.push_back(judge_key_records(*setting->names, host.text(), door.port, *shaken));
     }
   }
   return print_findings(findings, output);

@@ -23,6 +23,7 @@ class Names {
   [[nodiscard]] static Result<std::unique_ptr<Names>> open(const std::string& server);
 
   [[nodiscard]] dns::Answer ask(dns::Question question);
+  [[nodiscard]] resolver::Resolver& resolver() noexcept { return *resolver_; }
   [[nodiscard]] Instant now() const { return loop_.now(); }
   [[nodiscard]] WallTime wall_now() const { return loop_.wall_now(); }
 

@@ -52,7 +52,7 @@ struct DirectoryConfig {
   SecretSource options;               // what it is given
 };
 
-enum class RelayTls : std::uint8_t { none, opportunistic, required, verified, implicit };
+enum class RelayTls : std::uint8_t { none, opportunistic, required, verified, implicit, dane };
 
 // How mail for elsewhere leaves.
 struct RelayConfig {
@@ -64,6 +64,11 @@ struct RelayConfig {
   bool tls_given = false;             // else the port's usual one
   std::uint64_t port = 25;            // of mail exchangers
   std::map<std::string, std::string> routes;  // domain, "host:port"
+  std::map<std::string, RelayTls> tls_domains;
+  std::string authorities;            // file with those that are trusted besides the system's; empty: none
+  bool dane = true;
+  bool mta_sts = true;
+  std::uint64_t mta_sts_port = 443;   // of policy hosts
   std::uint64_t connections = 250;
   std::uint64_t connections_per_domain = 10;
   friend bool operator==(const RelayConfig&, const RelayConfig&) = default;
@@ -77,8 +82,12 @@ struct QueueConfig {
   friend bool operator==(const QueueConfig&, const QueueConfig&) = default;
 };
 
+enum class Dnssec : std::uint8_t { automatic, on, off };
+
 struct ResolverConfig {
   std::vector<Endpoint> servers;      // empty: from the root
+  Dnssec dnssec = Dnssec::automatic;
+  std::vector<std::string> trust_anchors;  // empty: those of the root zone
   friend bool operator==(const ResolverConfig&, const ResolverConfig&) = default;
 };
 

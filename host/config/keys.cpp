@@ -23,9 +23,10 @@ constexpr std::pair<std::string_view, TlsUse> tls_names[] = {
                                {"implicit", TlsUse::implicit}};
 constexpr std::pair<std::string_view, RelayTls> relay_tls_names[] = {
     {"none", RelayTls::none}, {"opportunistic", RelayTls::opportunistic}, {"required", RelayTls::required},
-    {"verified", RelayTls::verified}, {"implicit", RelayTls::implicit}};
+    {"verified", RelayTls::verified}, {"implicit", RelayTls::implicit}, {"dane", RelayTls::dane}};
+constexpr std::pair<std::string_view, Dnssec> dnssec_names[] = {
+    {"automatic", Dnssec::automatic}, {"on", Dnssec::on}, {"off", Dnssec::off}};
 constexpr std::pair<std::string_view, service::Notes> notes_names[] = {
-    {"none", service::Notes::none}, {"larger", service::Notes::larger}, {"all", service::Notes::all}};
 constexpr std::pair<std::string_view, DmarcUse> dmarc_names[] = {{"enforce", DmarcUse::enforce}, {"observe", DmarcUse::observe}};
 constexpr std::pair<std::string_view, MilterFailure> milter_failure_names[] = {
     {"tempfail", MilterFailure::tempfail}, {"accept", MilterFailure::accept}, {"reject", MilterFailure::reject},
@@ -172,6 +173,21 @@ Problem routes(const Value& value, std::map<std::string, std::string>& out) {
   return std::nullopt;
 }
 
+Problem tls_by_domain(const Value& value, std::map<std::string, RelayTls>& out) {
+  const auto* given = std::get_if<std::map<std::string, std::string>>(&value);
+  if (!given) return "must be a table of domains, as in { \"example.net\" = \"dane\" }";
+  for (const auto& [domain, word] : *given)
+    if (auto problem = one_of(Value(word), relay_tls_names, out[domain])) return problem;
+  return std::nullopt;
+}
+
+Problem records(const Value& value, std::vector<std::string>& out) {
+  const auto* given = std::get_if<std::vector<std::string>>(&value);
+  if (!given) return "must be a list of records, as in [\". IN DS 20326 8 2 E06D...\"]";
+  out = *given;
+  return std::nullopt;
+}
+
 // "30s", "5m", "2h", "1d".
 std::optional<std::chrono::seconds> duration(std::string_view text) {
   if (text.size() < 2) return std::nullopt;
@@ -280,14 +296,25 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return text(v, d.config.relay.login); }},
     Key{"relay", "password", "file or secret", "none", "And this password: a path, { file = \"...\" } or { env = \"...\" }.",
         [](Draft d, const Value& v) { return secret(v, SecretSource::Kind::file, d.config.relay.password); }},
-    Key{"relay", "tls", "text", "\"opportunistic\"", "none, opportunistic (where it is offered), required (encrypted), verified (by a "
-        "certificate for the host's name) or implicit (the same from the first octet; usual for port 465).",
+    Key{"relay", "tls", "text", "\"opportunistic\"", "none (whatever a domain asks for), opportunistic (where it is offered, and as DANE and "
+        "MTA-STS of the domain demand), required (encrypted), verified (by a certificate for the host's name, or DANE), implicit (the same from the "
+        "first octet; usual for port 465) or dane (verified by that alone).",
         [](Draft d, const Value& v) { return d.config.relay.tls_given = true, one_of(v, relay_tls_names, d.config.relay.tls); }},
     Key{"relay", "port", "number", "25", "The port of mail exchangers.",
         [](Draft d, const Value& v) { return number(v, 1, 65'535, d.config.relay.port); }},
     Key{"relay", "routes", "table of texts", "{}", "Other ways for some domains: { \"example.net\" = \"host:port\" }; \".example.net\" is all "
         "below it, \"lmtp:host:port\" speaks LMTP.",
         [](Draft d, const Value& v) { return routes(v, d.config.relay.routes); }},
+    Key{"relay", "tls_domains", "table of texts", "{}", "The same for some domains: { \"example.net\" = \"dane\" }; \".example.net\" is all below it.",
+        [](Draft d, const Value& v) { return tls_by_domain(v, d.config.relay.tls_domains); }},
+    Key{"relay", "authorities", "text", "none", "File with authorities, as PEM, that are trusted with mail hosts and policies besides those of the system.",
+        [](Draft d, const Value& v) { return text(v, d.config.relay.authorities); }},
+    Key{"relay", "dane", "true or false", "true", "Heed the TLSA records of mail hosts, where DNSSEC vouches for them.",
+        [](Draft d, const Value& v) { return flag(v, d.config.relay.dane); }},
+    Key{"relay", "mta_sts", "true or false", "true", "Heed the MTA-STS policies of domains.",
+        [](Draft d, const Value& v) { return flag(v, d.config.relay.mta_sts); }},
+    Key{"relay", "mta_sts_port", "number", "443", "The port of their web servers.",
+        [](Draft d, const Value& v) { return number(v, 1, 65'535, d.config.relay.mta_sts_port); }},
     Key{"relay", "connections", "number", "250", "Outgoing connections at once.",
         [](Draft d, const Value& v) { return number(v, 1, 10'000, d.config.relay.connections); }},
     Key{"relay", "connections_per_domain", "number", "10", "Of them to one domain.",
@@ -303,6 +330,11 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return number(v, 1, 10'000, d.config.queue.delay_notice_hours); }},
     Key{"resolver", "servers", "list of addresses", "[]", "DNS servers to ask, as in [\"127.0.0.1:5353\"]; none: ask from the root on, and validate.",
         [](Draft d, const Value& v) { return endpoints(v, d.config.resolver.servers); }},
+    Key{"resolver", "dnssec", "text", "\"automatic\"", "Whether to validate: on, off, or automatic, which is on when asking from the root or when trust anchors are "
+        "given. Without it DANE is never used.",
+        [](Draft d, const Value& v) { return one_of(v, dnssec_names, d.config.resolver.dnssec); }},
+    Key{"resolver", "trust_anchors", "list of texts", "those of the root zone", "DS or DNSKEY records to validate by, as in a zone file.",
+        [](Draft d, const Value& v) { return records(v, d.config.resolver.trust_anchors); }},
     Key{"store", "notes", "text", "\"larger\"", "Of which messages whose they are is written beside them too, for salvage when the index is lost: "
         "none, larger (than 8 KiB) or all, which makes taking small ones slower.",
         [](Draft d, const Value& v) { return one_of(v, notes_names, d.config.notes); }},

@@ -21,6 +21,16 @@ relay::RouteTls to_route_tls(RelayTls tls) noexcept {
     case RelayTls::required: return relay::RouteTls::required;
     case RelayTls::verified: return relay::RouteTls::verified;
     case RelayTls::implicit: return relay::RouteTls::implicit;
+    case RelayTls::dane: return relay::RouteTls::dane;
+  }
+  __builtin_unreachable();
+}
+
+unbound::Validation to_validation(Dnssec dnssec) noexcept {
+  switch (dnssec) {
+    case Dnssec::automatic: return unbound::Validation::automatic;
+    case Dnssec::on: return unbound::Validation::on;
+    case Dnssec::off: return unbound::Validation::off;
   }
   __builtin_unreachable();
 }
@@ -29,6 +39,14 @@ Result<relay::Route> parse_route(const std::string& text) {
   auto route = relay::Route::parse(text);
   if (!route) return fail(ErrorKind::invalid, format("[relay]: \"{}\" is not a host and port", text));
   return *std::move(route);
+}
+
+// As a RouteTable has it.
+Result<std::string> domain_key(std::string_view what, const std::string& domain) {
+  const bool below = domain.starts_with('.');
+  const auto name = codec::to_ascii_domain(std::string_view(domain).substr(below ? 1 : 0));
+  if (!name) return fail(ErrorKind::invalid, format("[relay] {}: \"{}\" is no domain", what, domain));
+  return below ? "." + *name : *name;
 }
 
 Result<relay::RouteTable> route_table(const RelayConfig& config) {
@@ -44,22 +62,30 @@ Result<relay::RouteTable> route_table(const RelayConfig& config) {
     table.usual.login = std::make_shared<relay::RouteLogin>(relay::RouteLogin{config.login, crypto::SecretString::adopt(password)});
   }
   for (const auto& [domain, text] : config.routes) {
-    const bool below = domain.starts_with('.');
-    const auto name = codec::to_ascii_domain(std::string_view(domain).substr(below ? 1 : 0));
-    if (!name) return fail(ErrorKind::invalid, format("[relay] routes: \"{}\" is no domain", domain));
-    KM_TRY(table.domains[below ? "." + *name : *name], parse_route(text));
+    KM_TRY(const std::string key, domain_key("routes", domain));
+    KM_TRY(table.domains[key], parse_route(text));
+  }
+  for (const auto& [domain, tls] : config.tls_domains) {
+    KM_TRY(const std::string key, domain_key("tls_domains", domain));
+    table.domains.try_emplace(key, table.usual).first->second.tls = to_route_tls(tls);
   }
   return table;
 }
 
 }  // namespace
 
+unbound::Options resolver_options(const ResolverConfig& config) {
+  unbound::Options options;
+  options.servers = config.servers;
+  options.validation = to_validation(config.dnssec);
+  options.trust_anchors = config.trust_anchors;
+  return options;
+}
+
 Result<std::unique_ptr<Outgoing>> Outgoing::open(const Config& config, keystonemail::Server& server, libuv::UvLoop& loop,
                                                  std::vector<Endpoint> own_endpoints) {
   std::unique_ptr<Outgoing> outgoing(new Outgoing(loop));
-  unbound::Options dns;
-  dns.servers = config.resolver.servers;
-  KM_TRY(outgoing->resolver_, unbound::open_resolver(std::move(dns)));
+  KM_TRY(outgoing->resolver_, unbound::open_resolver(resolver_options(config.resolver)));
   relay::Options options;
   options.hostname = config.hostname;
   KM_TRY(options.routes, route_table(config.relay));
@@ -71,8 +97,13 @@ Result<std::unique_ptr<Outgoing>> Outgoing::open(const Config& config, keystonem
   options.retry.delay_notice_after = std::chrono::hours(config.queue.delay_notice_hours);
   tls::ClientOptions tls;
   tls.trust_path = tls::system_trust_path();
+  if (!config.relay.authorities.empty()) {
+    KM_TRY(tls.trust_pem, read_file(config.relay.authorities));
+  }
   KM_TRY(const auto client, tls::ClientContext::create(tls));
-  outgoing->relay_ = server.make_relay(std::move(options), {*outgoing->resolver_, loop, client});
+  options.use_dane = config.relay.dane;
+  const RelayPorts ports{*outgoing->resolver_, loop, client};
+  outgoing->relay_ = server.make_relay(std::move(options), ports);
   return outgoing;
 }
 

@@ -10,10 +10,13 @@
 
 #include "config/config.hpp"
 #include "keystonemail/backends/libuv/uv_loop.hpp"
+#include "keystonemail/backends/unbound/resolver.hpp"
 #include "keystonemail/service/relay/relay.hpp"
 #include "keystonemail/service/server/server.hpp"
 
 namespace keystonemail::host {
+
+[[nodiscard]] unbound::Options resolver_options(const ResolverConfig& config);
 
 // Threads: that of the loop. REQUIRES: finish() is done before it is destroyed, if start() was called.
 class Outgoing {

@@ -18,7 +18,6 @@
 #include "base/try.hpp"
 #include "control/control.hpp"
 #include "keystonemail/backends/libuv/uv_server.hpp"
-#include "keystonemail/backends/unbound/resolver.hpp"
 #include "server/directory_plugin.hpp"
 #include "server/outgoing.hpp"
 #include "server/policies.hpp"
@@ -130,9 +129,7 @@ Result<void> Program::start() {
   opened.relay.password = {SecretSource::Kind::literal, std::move(relay_password)};
   if (!config_.user.empty()) KM_CHECK(become(config_.user));  // the ports are open now
   KM_TRY(stores_, opening_.run_until(Stores::open(opened, log_, {}, Context{&opening_})));
-  unbound::Options dns;
-  dns.servers = config_.resolver.servers;
-  KM_TRY(resolver_, unbound::open_resolver(std::move(dns)));
+  KM_TRY(resolver_, unbound::open_resolver(resolver_options(config_.resolver)));
   set_policies();
   stores_->policies = [this] { return policies(); };
   make_handlers();
