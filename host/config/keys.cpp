@@ -27,6 +27,7 @@ constexpr std::pair<std::string_view, RelayTls> relay_tls_names[] = {
 constexpr std::pair<std::string_view, Dnssec> dnssec_names[] = {
     {"automatic", Dnssec::automatic}, {"on", Dnssec::on}, {"off", Dnssec::off}};
 constexpr std::pair<std::string_view, service::Notes> notes_names[] = {
+    {"none", service::Notes::none}, {"larger", service::Notes::larger}, {"all", service::Notes::all}};
 constexpr std::pair<std::string_view, DmarcUse> dmarc_names[] = {{"enforce", DmarcUse::enforce}, {"observe", DmarcUse::observe}};
 constexpr std::pair<std::string_view, MilterFailure> milter_failure_names[] = {
     {"tempfail", MilterFailure::tempfail}, {"accept", MilterFailure::accept}, {"reject", MilterFailure::reject},
