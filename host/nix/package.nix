@@ -4,7 +4,7 @@
 #
 # nix-instantiate --parse takes it; nobody has built it yet.
 { lib, stdenv, meson, ninja, pkg-config, cmake, boringssl, libuv, lmdb, lz4, fmt, cli11, tomlplusplus, nlohmann_json, libidn2
-, libunistring, libxcrypt, unbound, libpsl, zlib }:
+, libunistring, libxcrypt, unbound, libpsl, zlib, expat }:
 
 stdenv.mkDerivation {
   pname = "keystone-mail";
@@ -12,7 +12,7 @@ stdenv.mkDerivation {
   src = lib.cleanSource ../..;
 
   nativeBuildInputs = [ meson ninja pkg-config cmake ];
-  buildInputs = [ boringssl libuv lmdb lz4 fmt cli11 tomlplusplus nlohmann_json libidn2 libunistring libxcrypt unbound libpsl zlib ];
+  buildInputs = [ boringssl libuv lmdb lz4 fmt cli11 tomlplusplus nlohmann_json libidn2 libunistring libxcrypt unbound libpsl zlib expat ];
   dontUseCmakeConfigure = true;
 
   mesonBuildType = "release";
