@@ -12,12 +12,12 @@ import sys
 
 LAYERS = [
     ['base'],
-    ['codec', 'json', 'crypto', 'tls', 'dns', 'mime', 'dsn'],
-    ['sasl', 'smtp', 'imap', 'pop3', 'managesieve', 'sieve', 'http', 'jmap', 'acme', 'mailauth', 'milter'],
+    ['codec', 'json', 'xml', 'crypto', 'tls', 'dns', 'mime', 'dsn'],
+    ['sasl', 'smtp', 'imap', 'pop3', 'managesieve', 'sieve', 'http', 'jmap', 'acme', 'mailauth', 'milter', 'reports'],
     ['kv', 'blob', 'resolver', 'transport', 'policy', 'mailstore', 'queue', 'delivery', 'directory', 'search'],
     ['service/access', 'service/web', 'service/mailstore', 'service/queue', 'service/delivery', 'service/accounts', 'service/authentication',
      'service/milter', 'service/reception',
-     'service/submission', 'service/mta_sts', 'service/relay', 'service/imap', 'service/jmap', 'service/pop3', 'service/admin', 'service/server'],
+     'service/submission', 'service/mta_sts', 'service/relay', 'service/reports', 'service/imap', 'service/jmap', 'service/pop3', 'service/admin', 'service/server'],
     ['backends/memory', 'backends/lmdb', 'backends/segments', 'backends/libuv', 'backends/unbound', 'backends/zone', 'backends/ldap',
      'backends/sqlite', 'backends/postgresql', 'backends/plugin'],
 ]
@@ -36,6 +36,7 @@ THIRD_PARTY = {
     r'iconv\.h': ['lib/codec'],
     r'uni(norm|case|str|ctype|type|conv)\.h': ['lib/crypto', 'lib/codec'],
     r'zlib\.h': ['lib/codec'],
+    r'expat': ['lib/xml'],
     r'crypt\.h': ['lib/crypto', 'lib/sasl'],
     r'toml\+\+/': ['host/config'],
     r'toml\.hpp': ['host/config'],
