@@ -14,6 +14,7 @@
 #include "keystonemail/base/executor.hpp"
 #include "keystonemail/base/result.hpp"
 #include "keystonemail/base/task.hpp"
+#include "keystonemail/kv/kv.hpp"
 #include "keystonemail/mailstore/mailstore.hpp"
 #include "keystonemail/queue/queue.hpp"
 
@@ -35,6 +36,9 @@ struct Submission {
   // Present: an entry whose attempt this message tells of (RFC 3464); noted in the same commit. Errors of deliver() are
   // then those of Queue::settle() as well.
   std::optional<queue::Settlement> settlement;
+  // Present: what else is written in the same commit, in a store that mail and queue are in; when it fails nothing is
+  // delivered, and the error is its own.
+  kv::Operation also = {};
 };
 
 struct Accepted {

@@ -22,6 +22,7 @@ struct Plan {
   std::vector<AppendPlan> local;
   std::optional<QueuePlan> remote;
   std::optional<queue::Settlement> settlement;
+  kv::Operation also;
 };
 
 Task<Result<void>> apply_delivery(kv::Transaction& t, StoreCore& core, const KvQueue& queue, Plan& plan) {
@@ -33,6 +34,7 @@ Task<Result<void>> apply_delivery(kv::Transaction& t, StoreCore& core, const KvQ
   }
   if (plan.remote) KM_CO_CHECK(co_await queue.apply(t, *plan.remote));
   if (plan.settlement) KM_CO_CHECK(co_await queue.apply(t, *plan.settlement));
+  if (plan.also) KM_CO_CHECK(co_await plan.also(t));
   co_return Result<void>();
 }
 
@@ -89,6 +91,7 @@ Task<Result<delivery::Accepted>> KvDelivery::deliver(delivery::Submission submis
   }
   if (submission.remote) plan.remote = queue_.plan(*submission.remote, *staged, now);
   plan.settlement = std::move(submission.settlement);
+  plan.also = std::move(submission.also);
   KM_CO_CHECK(co_await core.kv.transact([&](kv::Transaction& t) { return apply_delivery(t, core, queue_, plan); },
                                         core.adds(), context));
   delivery::Accepted accepted;

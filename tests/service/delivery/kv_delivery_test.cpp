@@ -133,3 +133,26 @@ TEST_CASE("delivery: whichever call fails, it is in all places or in none") {
     REQUIRE(k < 1'000);
   }
 }
+
+TEST_CASE("delivery: what else is written is there with the message, or neither is") {
+  Served s;
+  const kv::Table table{static_cast<std::uint8_t>(0)};
+  bool fails = true;
+  for (int i = 0; i < 2; ++i) {
+    auto submission = s.submission(body);
+    submission.local = {Served::to(s.a)};
+    submission.remote.emplace().recipients.resize(1);
+    submission.also = [table, &fails](kv::Transaction& t) -> Task<Result<void>> {
+      t.put(table, "\xffnote", "written");
+      if (fails) co_return fail(ErrorKind::conflict, "no");
+      co_return Result<void>();
+    };
+    const auto accepted = s.deliver(std::move(submission));
+    CHECK(accepted.has_value() == !fails);
+    auto snapshot = s.loop.run_until(s.kv->snapshot(Context{&s.loop})).value();
+    const auto note = s.loop.run_until(snapshot->get(table, "\xffnote")).value();
+    CHECK(note.has_value() == !fails);
+    CHECK(s.a.find("INBOX").messages == (fails ? 0 : 1));
+    fails = false;
+  }
+}
