@@ -58,6 +58,7 @@ struct Message {
   mailauth::dkim::Verifier dkim;
   mailauth::arc::Verifier arc;
   mailauth::dmarc::Input dmarc;
+  mailauth::spf::Verdict spf;       // what DMARC builds on
   bool has_author = false;
   mailauth::AuthenticationResults results;
   std::vector<policy::Edit> tags;
@@ -71,6 +72,15 @@ void add_signers(mailauth::dmarc::Input& input, const std::vector<mailauth::dkim
     if (!unknown && (!signature.usable() || signature.testing)) continue;
     input.identifiers.push_back({mailauth::dmarc::Method::dkim, unknown ? Standing::temporary : Standing::pass, signature.domain});
   }
+}
+
+// Those who signed it well, with blanks between.
+std::string signing_domains(const std::vector<mailauth::dkim::SignatureResult>& signatures) {
+  std::string out;
+  for (const auto& signature : signatures) {
+    if (signature.usable() && !signature.testing) out.append(out.empty() ? "" : " ").append(signature.domain);
+  }
+  return out;
 }
 
 // Whether a forwarder we trust saw it pass.
@@ -87,7 +97,7 @@ class CheckInspector final : public policy::Inspector {
   Task<Result<policy::Decision>> judge(policy::Stage stage, const policy::Facts& facts, Context context) override {
     if (stage == policy::Stage::mail) begin(facts, *context.executor);
     if (stage == policy::Stage::headers) co_return co_await on_header(facts, std::move(context));
-    if (stage == policy::Stage::body && message_) co_return co_await on_end(std::move(context));
+    if (stage == policy::Stage::body && message_) co_return co_await on_end(facts, std::move(context));
     co_return policy::Decision::proceed();
   }
   Task<Result<void>> receive(std::string_view octets, Context) override {
@@ -124,7 +134,7 @@ class CheckInspector final : public policy::Inspector {
     co_return decision;
   }
 
-  Task<Result<policy::Decision>> on_end(Context context) {
+  Task<Result<policy::Decision>> on_end(const policy::Facts& facts, Context context) {
     message_->dkim.receive_end();
     message_->arc.receive_end();
     KM_CO_CHECK(co_await answer_questions(message_->budget, message_->dkim, context));
@@ -133,11 +143,12 @@ class CheckInspector final : public policy::Inspector {
     for (auto& result : mailauth::dkim::method_results(signatures)) message_->found(std::move(result));
     const bool signed_well = std::ranges::any_of(signatures, &mailauth::dkim::SignatureResult::usable);
     message_->tag("dkim", signed_well ? "pass" : signatures.empty() ? "none" : "fail");
+    message_->tag("dkim-domains", signing_domains(signatures));
     const auto& chain = message_->arc.chain();
     if (chain.status != mailauth::arc::ChainStatus::none) message_->found(mailauth::arc::method_result(chain));
     message_->tag("arc", to_string(chain.status));
 
-    KM_CO_TRY(policy::Decision decision, co_await check_dmarc(context));
+    KM_CO_TRY(policy::Decision decision, co_await check_dmarc(facts, context));
     decision.edits = additions(mailauth::format_authentication_results(message_->results));
     std::ranges::move(message_->tags, std::back_inserter(decision.edits));
     message_.reset();
@@ -180,12 +191,13 @@ class CheckInspector final : public policy::Inspector {
   void note_spf(const mailauth::spf::Verdict& verdict) {
     using mailauth::dmarc::Standing;
     message_->tag("spf", to_string(verdict.outcome));
+    message_->spf = verdict;
     const bool unknown = verdict.outcome == mailauth::spf::Outcome::temperror;
     if (!unknown && verdict.outcome != mailauth::spf::Outcome::pass) return;
     message_->dmarc.identifiers.push_back({mailauth::dmarc::Method::spf, unknown ? Standing::temporary : Standing::pass, verdict.domain});
   }
 
-  Task<Result<policy::Decision>> check_dmarc(const Context& context) {
+  Task<Result<policy::Decision>> check_dmarc(const policy::Facts& facts, const Context& context) {
     if (!message_->has_author) co_return policy::Decision::proceed();
     add_signers(message_->dmarc, message_->dkim.results());
     message_->dmarc.sample = static_cast<unsigned>(random_.below(100));
@@ -194,7 +206,25 @@ class CheckInspector final : public policy::Inspector {
     const auto& verdict = evaluation.verdict();
     message_->found(mailauth::dmarc::method_result(verdict));
     message_->tag("dmarc", to_string(verdict.outcome));
-    co_return decide(verdict);
+    policy::Decision decision = decide(verdict);
+    tell_observer(facts, verdict, decision);
+    co_return decision;
+  }
+
+  // What has to come again is told of when it has.
+  void tell_observer(const policy::Facts& facts, const mailauth::dmarc::Verdict& verdict, const policy::Decision& decision) const {
+    using mailauth::dmarc::Policy;
+    if (options_.observer == nullptr || !verdict.record || decision.verdict == policy::Verdict::defer) return;
+    DmarcFinding finding{connection_, facts, verdict, message_->spf, message_->dkim.results()};
+    finding.discovery = options_.dmarc.discovery;
+    if (decision.verdict == policy::Verdict::quarantine) finding.applied = Policy::quarantine;
+    if (decision.verdict == policy::Verdict::reject) finding.applied = Policy::reject;
+    if (verdict.outcome == mailauth::dmarc::Outcome::fail && finding.applied != verdict.policy) finding.override = override_of(verdict, finding.applied);
+    options_.observer->observed(finding);
+  }
+  [[nodiscard]] DmarcOverride override_of(const mailauth::dmarc::Verdict& verdict, mailauth::dmarc::Policy applied) const {
+    if (applied == verdict.disposition) return verdict.record->is_test ? DmarcOverride::test_mode : DmarcOverride::sampled_out;
+    return options_.dmarc_use == DmarcUse::observe ? DmarcOverride::local_policy : DmarcOverride::trusted_forwarder;
   }
 
   policy::Decision decide(const mailauth::dmarc::Verdict& verdict) const {

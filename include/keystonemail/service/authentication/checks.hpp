@@ -18,6 +18,7 @@
 #include "keystonemail/mailauth/spf/evaluation.hpp"
 #include "keystonemail/policy/policy.hpp"
 #include "keystonemail/resolver/budget.hpp"
+#include "keystonemail/service/authentication/dmarc_observer.hpp"
 
 namespace keystonemail::authentication {
 
@@ -37,11 +38,12 @@ struct CheckOptions {
   // Forwarders whose word is taken: a message that passed DMARC with them, by an ARC chain that holds, is not refused.
   std::vector<std::string> trusted_sealers;    // A-labels, lower case
   std::vector<IpNetwork> exempt;               // whose mail is not looked at: what has no name in the DNS anyway
+  DmarcObserver* observer = nullptr;           // borrowed; null: nobody is told
 };
 
 // Finds out by iprev, SPF, DKIM, ARC and DMARC who vouches for a message; writes it into Authentication-Results (RFC 8601) and
-// the tags "iprev", "spf", "dkim", "arc" and "dmarc"; takes out such fields as claim to be ours. Mail of those who logged in,
-// of exempt networks and by LMTP is not looked at.
+// the tags "iprev", "spf", "dkim", "dkim-domains" (whose signatures count), "arc" and "dmarc"; takes out such fields as claim to be
+// ours. Mail of those who logged in, of exempt networks and by LMTP is not looked at.
 //
 // Threads: as Policy. Ownership: borrows resolver and random. Errors: a DNS that cannot answer is a temporary result, which is
 // written down and never rejects. Limits: CheckOptions.
