@@ -13,6 +13,7 @@
 #include "service/mailstore/note.hpp"
 #include "service/mailstore/rows.hpp"
 #include "service/queue/entry_row.hpp"
+#include "service/reports/rows.hpp"
 
 using namespace keystonemail;
 
@@ -113,12 +114,28 @@ void read_note(std::string_view octets) {
         second->where.received == note->where.received && second->content.octets() == note->content.octets());
 }
 
+void read_reports(std::string_view row) {
+  if (const auto record = reporting::decode_dmarc_content(row)) {
+    const std::string again = reporting::encode_content(*record);
+    check(again.empty() || reporting::decode_dmarc_content(again).has_value());
+  }
+  if (const auto content = reporting::decode_tls_content(row)) {
+    const std::string again = reporting::encode_content(*content);
+    check(again.empty() || reporting::decode_tls_content(again).has_value());
+  }
+  if (const auto about = reporting::decode_about(row)) check(reporting::decode_about(reporting::encode_about(*about)) == about);
+  if (const auto info = reporting::decode_info(row)) check(reporting::decode_info(reporting::encode_info(*info)).has_value());
+  if (const auto count = reporting::decode_count(row)) check(reporting::encode_count(count->count, count->content).size() <= row.size());
+  (void)reporting::decode_received(row);
+  (void)reporting::decode_day(row);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 1) return 0;
   const std::string row(data + 1, data + size);  // a copy, so that reading past it is seen
-  switch (data[0] % 11) {
+  switch (data[0] % 12) {
     case 0: read_account(row); break;
     case 1: read_address(row); break;
     case 2: read_queue_entry(row); break;
@@ -129,7 +146,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 7: read_mailbox(row); break;
     case 8: read_log(row); break;
     case 9: read_content(row); break;
-    default: read_note(row); break;
+    case 10: read_note(row); break;
+    default: read_reports(row); break;
   }
   return 0;
 }

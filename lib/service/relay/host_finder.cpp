@@ -308,6 +308,7 @@ void HostFinder::observe(const Search& search, const Candidate& candidate, const
 
 void HostFinder::observe(const Search& search, TlsSession session, Context context) {
   if (services_.tls_observer == nullptr || !search.route.host.empty()) return;
+  if (search.demand == TlsDemand::optional) return;  // a report on TLS is in no report itself (RFC 8460 §3)
   const auto name = dns::Name::from_domain(search.domain);
   if (!name) return;  // an address literal has no policy
   session.when = context.executor->wall_now();

@@ -77,6 +77,7 @@ struct Server::State {
   access::ConnectionLimits limits;
   std::optional<access::LoginServices> logins;
   std::optional<BanRows> ban_rows;
+  std::optional<reporting::ReportStore> reports;
 
   [[nodiscard]] directory::Directory& directory() {
     return foreign ? static_cast<directory::Directory&>(*foreign) : *accounts;
@@ -94,6 +95,7 @@ std::vector<std::string> Server::tables() {
   for (auto& name : accounts::table_names()) names.push_back(std::move(name));
   names.emplace_back(BanRows::table_name);
   names.emplace_back(mta_sts::table_name);
+  names.emplace_back(reporting::ReportStore::table_name);
   return names;
 }
 
@@ -120,6 +122,9 @@ Task<Result<std::unique_ptr<Server>>> Server::open(ServerOptions options, Server
   s.logins->primary_domain = s.options.primary_domain;
   s.logins->keep_bans = [&s](std::vector<access::LoginGate::Ban> bans, Context on) { return s.keep_bans(std::move(bans), std::move(on)); };
   s.ban_rows.emplace(s.ports.store, ban_table);
+  const auto names = Server::tables();
+  const auto place = std::ranges::find(names, reporting::ReportStore::table_name) - names.begin();
+  s.reports.emplace(s.ports.store, table_after(mail_tables, static_cast<std::size_t>(place)));
   KM_CO_TRY(const auto bans, co_await s.ban_rows->load(context.executor->wall_now(), context));
   s.gate.restore(bans);
   if (!s.options.primary_domain.empty()) {
@@ -205,6 +210,7 @@ directory::Directory& Server::directory() noexcept { return state_->directory();
 service::KvMailStore& Server::mail() noexcept { return *state_->mail; }
 service::KvQueue& Server::queue() noexcept { return *state_->queue; }
 delivery::Delivery& Server::delivery() noexcept { return *state_->delivery; }
+reporting::ReportStore& Server::reports() noexcept { return *state_->reports; }
 access::LoginGate& Server::login_gate() noexcept { return state_->gate; }
 access::ConnectionLimits& Server::connection_limits() noexcept { return state_->limits; }
 

@@ -30,6 +30,7 @@
 #include "keystonemail/service/accounts/accounts.hpp"
 #include "keystonemail/service/mailstore/kv_mail_store.hpp"
 #include "keystonemail/service/queue/kv_queue.hpp"
+#include "keystonemail/service/reports/report_store.hpp"
 #include "keystonemail/tls/context.hpp"
 #include "keystonemail/transport/listener.hpp"
 
@@ -145,6 +146,7 @@ class Server {
   [[nodiscard]] service::KvMailStore& mail() noexcept;
   [[nodiscard]] service::KvQueue& queue() noexcept;
   [[nodiscard]] delivery::Delivery& delivery() noexcept;
+  [[nodiscard]] reporting::ReportStore& reports() noexcept;     // what reporting::Reporting stands on
   [[nodiscard]] access::LoginGate& login_gate() noexcept;
   [[nodiscard]] access::ConnectionLimits& connection_limits() noexcept;
 
