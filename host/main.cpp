@@ -41,6 +41,8 @@ struct Invocation {
   TransferRequest transfer;
   MailCheck mail;
   DnsRequest dns;
+  std::string report_domain, report_since;
+  bool send_now = false;
   int status = 0;
   [[nodiscard]] Output output() const { return json ? Output::json : Output::text; }
 };
@@ -133,6 +135,22 @@ void add_admin(CLI::App& app, Invocation& all) {
   admin_command(*dkim, all, "list", "list all keys", "");
   admin_command(*dkim, all, "publish", "print the records of a domain's keys, for its zone", "domain");
   admin_command(*dkim, all, "rotate", "make keys to come; said again, put them in use", "domain");
+  auto* reports = command(app, all, "reports", "DMARC and TLS reports: those of others about our mail, and ours to them");
+  reports->require_subcommand(1);
+  for (CLI::App* made : {command(*reports, all, "list", "list the reports that came in"),
+                         command(*reports, all, "summary", "who sends in our name, what passes, and what to do; of 30 days unless told otherwise")}) {
+    made->add_option("--domain", all.report_domain, "that they tell of, and what is below it");
+    made->add_option("--since", all.report_since, "a day (2026-11-01) or a time (7d, 12h)");
+    made->callback([&all, made] {
+      all.admin.noun = "reports";
+      all.admin.verb = made->get_name();
+      all.admin.arguments = {all.report_domain, all.report_since};
+      all.status = run_admin(all.config, std::move(all.admin), all.output());
+    });
+  }
+  admin_command(*reports, all, "show", "one report with all it says", "id");
+  admin_command(*reports, all, "send", "send what has been gathered", "")
+      ->add_flag("--now", all.send_now, "today's as well, instead of in the night after")->required();
   auto* trace = admin_command(app, all, "trace", "every step of a queued message, by its Message-ID or queue id; kept for 30 days", "message");
   trace->callback([&all] {
     all.admin.noun = "message";

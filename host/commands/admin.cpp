@@ -422,6 +422,10 @@ constexpr Command commands[] = {
     {"dkim", "list", administer_dkim, 0},
     {"dkim", "publish", administer_dkim, 1},
     {"dkim", "rotate", administer_dkim, 1},
+    {"reports", "list", administer_reports, 0},
+    {"reports", "show", administer_reports, 1},
+    {"reports", "summary", administer_reports, 0},
+    {"reports", "send", administer_reports, 0},
     {"backup", "make", make_backup, 1},
     {"verify", "look", verify_store, 0},
     {"verify", "repair", verify_store, 0},
@@ -444,7 +448,7 @@ bool is_all_utf8(const AdminRequest& request) {
 }  // namespace
 
 Task<AdminReply> administer(Stores& stores, AdminRequest request, Context context) {
-  const bool asks_for_accounts = request.noun != "queue" && request.noun != "message" && request.noun != "dkim" && request.noun != "server" && request.noun != "backup" && request.noun != "verify";
+  const bool asks_for_accounts = request.noun != "queue" && request.noun != "message" && request.noun != "dkim" && request.noun != "reports" && request.noun != "server" && request.noun != "backup" && request.noun != "verify";
   if (stores.plugin && asks_for_accounts)
     co_return failed(Error(ErrorKind::conflict, "accounts, domains and aliases come from the plugin of [directory]: they are managed there"));
   for (const Command& command : commands) {

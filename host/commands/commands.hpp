@@ -56,6 +56,8 @@ struct AdminReply {
 [[nodiscard]] Task<AdminReply> verify_store(Stores& stores, AdminRequest request, Context context);
 // generate, list, rotate, publish.
 [[nodiscard]] Task<AdminReply> administer_dkim(Stores& stores, AdminRequest request, Context context);
+// list, show, summary (a domain and since when, each may be empty), send.
+[[nodiscard]] Task<AdminReply> administer_reports(Stores& stores, AdminRequest request, Context context);
 // All of them, those two as well. REQUIRES: the request has its progress.
 [[nodiscard]] Task<AdminReply> administer(Stores& stores, AdminRequest request, Context context);
 // Has the running server do it, or opens the store itself when none runs.

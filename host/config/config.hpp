@@ -113,6 +113,19 @@ struct MilterConfig {
   std::chrono::seconds connect_timeout{10}, command_timeout{30}, message_timeout{300};
 };
 
+enum class FailureReports : std::uint8_t { off, redacted, full };
+
+// What we tell of others' mail, and where they tell of ours.
+struct ReportsConfig {
+  bool enabled = true;
+  std::string organization;           // empty: the primary domain
+  std::string contact;                // an address; empty: postmaster of the primary domain
+  std::string dmarc_address, tls_address;  // empty: postmaster of each domain
+  std::uint64_t keep_days = 90;
+  FailureReports failure = FailureReports::off;
+  friend bool operator==(const ReportsConfig&, const ReportsConfig&) = default;
+};
+
 struct Limits {
   std::vector<IpNetwork> trusted;
   std::uint64_t message_size = 52'428'800;
@@ -138,6 +151,7 @@ struct Config {
   AuthenticationConfig authentication;
   std::vector<MilterConfig> milters;  // in the order in which they are asked
   service::Notes notes = service::Notes::larger;
+  ReportsConfig reports;
   Limits limits;
   LogFormat log_format = LogFormat::logfmt;
   LogLevel log_level = LogLevel::info;

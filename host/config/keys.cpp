@@ -32,6 +32,8 @@ constexpr std::pair<std::string_view, DmarcUse> dmarc_names[] = {{"enforce", Dma
 constexpr std::pair<std::string_view, MilterFailure> milter_failure_names[] = {
     {"tempfail", MilterFailure::tempfail}, {"accept", MilterFailure::accept}, {"reject", MilterFailure::reject},
     {"quarantine", MilterFailure::quarantine}};
+constexpr std::pair<std::string_view, FailureReports> failure_names[] = {
+    {"off", FailureReports::off}, {"redacted", FailureReports::redacted}, {"full", FailureReports::full}};
 constexpr std::pair<std::string_view, DirectoryType> directory_names[] = {
     {"internal", DirectoryType::internal}, {"plugin", DirectoryType::plugin}};
 constexpr std::pair<std::string_view, LogFormat> format_names[] = {
@@ -125,6 +127,14 @@ Problem host_name(const Value& value, std::string& out) {
   const bool plain = std::ranges::all_of(out, [](char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || (c & 0x80); });
   if (!plain || out.size() > 253 || out.front() == '.' || out.back() == '.' || out.find("..") != std::string::npos)
     return "must be a domain name, as in \"mail.example.org\"";
+  return std::nullopt;
+}
+
+Problem mail_address(const Value& value, std::string& out) {
+  if (auto problem = text(value, out)) return problem;
+  const std::size_t at = out.rfind('@');
+  const bool is_odd = std::ranges::any_of(out, [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '<' || c == '>' || c == ',' || c == ';' || c == '!'; });
+  if (is_odd || at == std::string::npos || at == 0 || at + 1 == out.size()) return "must be a mail address, as in \"reports@example.org\"";
   return std::nullopt;
 }
 
@@ -364,6 +374,20 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return one_duration(v, std::chrono::minutes(5), d.milter->command_timeout); }},
     Key{"milter", "message_timeout", "time", "\"5m\"", "How long for the answer to a whole message; a filter that reports progress gets up to nine minutes.",
         [](Draft d, const Value& v) { return one_duration(v, std::chrono::minutes(9), d.milter->message_timeout); }},
+    Key{"reports", "enabled", "true or false", "true", "Report to domains that ask for it how their mail and TLS fared here, and read the reports of others.",
+        [](Draft d, const Value& v) { return flag(v, d.config.reports.enabled); }},
+    Key{"reports", "organization", "text", "the primary domain", "Who we are, in reports.",
+        [](Draft d, const Value& v) { return text(v, d.config.reports.organization); }},
+    Key{"reports", "contact", "text", "postmaster of the primary domain", "The address that reports are from; its domain signs them.",
+        [](Draft d, const Value& v) { return mail_address(v, d.config.reports.contact); }},
+    Key{"reports", "dmarc_address", "text", "postmaster of each domain", "Where DMARC reports about us come in; dns prints it.",
+        [](Draft d, const Value& v) { return mail_address(v, d.config.reports.dmarc_address); }},
+    Key{"reports", "tls_address", "text", "postmaster of each domain", "Where TLS reports about us come in; dns prints it.",
+        [](Draft d, const Value& v) { return mail_address(v, d.config.reports.tls_address); }},
+    Key{"reports", "keep_days", "number", "90", "How long reports that came in are kept.",
+        [](Draft d, const Value& v) { return number(v, 1, 3'650, d.config.reports.keep_days); }},
+    Key{"reports", "failure", "text", "\"off\"", "Tell domains that ask of single messages that failed: off, redacted (their way, not their people and subject) or full (the whole header).",
+        [](Draft d, const Value& v) { return one_of(v, failure_names, d.config.reports.failure); }},
     Key{"limits", "trusted", "list of networks", "[]", "Addresses without connection, rate and ban ceilings.",
         [](Draft d, const Value& v) { return networks(v, d.config.limits.trusted); }},
     Key{"limits", "message_size", "number", "52428800", "Octets of the largest message taken.",

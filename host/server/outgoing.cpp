@@ -83,7 +83,7 @@ unbound::Options resolver_options(const ResolverConfig& config) {
 }
 
 Result<std::unique_ptr<Outgoing>> Outgoing::open(const Config& config, keystonemail::Server& server, libuv::UvLoop& loop,
-                                                 std::vector<Endpoint> own_endpoints) {
+                                                 std::vector<Endpoint> own_endpoints, relay::TlsObserver* tls_observer) {
   std::unique_ptr<Outgoing> outgoing(new Outgoing(loop));
   KM_TRY(outgoing->resolver_, unbound::open_resolver(resolver_options(config.resolver)));
   relay::Options options;
@@ -102,7 +102,7 @@ Result<std::unique_ptr<Outgoing>> Outgoing::open(const Config& config, keystonem
   }
   KM_TRY(const auto client, tls::ClientContext::create(tls));
   options.use_dane = config.relay.dane;
-  const RelayPorts ports{*outgoing->resolver_, loop, client};
+  const RelayPorts ports{*outgoing->resolver_, loop, client, tls_observer};
   outgoing->relay_ = server.make_relay(std::move(options), ports);
   return outgoing;
 }

@@ -21,10 +21,11 @@ namespace keystonemail::host {
 // Threads: that of the loop. REQUIRES: finish() is done before it is destroyed, if start() was called.
 class Outgoing {
  public:
-  // `own_endpoints` are where we take mail from other servers. Ownership: borrows server and loop.
+  // `own_endpoints` are where we take mail from other servers. Ownership: borrows server, loop and observer, which may be null.
   // Errors: those of reading the password and of the resolver; invalid (a route).
   [[nodiscard]] static Result<std::unique_ptr<Outgoing>> open(const Config& config, keystonemail::Server& server,
-                                                              libuv::UvLoop& loop, std::vector<Endpoint> own_endpoints);
+                                                              libuv::UvLoop& loop, std::vector<Endpoint> own_endpoints,
+                                                              relay::TlsObserver* tls_observer);
 
   void start();
   // Begins no new transaction, and brings those under way to their end.

@@ -9,6 +9,7 @@
 #include "keystonemail/service/authentication/checks.hpp"
 #include "keystonemail/service/authentication/signing.hpp"
 #include "keystonemail/service/milter/milter.hpp"
+#include "keystonemail/service/reports/reporting.hpp"
 
 namespace keystonemail::host {
 
@@ -43,15 +44,17 @@ milter::Options milter_options(const Config& config, const MilterConfig& given, 
 }  // namespace
 
 std::shared_ptr<const policy::Chain> make_policies(const Config& config, resolver::Resolver& resolver, Stores& stores,
-                                                   milter::Connections& filters) {
+                                                   milter::Connections& filters, reporting::Reporting* reports) {
   std::vector<std::shared_ptr<policy::Policy>> policies;
   if (config.authentication.check) {
     authentication::CheckOptions options;
     options.dmarc_use = config.authentication.dmarc == DmarcUse::enforce ? authentication::DmarcUse::enforce : authentication::DmarcUse::observe;
     options.trusted_sealers = config.authentication.trusted_sealers;
     options.exempt = config.authentication.exempt;
+    options.observer = reports;
     policies.push_back(std::make_shared<authentication::Checks>(resolver, stores.random, std::move(options)));
   }
+  if (reports != nullptr) policies.push_back(reports->intake());
   // After our own checks, so that filters see what those found.
   blob::Store& blobs = stores.blobs ? static_cast<blob::Store&>(*stores.blobs) : *stores.memory_blobs;
   std::size_t number = 0;

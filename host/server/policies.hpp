@@ -14,8 +14,8 @@
 
 namespace keystonemail::host {
 
-// Ownership: borrows resolver, stores and filters. Threads: as policy::Chain.
+// Ownership: borrows all it is given; `reports` may be null. Threads: as policy::Chain.
 [[nodiscard]] std::shared_ptr<const policy::Chain> make_policies(const Config& config, resolver::Resolver& resolver, Stores& stores,
-                                                                 milter::Connections& filters);
+                                                                 milter::Connections& filters, reporting::Reporting* reports);
 
 }  // namespace keystonemail::host

@@ -22,6 +22,7 @@
 #include "server/outgoing.hpp"
 #include "server/policies.hpp"
 #include "server/privileges.hpp"
+#include "server/reporter.hpp"
 #include "server/stderr_log.hpp"
 #include "server/stores.hpp"
 #include "server/tls_material.hpp"
@@ -76,7 +77,7 @@ bool needs_restart(const Config& a, const Config& b) {
   };
   return a.hostname != b.hostname || a.primary_domain != b.primary_domain || a.data_directory != b.data_directory ||
          a.user != b.user || a.loops != b.loops || !same_directory(a.directory, b.directory) ||
-         a.relay != b.relay || a.queue != b.queue || a.resolver != b.resolver || !std::ranges::equal(a.listeners, b.listeners, same);
+         a.relay != b.relay || a.queue != b.queue || a.reports != b.reports || a.resolver != b.resolver || !std::ranges::equal(a.listeners, b.listeners, same);
 }
 
 class Program {
@@ -109,6 +110,7 @@ class Program {
   std::vector<libuv::InheritedSocket> inherited_;
   milter::Connections filters_{[](Executor& on) { return dynamic_cast<transport::Connector*>(&on); }};  // every loop makes its own
   std::unique_ptr<Stores> stores_;
+  std::unique_ptr<Reporter> reporter_;        // null: there are no reports
   std::unique_ptr<Outgoing> outgoing_;        // null: mail for elsewhere stays in the queue
   std::vector<Endpoint> own_endpoints_;       // where other servers bring mail
   std::unique_ptr<transport::Listener> control_;
@@ -130,11 +132,15 @@ Result<void> Program::start() {
   if (!config_.user.empty()) KM_CHECK(become(config_.user));  // the ports are open now
   KM_TRY(stores_, opening_.run_until(Stores::open(opened, log_, {}, Context{&opening_})));
   KM_TRY(resolver_, unbound::open_resolver(resolver_options(config_.resolver)));
+  if (opened.reports.enabled) {
+    reporter_ = std::make_unique<Reporter>(opened, *stores_, *resolver_, loops_.main_loop(), nullptr);
+    stores_->reporting = &reporter_->reporting();
+  }
   set_policies();
   stores_->policies = [this] { return policies(); };
   make_handlers();
   if (opened.relay.enabled) {
-    KM_TRY(outgoing_, Outgoing::open(opened, *stores_->server, loops_.main_loop(), own_endpoints_));
+    KM_TRY(outgoing_, Outgoing::open(opened, *stores_->server, loops_.main_loop(), own_endpoints_, stores_->reporting));
   }
   stores_->reload = [this] { return reload(); };
   stores_->upkeep = std::make_unique<Upkeep>(*stores_->blobs, log_);
@@ -187,7 +193,7 @@ transport::Handler Program::handler(std::size_t index) {
 }
 
 void Program::set_policies() {
-  auto fresh = make_policies(config_, *resolver_, *stores_, filters_);
+  auto fresh = make_policies(config_, *resolver_, *stores_, filters_, stores_->reporting);
   const std::lock_guard lock(mutex_);
   policies_ = std::move(fresh);
 }
@@ -206,14 +212,17 @@ void Program::run() {
   std::fprintf(stderr, "ready%s\n", addresses_.c_str());
   std::fflush(stderr);
   if (outgoing_) outgoing_->start();
+  if (reporter_) reporter_->start();
   loops_.run();
   if (outgoing_) loop.run_until(outgoing_->finish());
+  if (reporter_) loop.run_until(reporter_->finish());
   log_.event(LogLevel::info, "server.stopped", {});
 }
 
 void Program::end() {
   log_.event(LogLevel::info, "server.draining", {{"connections", loops_.connections()}});
   if (outgoing_) outgoing_->stop();
+  if (reporter_) reporter_->stop();
   loops_.drain(is_ending_ ? second_signal_grace : drain_grace);
   is_ending_ = true;
 }
@@ -229,7 +238,7 @@ Result<void> Program::read_again() {
   KM_TRY(const ConfigReading reading, read_config_file(path_));
   if (!reading.errors.empty()) return fail(ErrorKind::invalid, describe(reading.errors, path_));
   if (needs_restart(config_, reading.config))
-    return fail(ErrorKind::conflict, "hostname, domain, directories, user, loops, listeners, relay, queue or resolver changed: restart the server for that");
+    return fail(ErrorKind::conflict, "hostname, domain, directories, user, loops, listeners, relay, queue, reports or resolver changed: restart the server for that");
   if (const auto loaded = tls_.load(reading.config); !loaded)
     return fail(loaded.error().kind(), loaded.error().text() + " " + loaded.error().detail());
   log_.set(reading.config.log_format, reading.config.log_level);

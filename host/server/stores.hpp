@@ -16,6 +16,10 @@
 #include "keystonemail/service/server/server.hpp"
 #include "server/upkeep.hpp"
 
+namespace keystonemail::reporting {
+class Reporting;
+}
+
 namespace keystonemail::host {
 
 // What [limits] says, as the server takes it.
@@ -55,6 +59,7 @@ class Stores {
   std::function<std::shared_ptr<const policy::Chain>()> policies;  // of a running server; set before its first connection
   std::unique_ptr<keystonemail::Server> server;
   std::unique_ptr<Upkeep> upkeep;              // of a running server
+  reporting::Reporting* reporting = nullptr;   // of a running server; borrowed, null: there are no reports
 
  private:
   enum class Use : bool { work, look };

@@ -116,6 +116,8 @@ Result<ZoneFacts> zone_facts(const Config& config, const std::string& domain, co
     facts.keys.push_back({key.selector, mailauth::dkim::key_record_text(key.key.public_key()),
                           key.state == KeyState::active ? "in use" : key.state == KeyState::next ? "to come" : "used no more"});
   }
+  facts.dmarc_address = config.reports.dmarc_address;
+  facts.tls_address = config.reports.tls_address;
   take_ports(config, facts);
   take_certificate(config, facts);
   return facts;

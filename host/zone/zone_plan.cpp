@@ -9,6 +9,7 @@
 #include "keystonemail/base/text.hpp"
 #include "keystonemail/codec/hex.hpp"
 #include "keystonemail/crypto/digest.hpp"
+#include "keystonemail/mailauth/dmarc/organizational_domain.hpp"
 
 namespace keystonemail::host {
 namespace {
@@ -79,8 +80,20 @@ class Planner {
     if (host_ != domain_) add(host_, text_record("v=spf1 a -all"), Need::recommended, "SPF for the name in HELO, which is all that a bounce has (RFC 7208 section 2.3).");
     for (const ZoneKey& key : facts_.keys)
       add_below(key.selector + "._domainkey", text_record(key.record), Need::required, "DKIM: the key that mail of the domain is signed with (RFC 6376), " + key.state + ".");
-    add_below("_dmarc", text_record("v=DMARC1; p=quarantine; rua=mailto:postmaster@" + domain_.text()), Need::required,
+    add_below("_dmarc", text_record("v=DMARC1; p=quarantine; rua=mailto:" + report_address(facts_.dmarc_address)), Need::required,
               "DMARC: what fails both is put aside, and reports come to you (RFC 7489). When they show no mail of your own, say p=reject.");
+    consent();
+  }
+
+  [[nodiscard]] std::string report_address(const std::string& configured) const { return configured.empty() ? "postmaster@" + domain_.text() : configured; }
+
+  // RFC 9990 section 4: an address of another organization has to have said that it takes the reports.
+  void consent() {
+    if (facts_.dmarc_address.empty()) return;
+    const auto host = dns::Name::from_domain(facts_.dmarc_address.substr(facts_.dmarc_address.rfind('@') + 1));
+    if (!host || mailauth::dmarc::organizational_domain(*host) == mailauth::dmarc::organizational_domain(domain_)) return;
+    const auto owner = host->prefixed(domain_.text() + "._report._dmarc");
+    if (owner) add(*owner, text_record("v=DMARC1"), Need::required, "DMARC: the domain of the address takes the reports of this one (RFC 9990 section 4).");
   }
 
   void secure() {
@@ -88,7 +101,7 @@ class Planner {
     add_below("_mta-sts", text_record("v=STSv1; id=" + crypto::to_hex(crypto::digest(crypto::Hash::sha256, policy)).substr(0, policy_id_octets)),
               Need::recommended, "MTA-STS: others send to us with verified TLS alone (RFC 8461). The policy that has to be given over HTTPS is below.");
     add_host_below("mta-sts", Need::recommended, "The web server that gives the policy.");
-    add_below("_smtp._tls", text_record("v=TLSRPTv1; rua=mailto:postmaster@" + domain_.text()), Need::recommended,
+    add_below("_smtp._tls", text_record("v=TLSRPTv1; rua=mailto:" + report_address(facts_.tls_address)), Need::recommended,
               "Others report to you when TLS fails (RFC 8460).");
     const auto tlsa = host_.prefixed("_25._tcp");
     if (!facts_.public_key_fingerprint.empty() && tlsa)
@@ -168,7 +181,7 @@ std::string zone_file(const ZoneFacts& facts, const std::vector<PlannedRecord>& 
   for (const PlannedRecord& planned : plan) {
     if (planned.purpose != purpose) out += "\n; " + planned.purpose + "\n";
     purpose = planned.purpose;
-    if (planned.elsewhere) out += "; In the zone of the host: ";
+    if (planned.elsewhere) out += "; In another zone: ";
     out += record_line(planned.record) + "\n";
   }
   out += format("\n; The MTA-STS policy, at https://mta-sts.{}/.well-known/mta-sts.txt:\n", facts.domain);

@@ -28,6 +28,7 @@ struct ZoneFacts {
   std::vector<IpAddress> addresses;      // of the host; empty: not known
   std::string smarthost;                 // that mail leaves through; empty: none
   std::vector<ZoneKey> keys;
+  std::string dmarc_address, tls_address;  // where reports come in; empty: postmaster of the domain
   std::string public_key_fingerprint;    // of the served certificate, hexadecimal; empty: none
   std::string issuer;                    // of the same; empty when it is self-signed
   // Ports for mail programs; 0: not offered there.
@@ -45,7 +46,7 @@ struct PlannedRecord {
   dns::Record record;
   Need need = Need::required;
   std::string purpose;                   // one line
-  bool elsewhere = false;                // it belongs into the zone of the host, which is not within the domain
+  bool elsewhere = false;                // it belongs into another zone, as of a host that is not within the domain
 };
 
 // Errors: invalid (a name).

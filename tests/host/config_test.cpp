@@ -211,3 +211,17 @@ TEST_CASE("config: what is wrong with a filter is said at its line") {
   CHECK(errors_of(with_tls + "[[milter]]\naddress = \"rspamd:11332\"\n").starts_with("f:8: milter.address must be"));
   CHECK(errors_of(with_tls + "[milter]\naddress = \"inet:127.0.0.1:1\"\n") == "f:7: milter is a list of sections: write [[milter]] for each\n");
 }
+
+TEST_CASE("config: reports have addresses, and failure reports one of three words") {
+  const auto reading = read_config(with_tls + "[reports]\nenabled = true\norganization = \"Example, Inc.\"\ncontact = \"reports@example.org\"\n"
+                                              "dmarc_address = \"dmarc@example.org\"\ntls_address = \"tls@example.org\"\nkeep_days = 30\nfailure = \"redacted\"\n");
+  REQUIRE(reading.errors.empty());
+  CHECK(reading.config.reports.contact == "reports@example.org");
+  CHECK(reading.config.reports.keep_days == 30);
+  CHECK(reading.config.reports.failure == FailureReports::redacted);
+  for (const char* odd : {"contact = \"nobody\"", "contact = \"@example.org\"", "dmarc_address = \"a@b.example!10m\"", "tls_address = \"Ann <a@b.example>\"",
+                          "keep_days = 0", "failure = \"some\""}) {
+    CAPTURE(odd);
+    CHECK(!errors_of(with_tls + "[reports]\n" + odd + "\n").empty());
+  }
+}

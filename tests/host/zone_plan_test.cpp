@@ -101,3 +101,20 @@ TEST_CASE("T10: a record that cannot be asked is unknown, neither missing nor wr
     CHECK(judge_record(plan->front(), dns::Answer::none(status, plan->front().record.owner)).standing == Standing::unknown);
   CHECK(judge_record(plan->front(), dns::Answer::none(no_such_name, plan->front().record.owner)).standing == Standing::missing);
 }
+
+TEST_CASE("dns: reports come to the addresses of the configuration, with the consent of another domain") {
+  ZoneFacts facts = example_facts();
+  const auto find = [&facts](std::string_view owner) -> std::string {
+    const auto plan = plan_zone(facts).value();
+    const auto found = std::ranges::find_if(plan, [owner](const PlannedRecord& one) { return one.record.owner.text() == owner; });
+    return found == plan.end() ? std::string() : std::get<dns::Txt>(found->record.data).joined();
+  };
+  CHECK(find("_dmarc.example.test").ends_with("rua=mailto:postmaster@example.test"));
+  facts.dmarc_address = "dmarc@reports.example.test";
+  facts.tls_address = "tls@example.test";
+  CHECK(find("_dmarc.example.test").ends_with("rua=mailto:dmarc@reports.example.test"));
+  CHECK(find("_smtp._tls.example.test") == "v=TLSRPTv1; rua=mailto:tls@example.test");
+  CHECK(find("example.test._report._dmarc.reports.example.test").empty());  // of the same organization
+  facts.dmarc_address = "dmarc@other.test";
+  CHECK(find("example.test._report._dmarc.other.test") == "v=DMARC1");
+}

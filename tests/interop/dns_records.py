@@ -100,7 +100,7 @@ with Server(sys.argv[1]) as server, tempfile.TemporaryDirectory() as folder:
     table = server.run('dns', '--address', '127.0.0.1', '--format', 'table').stdout.splitlines()
     check('the columns of the table are aligned', len({line.index(word) for line, word in zip(table, ['TYPE'] + [r['type'] for r in records])}) == 1, table[:3])
     check('what is no address is refused', server.run('dns', '--address', 'nowhere').returncode == 2)
-    check('a domain whose host is elsewhere has that in comments', '; In the zone of the host: _25._tcp.mail.example.test.' in server.run('dns', 'other.test').stdout)
+    check('a domain whose host is elsewhere has that in comments', '; In another zone: _25._tcp.mail.example.test.' in server.run('dns', 'other.test').stdout)
 
     with Knot(directory, HEAD + printed.stdout) as dns:
         code, found = look(server, 'dns', dns)
