@@ -67,6 +67,7 @@ Task<Outcome> Screening::judge(Stage stage, Facts facts, Context context, Draft*
       outcome.verdict = decision.verdict;
       outcome.refusal = completed(decision.verdict, std::move(decision.refusal));
       outcome.policy = seat.policy->name();
+      outcome.reason = std::move(decision.reason);
       co_return outcome;
     }
     if (decision.verdict == Verdict::accept) {
@@ -76,10 +77,12 @@ Task<Outcome> Screening::judge(Stage stage, Facts facts, Context context, Draft*
     if (decision.verdict == Verdict::discard || (decision.verdict == Verdict::quarantine && standing_ == Verdict::proceed)) {
       standing_ = decision.verdict;
       standing_policy_ = seat.policy->name();
+      standing_reason_ = std::move(decision.reason);
     }
   }
   outcome.verdict = standing_;
   outcome.policy = standing_policy_;
+  outcome.reason = standing_reason_;
   co_return outcome;
 }
 
@@ -93,6 +96,33 @@ void Screening::take_edits(std::vector<Edit>& edits, Stage stage, Draft* draft, 
     } else if (!draft || !edits_message(edit)) {
       left.push_back(std::move(edit));
     }
+  }
+}
+
+Task<Outcome> Screening::refused(Stage stage, Facts facts, std::uint16_t code, Context context) {
+  Outcome outcome;
+  facts.tags = tags_;
+  for (Seat& seat : seats_) {
+    Decision decision = co_await tell(seat, stage, facts, code, context);
+    outcome.delay = std::min(outcome.delay + std::max(decision.delay, std::chrono::milliseconds(0)), options_.delay_max);
+    if (decision.verdict != Verdict::disconnect || outcome.verdict == Verdict::disconnect) continue;
+    log_decision(seat, stage, decision);
+    outcome.verdict = Verdict::disconnect;
+    outcome.refusal = completed(Verdict::disconnect, std::move(decision.refusal));
+    outcome.policy = seat.policy->name();
+    outcome.reason = std::move(decision.reason);
+  }
+  co_return outcome;
+}
+
+// Whoever fails here changes nothing: the command is refused already.
+Task<Decision> Screening::tell(Seat& seat, Stage stage, const Facts& facts, std::uint16_t code, Context context) {
+  context.deadline = std::min(context.deadline, context.executor->now() + options_.time_max);
+  try {
+    auto decided = co_await seat.inspector->refused(stage, facts, code, context);
+    co_return decided ? *std::move(decided) : Decision::proceed();
+  } catch (...) {
+    co_return Decision::proceed();
   }
 }
 
@@ -119,6 +149,7 @@ void Screening::reset() noexcept {
   tags_.resize(connection_tags_);  // what was found out about the connection itself stays
   standing_ = Verdict::proceed;
   standing_policy_.clear();
+  standing_reason_.clear();
 }
 
 Task<void> Screening::close(Context context) {
@@ -144,6 +175,8 @@ Task<Result<Decision>> Screening::ask(Seat& seat, Stage stage, const Facts& fact
 
 void Screening::log_decision(const Seat& seat, Stage stage, const Decision& decision) const {
   if (decision.verdict == Verdict::proceed || decision.verdict == Verdict::accept) return;
+  if (options_.tally) options_.tally->count(seat.policy->name(), decision.verdict);
+  if (decision.quiet) return;
   log_->event(LogLevel::info, "policy.decided",
               {{"session", connection_->session},
                {"policy", seat.policy->name()},

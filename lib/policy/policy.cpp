@@ -12,6 +12,9 @@ class RuleInspector final : public Inspector {
   Task<Result<Decision>> judge(Stage stage, const Facts& facts, Context context) override {
     return rule_.judge(stage, facts, std::move(context));
   }
+  Task<Result<Decision>> refused(Stage stage, const Facts& facts, std::uint16_t code, Context context) override {
+    return rule_.refused(stage, facts, code, std::move(context));
+  }
 
  private:
   Rule& rule_;
@@ -23,6 +26,12 @@ Task<Result<void>> Inspector::receive(std::string_view, Context) { co_return Res
 
 Task<void> Inspector::close(Context) { co_return; }
 
-std::unique_ptr<Inspector> Rule::inspect(const Connection&) { return std::make_unique<RuleInspector>(*this); }
+Task<Result<Decision>> Inspector::refused(Stage, const Facts&, std::uint16_t, Context) { co_return Decision::proceed(); }
+
+Task<Result<Decision>> Rule::refused(Stage, const Facts&, std::uint16_t, Context) { co_return Decision::proceed(); }
+
+std::unique_ptr<Inspector> Rule::inspect(const Connection& connection) {
+  return concerns(connection) ? std::make_unique<RuleInspector>(*this) : nullptr;
+}
 
 }  // namespace keystonemail::policy

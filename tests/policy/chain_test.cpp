@@ -191,3 +191,56 @@ TEST_CASE("policy chain: one that fails on a piece of the message defers it at i
   fixture.screening.reset();
   CHECK(fixture.judge(Stage::body).verdict == Verdict::proceed);
 }
+
+namespace {
+
+struct Refused final : Rule {
+  explicit Refused(Decision decision) : answer(std::move(decision)) {}
+  std::string_view name() const noexcept override { return "refused"; }
+  Task<Result<Decision>> judge(Stage, const Facts&, Context) override { co_return Decision::proceed(); }
+  Task<Result<Decision>> refused(Stage, const Facts&, std::uint16_t, Context) override {
+    if (answer.reason == "throw") throw std::runtime_error("odd");
+    co_return answer;
+  }
+  Decision answer;
+};
+
+Outcome told(std::vector<Decision> answers) {
+  std::vector<std::shared_ptr<Policy>> policies;
+  for (auto& answer : answers) policies.push_back(std::make_shared<Refused>(std::move(answer)));
+  Fixture fixture(std::move(policies));
+  return fixture.loop.run_until(fixture.screening.refused(Stage::rcpt, fixture.screening.facts(), 550, {&fixture.loop}));
+}
+
+}  // namespace
+
+TEST_CASE("policy chain: of a refusal all are told; delays add up, disconnect counts, all else does not") {
+  using namespace std::chrono_literals;
+  Decision slow, leave = of(Verdict::disconnect), odd;
+  slow.delay = 2s;
+  odd.reason = "throw";
+  CHECK(told({slow, slow}).delay == 4s);
+  CHECK(told({slow, leave, slow}).verdict == Verdict::disconnect);
+  CHECK(told({slow, leave, slow}).delay == 4s);
+  CHECK(told({leave}).refusal.code == 421);
+  for (const Verdict verdict : {Verdict::reject, Verdict::quarantine, Verdict::discard, Verdict::accept}) CHECK(told({of(verdict)}).verdict == Verdict::proceed);
+  CHECK(told({odd, slow}).delay == 2s);
+}
+
+TEST_CASE("policy chain: decisions are counted, and quiet ones too") {
+  const auto tally = std::make_shared<Tally>();
+  RunLoop loop;
+  NullLog log;
+  Decision quiet = of(Verdict::defer);
+  quiet.quiet = true;
+  for (const Decision& decision : {of(Verdict::reject), quiet, quiet, of(Verdict::proceed)}) {
+    auto screening = Chain({says(decision, "counted")}, {.tally = tally}).open({.session = "s1", .service = "smtp"}, log);
+    (void)loop.run_until(screening.judge(Stage::connect, screening.facts(), {&loop}));
+  }
+  const auto rows = tally->rows();
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].policy == "counted");
+  CHECK(rows[0].verdict == Verdict::reject);
+  CHECK(rows[0].count == 1);
+  CHECK(rows[1].count == 2);
+}

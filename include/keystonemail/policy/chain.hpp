@@ -13,12 +13,14 @@
 #include "keystonemail/base/log.hpp"
 #include "keystonemail/policy/draft.hpp"
 #include "keystonemail/policy/policy.hpp"
+#include "keystonemail/policy/tally.hpp"
 
 namespace keystonemail::policy {
 
 struct ChainOptions {
   std::chrono::milliseconds time_max{30'000};   // for one policy at one stage
   std::chrono::milliseconds delay_max{30'000};  // of all delays at one stage
+  std::shared_ptr<Tally> tally = {};            // null: nobody counts
 };
 
 // What the chain says at one stage: the first refusal ends it, edits of all that were asked are gathered but for those made
@@ -30,6 +32,7 @@ struct Outcome {
   std::vector<Edit> edits;              // without tags
   std::chrono::milliseconds delay{0};
   std::string policy;                   // whose verdict it is; empty for proceed
+  std::string reason;                   // that policy's, for the log and the trace
 };
 
 // Screening is the chain at work on one connection.
@@ -44,6 +47,8 @@ class Screening {
   [[nodiscard]] Facts facts() const noexcept;
   // `draft` is the message once its header is there: its edits are made as they come, and it gives header, body and revision.
   [[nodiscard]] Task<Outcome> judge(Stage stage, Facts facts, Context context, Draft* draft = nullptr);
+  // Tells all of them that a command was refused with `code`. The outcome is a delay, and disconnect or proceed.
+  [[nodiscard]] Task<Outcome> refused(Stage stage, Facts facts, std::uint16_t code, Context context);
   // False: a policy failed on it, and Stage::body will be a deferral.
   [[nodiscard]] Task<bool> receive(std::string_view octets, Context context);
   void reset() noexcept;
@@ -60,6 +65,7 @@ class Screening {
   };
   [[nodiscard]] Task<Result<Decision>> ask(Seat& seat, Stage stage, const Facts& facts, Context context);
   void take_edits(std::vector<Edit>& edits, Stage stage, Draft* draft, std::vector<Edit>& left);
+  [[nodiscard]] Task<Decision> tell(Seat& seat, Stage stage, const Facts& facts, std::uint16_t code, Context context);
   void log_decision(const Seat& seat, Stage stage, const Decision& decision) const;
 
   ChainOptions options_;
@@ -69,7 +75,7 @@ class Screening {
   std::vector<Tag> tags_;
   std::size_t connection_tags_ = 0;         // the first so many outlive the transaction
   Verdict standing_ = Verdict::proceed;     // quarantine or discard, once said
-  std::string standing_policy_;
+  std::string standing_policy_, standing_reason_;
 };
 
 // Chain is what a listener has: the policies in their order.

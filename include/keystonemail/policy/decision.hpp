@@ -84,6 +84,7 @@ struct [[nodiscard]] Decision {
   std::vector<Edit> edits;
   std::chrono::milliseconds delay{0};    // how long to wait with the answer (tarpitting)
   std::string reason;                    // for the log and the trace; never shown to the peer
+  bool quiet = false;                    // no line in the log: what comes in floods is told of once by whoever counts it
 
   [[nodiscard]] static Decision proceed() { return {}; }
   [[nodiscard]] static Decision reject(std::string text, std::string status = {}, std::string reason = {});

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -31,6 +32,9 @@ class Inspector {
   virtual ~Inspector() = default;
   // Asked at each stage. `facts` lives until the task is done.
   [[nodiscard]] virtual Task<Result<Decision>> judge(Stage stage, const Facts& facts, Context context) = 0;
+  // MAIL or RCPT was refused with `code`, by us or by a policy: an unknown recipient, say, the last of facts.recipients then.
+  // Only a delay and disconnect count here: the refusal stands.
+  [[nodiscard]] virtual Task<Result<Decision>> refused(Stage stage, const Facts& facts, std::uint16_t code, Context context);
   // A piece of the message as it came passes by, without dot-stuffing: the whole header, its empty line included, right before
   // Stage::headers; then the body in pieces of any size, until Stage::body. What is kept of it must be bounded. Whoever
   // must see it as others' edits have left it reads Facts::header and Facts::body from Stage::body on.
@@ -60,8 +64,11 @@ class Policy {
 // Threads: judge() from any thread at once.
 class Rule : public Policy {
  public:
-  // As Inspector::judge().
+  // Whether it wants to be asked about this connection at all.
+  [[nodiscard]] virtual bool concerns(const Connection&) const noexcept { return true; }
+  // As Inspector::judge() and Inspector::refused().
   [[nodiscard]] virtual Task<Result<Decision>> judge(Stage stage, const Facts& facts, Context context) = 0;
+  [[nodiscard]] virtual Task<Result<Decision>> refused(Stage stage, const Facts& facts, std::uint16_t code, Context context);
   [[nodiscard]] std::unique_ptr<Inspector> inspect(const Connection& connection) final;
 };
 
