@@ -7,26 +7,16 @@
 
 #include "keystonemail/base/text.hpp"
 #include "keystonemail/service/access/connection_limits.hpp"
+#include "keystonemail/service/access/network_ladder.hpp"
 
 namespace keystonemail::access {
 namespace {
 
 using namespace std::chrono_literals;
 
-// The ladder of networks an address belongs to, with how much more each is allowed: many hosts share the wider ones.
-struct Rung {
-  unsigned bits_v4, bits_v6;
-  std::uint32_t factor;
-};
-constexpr std::array<Rung, 3> ladder{{{32, 64, 1}, {26, 48, 3}, {21, 32, 9}}};
-
 constexpr auto delay_step = 1000ms;
 constexpr std::uint32_t free_failures = 3;  // typing errors cost no wait
 constexpr auto delay_longest = 10'000ms;
-
-unsigned bits_for(const Rung& rung, const IpAddress& peer) {
-  return peer.family() == IpAddress::Family::v4 ? rung.bits_v4 : rung.bits_v6;
-}
 
 // Starts a new window when the old one is over, or lies in the future because the clock was set back.
 template <class Duration>
@@ -46,12 +36,12 @@ LoginGate::Verdict LoginGate::before(const IpAddress& peer, std::string_view log
   const std::lock_guard lock(mutex_);
   if (is_trusted(peer)) return {};
   Verdict verdict;
-  for (const Rung& rung : ladder) {
-    const unsigned bits = bits_for(rung, peer);
+  for (const Rung& rung : network_ladder) {
+    const unsigned bits = rung.bits(peer);
     const auto found = networks_.find({peer.masked(bits), bits});
     if (found == networks_.end()) continue;
     if (now < found->second.banned_until) return {.refused = true, .reason = "network banned"};
-    if (&rung == &ladder.front() && found->second.minute > free_failures) {
+    if (&rung == &network_ladder.front() && found->second.minute > free_failures) {
       verdict.delay = std::min<std::chrono::milliseconds>(delay_step * (found->second.minute - free_failures), delay_longest);
       verdict.reason = "repeated failures";
     }
@@ -73,8 +63,8 @@ std::vector<LoginGate::Ban> LoginGate::failed(const IpAddress& peer, std::string
   if (is_trusted(peer)) return {};
   make_room(now);
   std::vector<Ban> made;
-  for (const Rung& rung : ladder) {
-    const unsigned bits = bits_for(rung, peer);
+  for (const Rung& rung : network_ladder) {
+    const unsigned bits = rung.bits(peer);
     Counter& counter = networks_[{peer.masked(bits), bits}];
     renew(counter.minute, counter.minute_start, now, 60s);
     renew(counter.day, counter.day_start, now, 24h);
@@ -115,8 +105,8 @@ void LoginGate::succeeded(const IpAddress& peer, std::string_view login, WallTim
 bool LoginGate::is_banned(const IpAddress& peer, WallTime now) const {
   const std::lock_guard lock(mutex_);
   if (is_trusted(peer)) return false;
-  return std::ranges::any_of(ladder, [&](const Rung& rung) {
-    const unsigned bits = bits_for(rung, peer);
+  return std::ranges::any_of(network_ladder, [&](const Rung& rung) {
+    const unsigned bits = rung.bits(peer);
     const auto found = networks_.find({peer.masked(bits), bits});
     return found != networks_.end() && now < found->second.banned_until;
   });
@@ -159,14 +149,14 @@ void LoginGate::set_trusted(std::vector<IpNetwork> trusted) {
 
 // Forgets what no longer matters; if that is not enough, whatever is not a ban.
 void LoginGate::make_room(WallTime now) {
-  if (networks_.size() + ladder.size() > options_.entries_max) {
+  if (networks_.size() + network_ladder.size() > options_.entries_max) {
     std::erase_if(networks_, [now](const auto& entry) {
       return now >= entry.second.banned_until && now - entry.second.minute_start > 60s;
     });
-    if (networks_.size() + ladder.size() > options_.entries_max) {
+    if (networks_.size() + network_ladder.size() > options_.entries_max) {
       std::erase_if(networks_, [now](const auto& entry) { return now >= entry.second.banned_until; });
     }
-    if (networks_.size() + ladder.size() > options_.entries_max) networks_.erase(networks_.begin());
+    if (networks_.size() + network_ladder.size() > options_.entries_max) networks_.erase(networks_.begin());
   }
   if (accounts_.size() >= options_.entries_max) {
     std::erase_if(accounts_, [](const auto& entry) { return entry.second.known_count == 0; });
