@@ -72,6 +72,7 @@ struct NewEntry {
   std::string session = {};         // in which it came, as the log names it
   std::string origin = {};          // who brought it and how, for its trace
   bool held = false;                // waits until somebody looks at it and lets it go
+  std::string hold_reason = {};     // for its trace
 };
 
 struct Entry {

@@ -45,6 +45,7 @@ struct QueuePlan {
   queue::Entry entry;
   std::string content;
   std::string origin;
+  std::string hold_reason;
   std::vector<std::shared_ptr<blob::Staged>> blobs;
   queue::EntryId id{};  // set by the operation
 };

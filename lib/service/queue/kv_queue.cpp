@@ -178,6 +178,7 @@ QueuePlan KvQueue::plan(const queue::NewEntry& entry, const mailstore::StagedMes
   plan.entry.arrived = now;
   plan.entry.session = entry.session;
   plan.origin = entry.origin;
+  plan.hold_reason = entry.hold_reason;
   plan.entry.expires = std::max(now, entry.envelope.released) + options_.lifetime;
   plan.entry.octets = entry.prefix.size() + staged.octets();
   plan.content = staged.content_record(entry.prefix);
@@ -195,6 +196,10 @@ Task<Result<void>> KvQueue::apply(kv::Transaction& t, QueuePlan& plan) const {
   t.put(tables.content, key, plan.content);
   if (const auto when = next_attempt(plan.entry)) t.put(tables.due, due_key(*when, plan.id), std::string_view("\1", 1));
   put_first_step(t, tables, plan.entry, plan.origin);
+  if (plan.entry.held) {
+    const queue::TraceStep step{.when = plan.entry.arrived, .what = "held", .recipient = {}, .host = {}, .text = plan.hold_reason};
+    put_step(t, tables, plan.id, step, 1);
+  }
   if (static_cast<std::uint64_t>(plan.id) % forget_every == 0) KM_CO_CHECK(co_await forget_old_steps(t, tables, plan.id, plan.entry.arrived));
   for (const auto& staged : plan.blobs) KM_CO_CHECK(co_await mail_.core().blobs.add_reference(t, *staged));
   co_return Result<void>();

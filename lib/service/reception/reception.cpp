@@ -44,7 +44,14 @@ std::string mechanism_names(const access::LoginServices& logins, const access::C
 }
 
 Reception::Reception(Options options, Services services)
-    : options_(prepared(std::move(options), services)), services_(std::move(services)) {}
+    : options_(prepared(std::move(options), services)), services_(std::move(services)), trusted_engine_(options_.engine) {
+  if (options_.trusted_message_octets_max > 0) trusted_engine_.message_octets_max = options_.trusted_message_octets_max;
+  if (options_.trusted_recipients_max > 0) trusted_engine_.recipients_max = options_.trusted_recipients_max;
+}
+
+const smtp::ServerOptions& Reception::engine_options(const IpAddress& peer) const {
+  return services_.limits.is_trusted(peer) ? trusted_engine_ : options_.engine;
+}
 
 Task<void> Reception::serve(std::unique_ptr<transport::ByteStream> stream, Context context) {
   Session session(*this, std::move(stream), std::move(context));

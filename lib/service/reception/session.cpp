@@ -31,7 +31,7 @@ Session::Session(const Reception& reception, std::unique_ptr<transport::ByteStre
       services_(reception.services()),
       stream_(std::move(stream)),
       context_(std::move(context)),
-      engine_(options_.engine, context_.executor->now()),
+      engine_(reception.engine_options(stream_->peer().address), context_.executor->now()),
       id_(services_.random.hex(8)),
       peer_(stream_->peer().to_string()),
       place_(services_.limits.admit(stream_->peer().address, context_.executor->now())),
@@ -241,6 +241,21 @@ Task<void> Session::answer_login(access::LoginStep step) {
 
 Task<std::optional<smtp::Reply>> Session::screen(policy::Stage stage, std::string_view hello) {
   if (screening_.empty()) co_return std::nullopt;
+  policy::Draft* draft = transaction_ && transaction_->draft ? &*transaction_->draft : nullptr;
+  policy::Outcome outcome = co_await screening_.judge(stage, facts(hello), working(), draft);
+  if (outcome.delay > outcome.delay.zero()) co_await sleep_until(now() + outcome.delay, context_);
+  const bool kept = outcome.verdict == policy::Verdict::proceed || outcome.verdict == policy::Verdict::quarantine ||
+                    outcome.verdict == policy::Verdict::discard;
+  if (!kept) co_return reply_for(outcome);
+  if (transaction_) {
+    transaction_->verdict = outcome.verdict;
+    transaction_->verdict_reason = outcome.policy.empty() ? std::string() : outcome.policy + ": " + outcome.reason;
+    std::ranges::move(outcome.edits, std::back_inserter(transaction_->edits));
+  }
+  co_return std::nullopt;
+}
+
+policy::Facts Session::facts(std::string_view hello) const {
   policy::Facts facts = screening_.facts();
   facts.hello = hello.empty() ? engine_.hello_name() : hello;
   facts.tls = tls_clause_;
@@ -250,17 +265,20 @@ Task<std::optional<smtp::Reply>> Session::screen(policy::Stage stage, std::strin
   }
   facts.time = context_.executor->wall_now();
   if (transaction_) transaction_->describe(facts);
-  policy::Draft* draft = transaction_ && transaction_->draft ? &*transaction_->draft : nullptr;
-  policy::Outcome outcome = co_await screening_.judge(stage, facts, working(), draft);
-  if (outcome.delay > outcome.delay.zero()) co_await sleep_until(now() + outcome.delay, context_);
-  const bool kept = outcome.verdict == policy::Verdict::proceed || outcome.verdict == policy::Verdict::quarantine ||
-                    outcome.verdict == policy::Verdict::discard;
-  if (!kept) co_return reply_for(outcome);
-  if (transaction_) {
-    transaction_->verdict = outcome.verdict;
-    std::ranges::move(outcome.edits, std::back_inserter(transaction_->edits));
+  return facts;
+}
+
+Task<void> Session::refuse(policy::Stage stage, std::string address, smtp::Reply reply) {
+  log_refused(policy::to_string(stage), address, reply);
+  if (!screening_.empty()) {
+    const bool is_recipient = stage == policy::Stage::rcpt;
+    if (is_recipient) transaction_->judged.push_back({address, false});
+    const policy::Outcome outcome = co_await screening_.refused(stage, facts(), reply.code, working());
+    if (is_recipient) transaction_->judged.pop_back();
+    if (outcome.delay > outcome.delay.zero()) co_await sleep_until(now() + outcome.delay, context_);
+    if (outcome.verdict == policy::Verdict::disconnect) reply = reply_for(outcome);
   }
-  co_return std::nullopt;
+  engine_.decide(reply, now());
 }
 
 void Session::end_transaction() noexcept {

@@ -50,6 +50,9 @@ class Session {
   // Asks the policies. What they want changed is kept with the transaction; a refusal comes back. `hello` is a name that has
   // not been accepted yet.
   [[nodiscard]] Task<std::optional<smtp::Reply>> screen(policy::Stage stage, std::string_view hello = {});
+  [[nodiscard]] policy::Facts facts(std::string_view hello = {}) const;
+  // Refuses MAIL or RCPT: the policies hear of it, and may want it answered late, or by 421.
+  [[nodiscard]] Task<void> refuse(policy::Stage stage, std::string address, smtp::Reply reply);
   void end_transaction() noexcept;
   [[nodiscard]] std::optional<smtp::Reply> take_release_time(const smtp::MailParameters& parameters);
   [[nodiscard]] std::optional<smtp::Reply> unable_to_promise(bool here) const;

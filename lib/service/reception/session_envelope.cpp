@@ -25,8 +25,7 @@ Task<void> Session::on(const smtp::MailFrom& event) {
     }
   }
   if (refusal) {
-    log_refused("mail", event.sender.to_string(), *refusal);
-    engine_.decide(*refusal, now());
+    co_await refuse(policy::Stage::mail, event.sender.to_string(), *std::move(refusal));
     co_return;
   }
   transaction_.emplace();
@@ -36,9 +35,9 @@ Task<void> Session::on(const smtp::MailFrom& event) {
   refusal = take_release_time(event.parameters);
   if (!refusal) refusal = co_await screen(policy::Stage::mail);
   if (refusal) {
-    log_refused("mail", transaction_->sender_address, *refusal);
+    std::string address = transaction_->sender_address;
+    co_await refuse(policy::Stage::mail, std::move(address), *std::move(refusal));
     end_transaction();
-    engine_.decide(*refusal, now());
     co_return;
   }
   engine_.decide(smtp::Accept{}, now());
@@ -82,8 +81,7 @@ Task<void> Session::on(const smtp::RcptTo& event) {
   }
   if (refusal) {
     transaction_->roll_back(mark);
-    log_refused("rcpt", event.recipient.to_string(), *refusal);
-    engine_.decide(*refusal, now());
+    co_await refuse(policy::Stage::rcpt, event.recipient.to_string(), *std::move(refusal));
     co_return;
   }
   if (transaction_->first_recipient.empty()) transaction_->first_recipient = event.recipient.to_string();

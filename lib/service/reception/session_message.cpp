@@ -131,7 +131,8 @@ Task<void> Session::on(smtp::MessageEnd) {
   if (transaction_->verdict == policy::Verdict::discard || !transaction_->has_recipients()) {
     services_.log.event(LogLevel::info, "smtp.discarded",
                         {{"session", id_}, {"message", message_number_}, {"from", transaction_->sender_address},
-                         {"to", transaction_->first_recipient}, {"message_id", findings.message_id}});
+                         {"to", transaction_->first_recipient}, {"message_id", findings.message_id},
+                         {"reason", transaction_->verdict_reason}});
     end_transaction();
     engine_.decide(smtp::Accept{}, now());
     co_return;
@@ -261,6 +262,7 @@ Task<Result<delivery::Accepted>> Session::submit(std::shared_ptr<mailstore::Stag
       entry.envelope.deliver_by = queue::DeliverBy{context_.executor->wall_now() + parameters.deliver_by->within};
     entry.envelope.priority = parameters.priority.value_or(0);
     entry.held = transaction_->verdict == policy::Verdict::quarantine;
+    if (entry.held) entry.hold_reason = transaction_->verdict_reason;
     submission.remote = std::move(entry);
   }
   co_return co_await services_.delivery.deliver(std::move(submission), working());

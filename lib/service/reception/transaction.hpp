@@ -66,6 +66,7 @@ struct Transaction {
   std::uint64_t header_octets = 0, body_octets = 0; // that the writer was given
   bool top_is_apart = true;                         // in front of each copy; else it is in the message
   policy::Verdict verdict = policy::Verdict::proceed;  // proceed, quarantine or discard
+  std::string verdict_reason;                       // and whose it is, for the trace
 
   [[nodiscard]] bool has_recipients() const noexcept { return !local.empty() || !remote.empty(); }
   // Takes a recipient out again, here and elsewhere: one as it was given, with all that it alone leads to, or one of those.

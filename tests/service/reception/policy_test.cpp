@@ -181,6 +181,59 @@ TEST_CASE("reception policy: sender and recipients are changed") {
   CHECK(delivered.remote->envelope.sender == "bounces@example.test");
 }
 
+TEST_CASE("reception policy: a recipient that a policy redirects is not delivered to, whatever it is an alias of") {
+  Judged server([](Stage stage, const Facts& facts) {
+    if (stage != Stage::rcpt || facts.recipients.back().address != "Sales@example.test") return Decision::proceed();
+    return Decision::proceed().with(policy::RemoveRecipient{"Sales@example.test"}).with(policy::AddRecipient{"alice@example.test"});
+  });
+  server.directory.aliases["sales@example.test"] = {.local = {{mailstore::AccountId{2}, "bob@example.test", {}}}, .remote = {"agency@elsewhere.test"}};
+  server.begin("carol@elsewhere.test", "Sales@example.test");
+  CHECK(server.deliver_message().starts_with("250"));
+  REQUIRE(server.delivery.delivered.size() == 1);
+  REQUIRE(server.delivery.delivered[0].local.size() == 1);
+  CHECK(server.delivery.delivered[0].local[0].account == mailstore::AccountId{1});
+  CHECK_FALSE(server.delivery.delivered[0].remote);
+}
+
+namespace {
+
+// Delays what is refused, and has had enough at the third.
+class Slow final : public policy::Rule {
+ public:
+  std::string_view name() const noexcept override { return "slow"; }
+  Task<Result<Decision>> judge(Stage, const Facts&, Context) override { co_return Decision::proceed(); }
+  Task<Result<Decision>> refused(Stage stage, const Facts& facts, std::uint16_t code, Context) override {
+    told += std::string(policy::to_string(stage)) + " " + (facts.recipients.empty() ? "-" : facts.recipients.back().address) + " " + std::to_string(code) + "; ";
+    Decision decision;
+    decision.delay = 2s;
+    if (++count_ == 3) decision.verdict = policy::Verdict::disconnect;
+    co_return decision;
+  }
+  std::string told;
+
+ private:
+  int count_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("reception policy: policies hear of what is refused without them, and may delay the answer or end the connection") {
+  const auto slow = std::make_shared<Slow>();
+  ReceptionFixture server(smtp::Protocol::smtp, {}, {slow});
+  server.begin();
+  CHECK(server.say("RCPT TO:<nobody@example.test>\r\n").empty());
+  server.executor.advance(2s);
+  CHECK(server.heard().starts_with("550 5.1.1"));
+  (void)server.say("RCPT TO:<x@elsewhere.test>\r\n");
+  server.executor.advance(2s);
+  CHECK(server.heard().starts_with("550 5.7.1"));
+  (void)server.say("RCPT TO:<other@example.test>\r\n");
+  server.executor.advance(2s);
+  CHECK(server.heard().starts_with("421 4.7.1"));
+  CHECK(server.over());
+  CHECK(slow->told == "rcpt nobody@example.test 550; rcpt x@elsewhere.test 550; rcpt other@example.test 550; ");
+}
+
 TEST_CASE("reception policy: an answer may be slow on purpose") {
   Decision slow;
   slow.delay = 5s;

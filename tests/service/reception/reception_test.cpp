@@ -68,6 +68,43 @@ TEST_CASE("E5: percent and quoted forms at our own domain lead nowhere else") {
   }
 }
 
+TEST_CASE("E5: a trusted network has not logged in, and no form of our own address is a domain of ours") {
+  ReceptionFixture server;
+  server.limits.set_options({.trusted = {*IpNetwork::parse("192.0.2.0/24")}});
+  server.finish();
+  server.connect();
+  server.hello("EHLO");
+  server.say("MAIL FROM:<alice@example.test>\r\n");
+  for (const std::string to : {"someone@elsewhere.test", "bob@[192.0.2.25]", "bob@[IPv6:::ffff:192.0.2.25]", "bob@[IPv6:::ffff:c000:219]"}) {
+    CAPTURE(to);
+    CHECK(server.say("RCPT TO:<" + to + ">\r\n").starts_with("550 5.7.1"));
+  }
+}
+
+TEST_CASE("E5: an alias that leads elsewhere forwards what comes for it, and nothing else") {
+  ReceptionFixture server;
+  server.directory.aliases["away@example.test"] = {.local = {}, .remote = {"someone@elsewhere.test"}};
+  server.begin("carol@elsewhere.test", "away@example.test");
+  CHECK(server.say("RCPT TO:<someone@elsewhere.test>\r\n").starts_with("550 5.7.1"));
+  server.say("DATA\r\n");
+  CHECK(server.say("Subject: x\r\n\r\nx\r\n.\r\n").starts_with("250"));
+  REQUIRE(server.delivery.delivered.at(0).remote);
+  CHECK(server.delivery.delivered[0].remote->recipients.size() == 1);
+}
+
+TEST_CASE("reception: trusted peers may send larger messages to more people") {
+  ReceptionFixture server(smtp::Protocol::smtp, {.message_octets_max = 1'000, .recipients_max = 1});
+  reception::Options options = server.reception->options();
+  options.trusted_message_octets_max = 2'000;
+  options.trusted_recipients_max = 2;
+  const reception::Reception other(std::move(options), server.reception->services());
+  CHECK(other.engine_options(*IpAddress::parse("192.0.2.1")).message_octets_max == 1'000);
+  server.limits.set_options({.trusted = {*IpNetwork::parse("192.0.2.0/24")}});
+  CHECK(other.engine_options(*IpAddress::parse("192.0.2.1")).message_octets_max == 2'000);
+  CHECK(other.engine_options(*IpAddress::parse("192.0.2.1")).recipients_max == 2);
+  CHECK(other.engine_options(*IpAddress::parse("198.51.100.1")).recipients_max == 1);
+}
+
 TEST_CASE("reception: unknown and disabled recipients are answered alike") {
   ReceptionFixture server;
   server.directory.people["bob@example.test"].account.enabled = false;

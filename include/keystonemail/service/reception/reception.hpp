@@ -35,6 +35,9 @@ struct Options {
   std::string primary_domain;                 // where <Postmaster> without a domain is
   std::uint32_t hops_max = 50;                // Received fields (RFC 5321 §6.3 says at least 100 is safe; loops are found sooner)
   std::uint64_t header_octets_max = 1 << 20;
+  // The engine's ceilings of a message for peers on trusted networks. Zero: the same as for others.
+  std::uint64_t trusted_message_octets_max = 0;
+  std::uint32_t trusted_recipients_max = 0;
 };
 
 // The certificate in use now; asked for each connection, so that a reload takes effect without dropping any.
@@ -67,10 +70,13 @@ class Reception {
 
   [[nodiscard]] const Options& options() const noexcept { return options_; }
   [[nodiscard]] const Services& services() const noexcept { return services_; }
+  // As they hold for this peer.
+  [[nodiscard]] const smtp::ServerOptions& engine_options(const IpAddress& peer) const;
 
  private:
   const Options options_;
   const Services services_;
+  smtp::ServerOptions trusted_engine_;
 };
 
 }  // namespace keystonemail::reception
