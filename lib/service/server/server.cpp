@@ -143,8 +143,12 @@ transport::Handler Server::handler(const ListenerOptions& options) {
 }
 
 void Server::set_limits(Limits limits) {
-  assert(limits.message_octets_max <= state_->options.message_octets_ceiling);
+  for (const std::uint64_t octets : {limits.message_octets_max, limits.submitted.octets_max, limits.trusted.octets_max})
+    assert(octets <= state_->options.message_octets_ceiling);
   state_->options.message_octets_max = limits.message_octets_max;
+  state_->options.recipients_max = limits.recipients_max;
+  state_->options.submitted = limits.submitted;
+  state_->options.trusted = limits.trusted;
   state_->limits.set_options(std::move(limits.connections));
   state_->gate.set_trusted(std::move(limits.trusted_logins));
 }
@@ -172,6 +176,15 @@ std::shared_ptr<reception::Reception> Server::State::make_reception(const Listen
   made.engine.protocol = listener.protocol == Protocol::submission ? smtp::Protocol::submission
                          : listener.protocol == Protocol::lmtp     ? smtp::Protocol::lmtp
                                                                    : smtp::Protocol::smtp;
+  const MessageLimits own = listener.protocol == Protocol::submission ? options.submitted
+                             : listener.protocol == Protocol::lmtp     ? options.trusted
+                                                                       : MessageLimits{};
+  if (own.octets_max > 0) made.engine.message_octets_max = own.octets_max;
+  if (own.recipients_max > 0) made.engine.recipients_max = own.recipients_max;
+  if (listener.protocol == Protocol::smtp) {
+    made.trusted_message_octets_max = options.trusted.octets_max;
+    made.trusted_recipients_max = options.trusted.recipients_max;
+  }
   made.tls = for_reception(listener.tls);
   made.offer_auth = listener.protocol == Protocol::submission;
   made.primary_domain = options.primary_domain;

@@ -68,9 +68,18 @@ struct ListenerOptions {
   TlsProvider tls_context = {};
 };
 
+// Of one message. Zero: the same as for strangers.
+struct MessageLimits {
+  std::uint64_t octets_max = 0;
+  std::uint32_t recipients_max = 0;
+};
+
 // What may change while the server runs. Sessions that are there keep what they began with.
 struct Limits {
-  std::uint64_t message_octets_max = 52'428'800;
+  std::uint64_t message_octets_max = 52'428'800;  // from strangers
+  std::uint32_t recipients_max = 100;
+  MessageLimits submitted{0, 1'000};            // from those who logged in
+  MessageLimits trusted{0, 1'000};              // by SMTP from trusted networks, and by LMTP
   access::ConnectionLimitOptions connections = {};
   std::vector<IpNetwork> trusted_logins = {};   // as LoginGateOptions::trusted
 };
@@ -85,6 +94,8 @@ struct ServerOptions {
   std::uint64_t message_octets_max = 52'428'800;
   std::uint64_t message_octets_ceiling = 1'073'741'824;  // what set_limits() may raise it to
   std::uint32_t recipients_max = 100;
+  MessageLimits submitted{0, 1'000};            // as in Limits
+  MessageLimits trusted{0, 1'000};
   access::ConnectionLimitOptions connections = {};
   access::LoginGateOptions logins = {};
   std::chrono::hours queue_lifetime{5 * 24};    // of mail for elsewhere (RFC 5321 §4.5.4.1)
@@ -127,8 +138,8 @@ class Server {
   // Serves one connection of that kind; for transport listeners of any sort. Each call makes a new listener's service,
   // with the limits of that moment. REQUIRES: a certificate where TLS is asked for.
   [[nodiscard]] transport::Handler handler(const ListenerOptions& options);
-  // The size of messages holds for handlers made from now on, all else for connections and logins to come.
-  // REQUIRES: a size of at most ServerOptions::message_octets_ceiling.
+  // What is said of messages holds for handlers made from now on, all else for connections and logins to come.
+  // REQUIRES: sizes of at most ServerOptions::message_octets_ceiling.
   void set_limits(Limits limits);
   // Bans are kept in the store, so that they outlive a restart. Lifts those that cover `peer`, there too; returns the
   // networks that had one. Errors: those of the store.
