@@ -90,7 +90,36 @@ def directory_plugin():
         check('directory_plugin is refused when others may write it', code == 1 and 'may be written by others' in out, out)
 
 
-for example in (parse_message, smtp_sink, unit_test_mailbox, embed_server, custom_directory, directory_plugin):
+def custom_policy():
+    code, out = run('custom_policy')
+    check('custom_policy takes what its class lets pass, and refuses the rest', code == 0 and 'with a ticket: 250' in out
+          and 'without: 550 5.7.1 Please keep the ticket' in out, out)
+
+
+def submission_gateway():
+    sink = subprocess.Popen([BUILT['smtp_sink'], '0'], stdout=subprocess.PIPE, text=True)
+    port = int(re.search(r':(\d+)', sink.stdout.readline())[1])
+    gateway = subprocess.Popen([BUILT['submission_gateway'], f'127.0.0.1:{port}'], stdout=subprocess.PIPE, text=True)
+    try:
+        own_port = int(re.search(r'submission=[\d.]+:(\d+)', gateway.stdout.readline())[1])
+        with smtplib.SMTP('127.0.0.1', own_port, timeout=20) as client:
+            check('submission_gateway takes nothing without a login', client.ehlo() and client.mail('billing@gateway.test')[0] == 530)
+            client.login('billing', 'a long password')
+            check('submission_gateway keeps senders apart', client.mail('boss@gateway.test')[0] == 550)
+            client.mail('billing@gateway.test')
+            check('submission_gateway refuses whom its own policy refuses', client.rcpt('eve@elsewhere.test')[0] == 550)
+            codes = [client.rcpt(f'{name}@customer.test')[0] for name in 'abcd']
+            check('submission_gateway has the built-in limits too', codes == [250, 250, 250, 450], codes)
+            check('submission_gateway takes a message', client.data(b'From: billing@gateway.test\r\nSubject: Invoice\r\n\r\nPay.\r\n')[0] == 250)
+        out, _ = sink.communicate(timeout=20)
+        check('submission_gateway hands it to the smarthost', sink.returncode == 0 and 'took a message of' in out, out)
+    finally:
+        gateway.terminate()
+        check('submission_gateway ends when asked', gateway.wait(timeout=20) == 0)
+        sink.kill()
+
+
+for example in (parse_message, smtp_sink, unit_test_mailbox, embed_server, custom_directory, directory_plugin, custom_policy, submission_gateway):
     try:
         example()
     except Exception as problem:  # one that hangs or breaks must not hide the others
