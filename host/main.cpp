@@ -103,6 +103,7 @@ void add_admin(CLI::App& app, Invocation& all) {
   admin_command(*account, all, "disable", "refuse logins and mail", "address");
   admin_command(*account, all, "enable", "take them again", "address");
   admin_command(*account, all, "password", "set the password", "address", Password::yes);
+  admin_command(*account, all, "limits", "how much it may send, and has sent; then: LIMIT=NUMBER..., usual, release", "address and limits", Password::no, true);
   auto* app_password = command(*account, all, "app-password", "passwords made for one device each");
   app_password->require_subcommand(1);
   admin_command(*app_password, all, "add", "make one and print it: it is never shown again", "address")
@@ -159,6 +160,7 @@ void add_admin(CLI::App& app, Invocation& all) {
   });
   admin_command(app, all, "reload", "have the running server read its configuration again", "");
   admin_command(app, all, "bans", "list networks that guessed passwords and are kept out", "");
+  admin_command(app, all, "policies", "what the policies of the running server have decided, which DNS lists are in use, and accounts with limits of their own", "");
   admin_command(app, all, "unban", "let an address that guessed passwords in again", "address");
 }
 

@@ -90,7 +90,12 @@ Task<AdminReply> account_list(Stores& stores, AdminRequest, Context context) {
 }
 
 Task<AdminReply> account_remove(Stores& stores, AdminRequest request, Context context) {
+  const auto account = co_await stores.server->accounts().find_account(request.arguments.at(0), context);
   auto result = co_await stores.server->accounts().remove_account(request.arguments.at(0), context);
+  if (result && account && stores.sending) {  // who gets the name next begins anew
+    (void)co_await stores.sending->set_ceilings(account->login, std::nullopt, context);
+    (void)co_await stores.sending->release(account->login, context);
+  }
   co_return finished(result, "removed " + request.arguments[0] + "\n");
 }
 
@@ -401,6 +406,7 @@ constexpr Command commands[] = {
     {"account", "disable", account_disable, 1},
     {"account", "enable", account_enable, 1},
     {"account", "password", account_password, 1},
+    {"account", "limits", administer_sending, 1},
     {"app-password", "add", app_password_add, 1},
     {"app-password", "list", app_password_list, 1},
     {"app-password", "remove", app_password_remove, 1},
@@ -432,6 +438,7 @@ constexpr Command commands[] = {
     {"verify", "rebuild", verify_store, 0},
     {"server", "reload", server_reload, 0},
     {"server", "bans", server_bans, 0},
+    {"server", "policies", show_policies, 0},
     {"server", "unban", server_unban, 1},
 };
 
@@ -448,7 +455,8 @@ bool is_all_utf8(const AdminRequest& request) {
 }  // namespace
 
 Task<AdminReply> administer(Stores& stores, AdminRequest request, Context context) {
-  const bool asks_for_accounts = request.noun != "queue" && request.noun != "message" && request.noun != "dkim" && request.noun != "reports" && request.noun != "server" && request.noun != "backup" && request.noun != "verify";
+  const bool is_of_sending = request.noun == "account" && request.verb == "limits";
+  const bool asks_for_accounts = !is_of_sending && request.noun != "queue" && request.noun != "message" && request.noun != "dkim" && request.noun != "reports" && request.noun != "server" && request.noun != "backup" && request.noun != "verify";
   if (stores.plugin && asks_for_accounts)
     co_return failed(Error(ErrorKind::conflict, "accounts, domains and aliases come from the plugin of [directory]: they are managed there"));
   for (const Command& command : commands) {

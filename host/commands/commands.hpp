@@ -58,7 +58,10 @@ struct AdminReply {
 [[nodiscard]] Task<AdminReply> administer_dkim(Stores& stores, AdminRequest request, Context context);
 // list, show, summary (a domain and since when, each may be empty), send.
 [[nodiscard]] Task<AdminReply> administer_reports(Stores& stores, AdminRequest request, Context context);
-// All of them, those two as well. REQUIRES: the request has its progress.
+// limits of an account, and what the policies do.
+[[nodiscard]] Task<AdminReply> administer_sending(Stores& stores, AdminRequest request, Context context);
+[[nodiscard]] Task<AdminReply> show_policies(Stores& stores, AdminRequest request, Context context);
+// All of them, those as well. REQUIRES: the request has its progress.
 [[nodiscard]] Task<AdminReply> administer(Stores& stores, AdminRequest request, Context context);
 // Has the running server do it, or opens the store itself when none runs.
 [[nodiscard]] int run_admin(const std::string& config, AdminRequest request, Output output);

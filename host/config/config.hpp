@@ -17,6 +17,14 @@
 #include "keystonemail/base/result.hpp"
 #include "keystonemail/service/mailstore/kv_mail_store.hpp"
 #include "keystonemail/service/milter/address.hpp"
+#include "keystonemail/service/policies/access_rules.hpp"
+#include "keystonemail/service/policies/dns_lists.hpp"
+#include "keystonemail/service/policies/greylist.hpp"
+#include "keystonemail/service/policies/helo_rules.hpp"
+#include "keystonemail/service/policies/rate_limits.hpp"
+#include "keystonemail/service/policies/sender_rules.hpp"
+#include "keystonemail/service/policies/sending_limits.hpp"
+#include "keystonemail/service/policies/tarpit.hpp"
 
 namespace keystonemail::host {
 
@@ -126,9 +134,25 @@ struct ReportsConfig {
   friend bool operator==(const ReportsConfig&, const ReportsConfig&) = default;
 };
 
+// What mail from outside has to pass, and how much people here may send. The networks exempt are in `exempt` alone.
+struct PolicyConfig {
+  std::vector<IpNetwork> exempt{*IpNetwork::parse("127.0.0.0/8"), *IpNetwork::parse("::1")};
+  policies::AccessTable access;
+  policies::RateOptions rates;
+  policies::HeloOptions helo;
+  policies::SenderOptions sender;
+  policies::TarpitOptions tarpit;
+  policies::DnsListOptions lists;
+  bool greylist = false;
+  policies::GreylistOptions greylisting;
+  policies::SendingOptions sending;
+};
+
 struct Limits {
   std::vector<IpNetwork> trusted;
   std::uint64_t message_size = 52'428'800;
+  std::uint64_t message_size_submitted = 0, message_size_trusted = 0;  // 0: the same
+  std::uint64_t recipients = 100, recipients_submitted = 1'000, recipients_trusted = 1'000;
   std::uint64_t connections = 0;      // 0: what the system's limit on descriptors allows
   std::uint64_t connections_per_address = 30;
   std::uint64_t connections_per_minute = 300;
@@ -152,6 +176,7 @@ struct Config {
   std::vector<MilterConfig> milters;  // in the order in which they are asked
   service::Notes notes = service::Notes::larger;
   ReportsConfig reports;
+  PolicyConfig policy;
   Limits limits;
   LogFormat log_format = LogFormat::logfmt;
   LogLevel log_level = LogLevel::info;

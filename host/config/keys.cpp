@@ -36,6 +36,8 @@ constexpr std::pair<std::string_view, FailureReports> failure_names[] = {
     {"off", FailureReports::off}, {"redacted", FailureReports::redacted}, {"full", FailureReports::full}};
 constexpr std::pair<std::string_view, DirectoryType> directory_names[] = {
     {"internal", DirectoryType::internal}, {"plugin", DirectoryType::plugin}};
+constexpr std::pair<std::string_view, policies::ListedThing> thing_names[] = {
+    {"address", policies::ListedThing::address}, {"helo", policies::ListedThing::helo}, {"sender", policies::ListedThing::sender}};
 constexpr std::pair<std::string_view, LogFormat> format_names[] = {
     {"logfmt", LogFormat::logfmt}, {"json", LogFormat::json}};
 constexpr std::pair<std::string_view, LogLevel> level_names[] = {
@@ -261,6 +263,56 @@ Problem milter_skip(const Value& value, MilterConfig& milter) {
 }
 
 constexpr std::int64_t count_max = 1'000'000;
+constexpr std::int64_t weight_max = 1'000;
+
+// As number(), into a narrower one.
+Problem count(const Value& value, std::int64_t least, std::int64_t most, std::uint32_t& out) {
+  std::uint64_t given = 0;
+  auto problem = number(value, least, most, given);
+  if (!problem) out = static_cast<std::uint32_t>(given);
+  return problem;
+}
+
+Problem weight(const Value& value, std::int64_t least, int& out) {
+  const auto* given = std::get_if<std::int64_t>(&value);
+  if (!given) return "must be a whole number";
+  if (*given < least || *given > weight_max) return format("must be between {} and {}", least, weight_max);
+  out = static_cast<int>(*given);
+  return std::nullopt;
+}
+
+template <class Duration, class Unit>
+Problem time_of(const Value& value, std::int64_t least, std::int64_t most, Unit unit, Duration& out) {
+  std::uint64_t given = 0;
+  auto problem = number(value, least, most, given);
+  if (!problem) out = unit * static_cast<std::int64_t>(given);
+  return problem;
+}
+
+Problem access(const Value& value, policies::AccessScope scope, policies::AccessTable& out) {
+  const auto* given = std::get_if<std::map<std::string, std::string>>(&value);
+  if (!given) return "must be a table of texts, as in { \"example.net\" = \"reject\" }";
+  for (const auto& [pattern, words] : *given) {
+    auto rule = policies::AccessRule::parse(words);
+    if (!rule) return format("of \"{}\": {}", pattern, rule.error().text());
+    if (const auto added = out.add(scope, pattern, *std::move(rule)); !added) return added.error().text();
+  }
+  return std::nullopt;
+}
+
+Problem codes(const Value& value, std::vector<policies::ListCodes>& out) {
+  const auto* given = std::get_if<std::vector<std::string>>(&value);
+  if (!given) return "must be a list of answers, as in [\"127.0.0.2\", \"127.0.0.4-127.0.0.7\", \"127.0.0.0&8\"]";
+  out.clear();
+  for (const std::string& one : *given) {
+    const auto parsed = policies::ListCodes::parse(one);
+    if (!parsed) return format("\"{}\" is no answer of a list: they are within 127.0.0.0/8", one);
+    out.push_back(*parsed);
+  }
+  return std::nullopt;
+}
+
+using std::chrono::hours, std::chrono::seconds;
 
 constexpr std::array keys{
     Key{"", "hostname", "text", "required", "What the server calls itself: in greetings, EHLO and Received.",
@@ -388,10 +440,100 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return number(v, 1, 3'650, d.config.reports.keep_days); }},
     Key{"reports", "failure", "text", "\"off\"", "Tell domains that ask of single messages that failed: off, redacted (their way, not their people and subject) or full (the whole header).",
         [](Draft d, const Value& v) { return one_of(v, failure_names, d.config.reports.failure); }},
+    Key{"policy", "exempt", "list of networks", "[\"127.0.0.0/8\", \"::1\"]", "Addresses that no check of this section is for, beside those of [limits] trusted.",
+        [](Draft d, const Value& v) { return networks(v, d.config.policy.exempt); }},
+    Key{"policy", "helo_own_name", "true or false", "true", "Refuse servers that call themselves by our name or address.",
+        [](Draft d, const Value& v) { return flag(v, d.config.policy.helo.refuse_own_name); }},
+    Key{"policy", "helo_syntax", "true or false", "false", "Refuse HELO names that are neither a domain nor an address literal.",
+        [](Draft d, const Value& v) { return flag(v, d.config.policy.helo.require_syntax); }},
+    Key{"policy", "helo_qualified", "true or false", "false", "Refuse HELO names without a dot.",
+        [](Draft d, const Value& v) { return flag(v, d.config.policy.helo.require_qualified); }},
+    Key{"policy", "sender_domain", "true or false", "true", "Refuse senders whose domain is not there or takes no mail; defer while that cannot be looked up.",
+        [](Draft d, const Value& v) { return flag(v, d.config.policy.sender.require_domain); }},
+    Key{"policy", "sender_own_domain", "true or false", "false", "Refuse our own domains as senders from outside. It hits forwarders and lists too.",
+        [](Draft d, const Value& v) { return flag(v, d.config.policy.sender.refuse_own_domain); }},
+    Key{"policy", "tarpit_seconds", "number", "1", "Each refused recipient of a connection is answered so much later than the one before; 0: at once.",
+        [](Draft d, const Value& v) { return time_of(v, 0, 30, seconds(1), d.config.policy.tarpit.step); }},
+    Key{"policy", "tarpit_longest_seconds", "number", "10", "But no later than this.",
+        [](Draft d, const Value& v) { return time_of(v, 1, 30, seconds(1), d.config.policy.tarpit.longest); }},
+    Key{"policy.access", "clients", "table of texts", "{}", "What to do with addresses and networks: { \"192.0.2.0/24\" = \"reject\" }. Actions: allow, "
+        "reject, defer (both may go on with a status and a text), quarantine, discard, redirect ADDRESS.",
+        [](Draft d, const Value& v) { return access(v, policies::AccessScope::client, d.config.policy.access); }},
+    Key{"policy.access", "helo", "table of texts", "{}", "The same by HELO name: { \".dynamic.example.net\" = \"defer\" }; a dot in front is all below.",
+        [](Draft d, const Value& v) { return access(v, policies::AccessScope::helo, d.config.policy.access); }},
+    Key{"policy.access", "senders", "table of texts", "{}", "The same by sender: \"a@b.example\", \"a@\" in any domain, \"b.example\", \".b.example\" for all below, "
+        "\"<>\" for none.",
+        [](Draft d, const Value& v) { return access(v, policies::AccessScope::sender, d.config.policy.access); }},
+    Key{"policy.access", "recipients", "table of texts", "{}", "The same by recipient: { \"old@example.org\" = \"reject 5.1.6 This address has moved\" }.",
+        [](Draft d, const Value& v) { return access(v, policies::AccessScope::recipient, d.config.policy.access); }},
+    Key{"policy.rates", "messages", "number", "300", "Messages a minute from one address (or IPv6 /64); its /26 or /48 may send three times as many, its /21 or "
+        "/32 nine times. 0: any number. So with the other rates.",
+        [](Draft d, const Value& v) { return count(v, 0, count_max, d.config.policy.rates.messages_per_minute); }},
+    Key{"policy.rates", "recipients", "number", "1000", "Their recipients.",
+        [](Draft d, const Value& v) { return count(v, 0, count_max, d.config.policy.rates.recipients_per_minute); }},
+    Key{"policy.rates", "refusals", "number", "60", "Refused senders and recipients; more, and the network is turned away for the minute.",
+        [](Draft d, const Value& v) { return count(v, 0, count_max, d.config.policy.rates.refusals_per_minute); }},
+    Key{"policy.lists", "reject", "number", "10", "The sum of weights at which recipients are refused; 0: never.",
+        [](Draft d, const Value& v) { return weight(v, 0, d.config.policy.lists.reject_at); }},
+    Key{"policy.lists", "quarantine", "number", "0", "At which a message goes to Junk; 0: never.",
+        [](Draft d, const Value& v) { return weight(v, 0, d.config.policy.lists.quarantine_at); }},
+    Key{"policy.lists", "tag", "number", "1", "At which it gets an X-Listed field; 0: never.",
+        [](Draft d, const Value& v) { return weight(v, 0, d.config.policy.lists.tag_at); }},
+    Key{"policy.lists", "timeout_seconds", "number", "10", "How long all lists together may take for a message; those that have not answered count for nothing.",
+        [](Draft d, const Value& v) { return time_of(v, 1, 25, seconds(1), d.config.policy.lists.time_max); }},
+    Key{"policy.list", "zone", "text", "required", "The list's domain, as in \"bl.example.net\".",
+        [](Draft d, const Value& v) { return host_name(v, d.list->zone); }},
+    Key{"policy.list", "of", "text", "\"address\"", "What it lists: address (of the peer), helo (its HELO name) or sender (the sender's domain).",
+        [](Draft d, const Value& v) { return one_of(v, thing_names, d.list->of); }},
+    Key{"policy.list", "weight", "number", "10", "What being listed adds to the sum. Below 0: it speaks for the peer, which is not greylisted then.",
+        [](Draft d, const Value& v) { return weight(v, -weight_max, d.list->weight); }},
+    Key{"policy.list", "codes", "list of answers", "[]", "Answers that count: \"127.0.0.2\", \"127.0.0.4-127.0.0.7\", \"127.0.0.0/24\", or \"127.0.0.0&12\" for bits of the "
+        "last octet; none: all.",
+        [](Draft d, const Value& v) { return codes(v, d.list->codes); }},
+    Key{"policy.list", "self_test", "true or false", "true", "Leave the list alone while its test entries (RFC 5782) are not as they should be.",
+        [](Draft d, const Value& v) { return flag(v, d.list->self_test); }},
+    Key{"policy.greylist", "enabled", "true or false", "false", "Defer recipients until the same network comes again with the same sender and recipient.",
+        [](Draft d, const Value& v) { return flag(v, d.config.policy.greylist); }},
+    Key{"policy.greylist", "delay_seconds", "number", "300", "How soon is too soon.",
+        [](Draft d, const Value& v) { return time_of(v, 1, 86'400, seconds(1), d.config.policy.greylisting.delay); }},
+    Key{"policy.greylist", "retry_hours", "number", "24", "Who comes again later than this comes for the first time.",
+        [](Draft d, const Value& v) { return time_of(v, 1, 240, hours(1), d.config.policy.greylisting.retry_within); }},
+    Key{"policy.greylist", "remember_days", "number", "36", "How long one who passed is remembered after the last time.",
+        [](Draft d, const Value& v) { return time_of(v, 1, 366, hours(24), d.config.policy.greylisting.remembered); }},
+    Key{"policy.greylist", "network_passes", "number", "5", "After so many different passes a network (IPv4 /24, IPv6 /64) waits no more; 0: it always does.",
+        [](Draft d, const Value& v) { return count(v, 0, count_max, d.config.policy.greylisting.network_passes); }},
+    Key{"policy.sending", "recipients_per_minute", "number", "50", "Recipients of one account within a minute; 0: any number. Accounts can have their own: "
+        "keystone-mail account limits.",
+        [](Draft d, const Value& v) { return count(v, 0, count_max, d.config.policy.sending.usual.recipients_per_minute); }},
+    Key{"policy.sending", "recipients_per_hour", "number", "200", "Within an hour.",
+        [](Draft d, const Value& v) { return count(v, 0, count_max, d.config.policy.sending.usual.recipients_per_hour); }},
+    Key{"policy.sending", "recipients_per_day", "number", "1000", "Within a day.",
+        [](Draft d, const Value& v) { return count(v, 0, count_max, d.config.policy.sending.usual.recipients_per_day); }},
+    Key{"policy.sending", "new_recipients_per_day", "number", "500", "Of them, those it has not written to before.",
+        [](Draft d, const Value& v) { return count(v, 0, count_max, d.config.policy.sending.usual.new_recipients_per_day); }},
+    Key{"policy.sending", "messages_per_hour", "number", "0", "Messages of one account within an hour; 0: any number.",
+        [](Draft d, const Value& v) { return count(v, 0, count_max, d.config.policy.sending.usual.messages_per_hour); }},
+    Key{"policy.sending", "messages_per_day", "number", "0", "Within a day.",
+        [](Draft d, const Value& v) { return count(v, 0, count_max, d.config.policy.sending.usual.messages_per_day); }},
+    Key{"policy.sending", "suspend_at", "number", "1000", "An account that tries so many recipients in an hour, and more than it may, is suspended: its mail is held in the "
+        "queue until somebody looks; 0: never.",
+        [](Draft d, const Value& v) { return count(v, 0, count_max, d.config.policy.sending.suspend_at); }},
+    Key{"policy.sending", "held_messages_per_day", "number", "100", "So much of it is held; then recipients are put off.",
+        [](Draft d, const Value& v) { return count(v, 0, count_max, d.config.policy.sending.held_messages_per_day_max); }},
     Key{"limits", "trusted", "list of networks", "[]", "Addresses without connection, rate and ban ceilings.",
         [](Draft d, const Value& v) { return networks(v, d.config.limits.trusted); }},
     Key{"limits", "message_size", "number", "52428800", "Octets of the largest message taken.",
         [](Draft d, const Value& v) { return number(v, 65'536, 1'073'741'824, d.config.limits.message_size); }},
+    Key{"limits", "message_size_submitted", "number", "0", "From those who log in; 0: the same.",
+        [](Draft d, const Value& v) { return number(v, 0, 1'073'741'824, d.config.limits.message_size_submitted); }},
+    Key{"limits", "message_size_trusted", "number", "0", "From trusted addresses, and by LMTP; 0: the same.",
+        [](Draft d, const Value& v) { return number(v, 0, 1'073'741'824, d.config.limits.message_size_trusted); }},
+    Key{"limits", "recipients", "number", "100", "Recipients of one message.",
+        [](Draft d, const Value& v) { return number(v, 1, 10'000, d.config.limits.recipients); }},
+    Key{"limits", "recipients_submitted", "number", "1000", "From those who log in.",
+        [](Draft d, const Value& v) { return number(v, 1, 10'000, d.config.limits.recipients_submitted); }},
+    Key{"limits", "recipients_trusted", "number", "1000", "From trusted addresses, and by LMTP.",
+        [](Draft d, const Value& v) { return number(v, 1, 10'000, d.config.limits.recipients_trusted); }},
     Key{"limits", "connections", "number", "0", "Connections at once; 0: what the limit on open files allows.",
         [](Draft d, const Value& v) { return number(v, 0, count_max, d.config.limits.connections); }},
     Key{"limits", "connections_per_address", "number", "30", "Of them from one address (or one IPv6 /64).",
@@ -432,6 +574,10 @@ std::string_view to_string(Protocol protocol) noexcept {
 
 std::span<const Key> config_keys() noexcept { return keys; }
 
+bool is_repeated(std::string_view section) noexcept {
+  return section == "listener" || section == "milter" || section == "policy.list";
+}
+
 const Key* find_key(std::string_view section, std::string_view name) noexcept {
   const auto found = std::ranges::find_if(keys, [&](const Key& key) { return key.section == section && key.name == name; });
   return found == keys.end() ? nullptr : &*found;
@@ -453,7 +599,7 @@ std::string describe_keys() {
       section = key.section;
       if (!out.empty()) out += '\n';
       if (section == "listener") out += "[[listener]]   (without any: ports 25, 587, 465, 143 and 993)\n";
-      else if (section == "milter") out += "[[milter]]\n";
+      else if (is_repeated(section)) out.append("[[").append(section).append("]]\n");
       else if (!section.empty()) out.append("[").append(section).append("]\n");
     }
     format_to(out, "{} = {}, default {}\n    {}\n", key.name, key.type, key.usual, key.meaning);

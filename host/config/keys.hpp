@@ -23,12 +23,13 @@ using Value = std::variant<std::monostate, bool, std::int64_t, std::string, std:
 
 struct Draft {
   Config& config;
-  ListenerConfig* listener = nullptr;  // of the [[listener]] the key is in
-  MilterConfig* milter = nullptr;      // or of the [[milter]]
+  ListenerConfig* listener = nullptr;    // of the [[listener]] the key is in
+  MilterConfig* milter = nullptr;        // or of the [[milter]]
+  policies::DnsList* list = nullptr;     // or of the [[policy.list]]
 };
 
 struct Key {
-  std::string_view section;  // "" for the top, "listener" for each [[listener]], "milter" for each [[milter]]
+  std::string_view section;  // "" for the top, "listener" for each [[listener]], "policy.rates" for [policy.rates]
   std::string_view name;
   std::string_view type;
   std::string_view usual;    // the default, as text
@@ -38,6 +39,8 @@ struct Key {
 };
 
 [[nodiscard]] std::span<const Key> config_keys() noexcept;
+// Whether there can be any number of this section, as in [[listener]].
+[[nodiscard]] bool is_repeated(std::string_view section) noexcept;
 [[nodiscard]] const Key* find_key(std::string_view section, std::string_view name) noexcept;
 // The one of `known` that `typed` was probably meant to be; empty when none is near.
 [[nodiscard]] std::string_view suggestion(std::string_view typed, std::span<const std::string_view> known);

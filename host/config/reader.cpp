@@ -59,11 +59,13 @@ class Reader {
   }
   void take(std::string_view section, std::string_view name, std::size_t line, const toml::node& value, Draft draft);
   void take_section(std::string_view section, const toml::table& table, Draft draft);
+  void take_named_section(std::string_view section, const toml::node& node);
   void take_top(const toml::table& root);
   template <class Each>
   void take_list(std::string_view section, const toml::node& node, Each each);
   void take_listener(const toml::table& table);
   void take_milter(const toml::table& table);
+  void take_dns_list(const toml::table& table);
   void finish_listeners();
   void add_usual_listeners();
   void check_whole();
@@ -88,26 +90,39 @@ ConfigReading Reader::read(std::string_view text) {
   return std::move(reading_);
 }
 
+bool is_section(std::string_view name) {
+  return std::ranges::any_of(config_keys(), [&](const Key& key) { return key.section == name; });
+}
+
 void Reader::take_top(const toml::table& root) {
   for (const auto& [name, node] : root) {
     const std::string_view section = name.str();
-    const bool known = std::ranges::any_of(config_keys(), [&](const Key& key) { return key.section == section; });
-    if (!known) {
-      take("", section, name.source().begin.line, node, {reading_.config});
-    } else if (section == "listener") {
-      take_list(section, node, [this](const toml::table& table) { take_listener(table); });
-    } else if (section == "milter") {
-      take_list(section, node, [this](const toml::table& table) { take_milter(table); });
-    } else if (const auto* table = node.as_table()) {
-      take_section(section, *table, {reading_.config});
-    } else {
-      error(line_of(node), format("{} is a section: write [{}]", section, section));
-    }
+    if (is_section(section)) take_named_section(section, node);
+    else take("", section, name.source().begin.line, node, {reading_.config});
   }
 }
 
+void Reader::take_named_section(std::string_view section, const toml::node& node) {
+  if (section == "listener") {
+    take_list(section, node, [this](const toml::table& table) { take_listener(table); });
+  } else if (section == "milter") {
+    take_list(section, node, [this](const toml::table& table) { take_milter(table); });
+  } else if (section == "policy.list") {
+    take_list(section, node, [this](const toml::table& table) { take_dns_list(table); });
+  } else if (const auto* table = node.as_table()) {
+    take_section(section, *table, {reading_.config});
+  } else {
+    error(line_of(node), format("{} is a section: write [{}]", section, section));
+  }
+}
+
+// A section may hold others, as [policy] holds [policy.rates].
 void Reader::take_section(std::string_view section, const toml::table& table, Draft draft) {
-  for (const auto& [name, node] : table) take(section, name.str(), name.source().begin.line, node, draft);
+  for (const auto& [name, node] : table) {
+    const std::string inner = format("{}.{}", section, name.str());
+    if (is_section(inner)) take_named_section(inner, node);
+    else take(section, name.str(), name.source().begin.line, node, draft);
+  }
 }
 
 template <class Each>
@@ -137,6 +152,16 @@ void Reader::take_milter(const toml::table& table) {
   reading_.config.milters.push_back(std::move(milter));
 }
 
+void Reader::take_dns_list(const toml::table& table) {
+  auto& lists = reading_.config.policy.lists.lists;
+  policies::DnsList list;
+  take_section("policy.list", table, {.config = reading_.config, .list = &list});
+  if (!table.contains("zone")) error(line_of(table), "this list has no zone");
+  lists.push_back(std::move(list));
+  if (lists.size() == policies::DnsLists::lists_max + 1)
+    error(line_of(table), format("policy.list: at most {} lists can be asked", policies::DnsLists::lists_max));
+}
+
 void Reader::take(std::string_view section, std::string_view name, std::size_t line, const toml::node& value,
                   Draft draft) {
   const std::string shown = section.empty() ? std::string(name) : format("{}.{}", section, name);
@@ -147,7 +172,9 @@ void Reader::take(std::string_view section, std::string_view name, std::size_t l
   std::vector<std::string_view> known;
   for (const Key& key : config_keys()) {
     if (key.section == section) known.push_back(key.name);
-    if (section.empty() && !key.section.empty()) known.push_back(key.section);
+    if (section.empty() && !key.section.empty() && !key.section.contains('.')) known.push_back(key.section);
+    if (!section.empty() && key.section.starts_with(section) && key.section.substr(section.size()).starts_with('.'))
+      known.push_back(key.section.substr(section.size() + 1));
   }
   const auto near = suggestion(name, known);
   error(line, near.empty() ? format("unknown key {}", shown) : format("unknown key {}; did you mean {}?", shown, near));

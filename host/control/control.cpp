@@ -73,7 +73,10 @@ std::string words_of(const AdminRequest& request) {
   return words.substr(0, logged_octets_max);
 }
 
-bool only_looks(const AdminRequest& request) { return request.verb == "list" || request.verb == "show" || request.verb == "summary" || request.verb == "bans"; }
+bool only_looks(const AdminRequest& request) {
+  if (request.verb == "limits") return request.arguments.size() == 1;
+  return request.verb == "list" || request.verb == "show" || request.verb == "summary" || request.verb == "bans" || request.verb == "policies";
+}
 
 Task<void> serve(Stores& stores, std::unique_ptr<transport::ByteStream> stream, Context context) {
   auto text = co_await read_frame(*stream, limits::request_octets_max, context.until(context.executor->now() + request_timeout));

@@ -44,8 +44,8 @@ milter::Options milter_options(const Config& config, const MilterConfig& given, 
 }  // namespace
 
 std::shared_ptr<const policy::Chain> make_policies(const Config& config, resolver::Resolver& resolver, Stores& stores,
-                                                   milter::Connections& filters, reporting::Reporting* reports) {
-  std::vector<std::shared_ptr<policy::Policy>> policies;
+                                                   milter::Connections& filters, reporting::Reporting* reports, Inbound& inbound) {
+  std::vector<std::shared_ptr<policy::Policy>> policies = inbound.policies(config);
   if (config.authentication.check) {
     authentication::CheckOptions options;
     options.dmarc_use = config.authentication.dmarc == DmarcUse::enforce ? authentication::DmarcUse::enforce : authentication::DmarcUse::observe;
@@ -64,7 +64,9 @@ std::shared_ptr<const policy::Chain> make_policies(const Config& config, resolve
   }
   // Last: what is changed after it breaks the signature.
   policies.push_back(std::make_shared<authentication::Signing>([&stores](std::string_view domain) { return stores.dkim->signer(domain); }));
-  return std::make_shared<const policy::Chain>(std::move(policies));
+  policy::ChainOptions options;
+  options.tally = inbound.tally();
+  return std::make_shared<const policy::Chain>(std::move(policies), std::move(options));
 }
 
 }  // namespace keystonemail::host

@@ -19,6 +19,7 @@
 #include "control/control.hpp"
 #include "keystonemail/backends/libuv/uv_server.hpp"
 #include "server/directory_plugin.hpp"
+#include "server/inbound.hpp"
 #include "server/outgoing.hpp"
 #include "server/policies.hpp"
 #include "server/privileges.hpp"
@@ -111,6 +112,7 @@ class Program {
   milter::Connections filters_{[](Executor& on) { return dynamic_cast<transport::Connector*>(&on); }};  // every loop makes its own
   std::unique_ptr<Stores> stores_;
   std::unique_ptr<Reporter> reporter_;        // null: there are no reports
+  std::unique_ptr<Inbound> inbound_;
   std::unique_ptr<Outgoing> outgoing_;        // null: mail for elsewhere stays in the queue
   std::vector<Endpoint> own_endpoints_;       // where other servers bring mail
   std::unique_ptr<transport::Listener> control_;
@@ -136,6 +138,8 @@ Result<void> Program::start() {
     reporter_ = std::make_unique<Reporter>(opened, *stores_, *resolver_, loops_.main_loop(), nullptr);
     stores_->reporting = &reporter_->reporting();
   }
+  KM_TRY(inbound_, opening_.run_until(Inbound::open(config_, *stores_, *resolver_, Context{&opening_})));
+  stores_->inbound = inbound_.get();
   set_policies();
   stores_->policies = [this] { return policies(); };
   make_handlers();
@@ -193,7 +197,7 @@ transport::Handler Program::handler(std::size_t index) {
 }
 
 void Program::set_policies() {
-  auto fresh = make_policies(config_, *resolver_, *stores_, filters_, stores_->reporting);
+  auto fresh = make_policies(config_, *resolver_, *stores_, filters_, stores_->reporting, *inbound_);
   const std::lock_guard lock(mutex_);
   policies_ = std::move(fresh);
 }
@@ -213,9 +217,12 @@ void Program::run() {
   std::fflush(stderr);
   if (outgoing_) outgoing_->start();
   if (reporter_) reporter_->start();
+  inbound_->start(loop);
   loops_.run();
   if (outgoing_) loop.run_until(outgoing_->finish());
   if (reporter_) loop.run_until(reporter_->finish());
+  inbound_->stop();
+  loop.run_until(inbound_->finish());
   log_.event(LogLevel::info, "server.stopped", {});
 }
 

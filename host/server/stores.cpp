@@ -27,6 +27,9 @@ kv::Table append_tables(std::vector<std::string>& tables, const Names& names) {
 keystonemail::Limits server_limits(const Config& config) {
   keystonemail::Limits limits;
   limits.message_octets_max = config.limits.message_size;
+  limits.recipients_max = static_cast<std::uint32_t>(config.limits.recipients);
+  limits.submitted = {config.limits.message_size_submitted, static_cast<std::uint32_t>(config.limits.recipients_submitted)};
+  limits.trusted = {config.limits.message_size_trusted, static_cast<std::uint32_t>(config.limits.recipients_trusted)};
   if (config.limits.connections > 0) limits.connections.total_max = config.limits.connections;
   limits.connections.per_address_max = config.limits.connections_per_address;
   limits.connections.per_address_and_minute_max = config.limits.connections_per_minute;
@@ -46,6 +49,9 @@ keystonemail::ServerOptions server_options(const Config& config, kv::Table first
   auto limits = server_limits(config);
   options.message_octets_max = limits.message_octets_max;
   options.notes = config.notes;
+  options.recipients_max = limits.recipients_max;
+  options.submitted = limits.submitted;
+  options.trusted = limits.trusted;
   options.queue_lifetime = std::chrono::hours(config.queue.lifetime_hours);
   options.connections = std::move(limits.connections);
   options.logins.trusted = std::move(limits.trusted_logins);
@@ -70,6 +76,8 @@ lmdb::KvOptions Stores::index_options(const Config& config) {
   options.directory = config.data_directory;
   append_tables(options.tables, segments::blob_tables());
   append_tables(options.tables, keystonemail::Server::tables());
+  options.tables.emplace_back(policies::Greylist::table_name);
+  options.tables.emplace_back(policies::SendingLimits::table_name);
   return options;
 }
 
@@ -110,6 +118,12 @@ Task<Result<std::unique_ptr<Stores>>> Stores::open_for(Use use, Config config, L
   keystonemail::ServerPorts ports{*stores->kv, *stores->blobs, stores->random, log, std::move(tls), stores->plugin.get()};
   ports.policies = [stores = stores.get()] { return stores->policies ? stores->policies() : nullptr; };
   KM_CO_TRY(stores->server, co_await keystonemail::Server::open(std::move(options), std::move(ports), context));
+  const auto after = static_cast<std::uint8_t>(segments::blob_tables().size() + keystonemail::Server::tables().size());
+  stores->policy_tables = {kv::Table{after}, kv::Table{static_cast<std::uint8_t>(after + 1)}};
+  if (use == Use::work) {
+    policies::SendingOptions sending = config.policy.sending;
+    KM_CO_TRY(stores->sending, co_await policies::SendingLimits::open(*stores->kv, stores->policy_tables.sending, log, std::move(sending), context));
+  }
   co_return std::move(stores);
 }
 

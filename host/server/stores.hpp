@@ -13,6 +13,7 @@
 #include "keystonemail/backends/lmdb/kv_store.hpp"
 #include "keystonemail/backends/segments/blob_store.hpp"
 #include "keystonemail/base/random.hpp"
+#include "keystonemail/service/policies/sending_limits.hpp"
 #include "keystonemail/service/server/server.hpp"
 #include "server/upkeep.hpp"
 
@@ -21,6 +22,13 @@ class Reporting;
 }
 
 namespace keystonemail::host {
+
+class Inbound;
+
+// Where the memory of policies is in the index.
+struct PolicyTables {
+  kv::Table greylist{}, sending{};
+};
 
 // What [limits] says, as the server takes it.
 [[nodiscard]] keystonemail::Limits server_limits(const Config& config);
@@ -37,7 +45,7 @@ class Stores {
   // The mail of another one's files, in `directory`, to look at: nothing is written to segments.
   [[nodiscard]] static Task<Result<std::unique_ptr<Stores>>> open_copy(const Stores& of, std::string directory, Context context);
 
-  // The index of a data directory: its place and tables, those of blobs first.
+  // The index of a data directory: its place and tables, those of blobs first, those of policies last.
   [[nodiscard]] static lmdb::KvOptions index_options(const Config& config);
 
   // The same in memory: gone with the process.
@@ -58,6 +66,9 @@ class Stores {
   std::unique_ptr<DkimKeys> dkim;              // null: none are kept
   std::function<std::shared_ptr<const policy::Chain>()> policies;  // of a running server; set before its first connection
   std::unique_ptr<keystonemail::Server> server;
+  PolicyTables policy_tables;
+  std::shared_ptr<policies::SendingLimits> sending;  // null: of a copy, or in memory
+  Inbound* inbound = nullptr;                  // of a running server
   std::unique_ptr<Upkeep> upkeep;              // of a running server
   reporting::Reporting* reporting = nullptr;   // of a running server; borrowed, null: there are no reports
 

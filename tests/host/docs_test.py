@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT / 'tests/support'))
 from keystone import Checks  # noqa: E402
 
 DOCS = ROOT / 'host/docs'
-PAGES = ['install.md', 'first-server.md', 'configuration.md', 'filters.md', 'logs.md', 'reports.md', 'troubleshooting.md', 'security.md', 'backup.md', 'upgrading.md']
+PAGES = ['install.md', 'first-server.md', 'configuration.md', 'policy.md', 'filters.md', 'logs.md', 'reports.md', 'troubleshooting.md', 'security.md', 'backup.md', 'upgrading.md']
 OFFLINE = {'restore', 'import', 'export', 'init'}          # what says that no server may run
 program = os.path.abspath(sys.argv[1])
 check = Checks()
@@ -47,8 +47,8 @@ def configuration_page():
 One TOML file, `/etc/keystone-mail/keystone-mail.toml` unless `--config` names another. A key that is not known is an error, with the
 nearest one as a suggestion. `keystone-mail check` reads the file and all it names without starting anything.
 
-`keystone-mail reload`, or SIGHUP, has a running server read it again: certificates and their keys, `[[milter]]`, `[limits]` and `[log]`
-change at once, for connections to come. All else needs a restart, and a reload that would change it is refused, with the reason. So is a bad file: the
+`keystone-mail reload`, or SIGHUP, has a running server read it again: certificates and their keys, `[policy]`, `[[milter]]`, `[limits]` and
+`[log]` change at once, for connections to come. All else needs a restart, and a reload that would change it is refused, with the reason. So is a bad file: the
 server goes on with what it has.
 
 Secrets are not in the file. A key that takes one names where it is: `{{ file = "..." }}` or `{{ env = "..." }}`.
