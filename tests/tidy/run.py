@@ -155,7 +155,7 @@ def check_manuals_are_complete():
         for word in re.findall(r'(?:command\([^;]*?\ball, |add_subcommand\()"([a-z-]+)"', text(name)):
             if not re.search(rf'^\.B.*\b{word}\b', pages['keystone-mail.8'], re.M):
                 yield f'host/man/keystone-mail.8: no {word}, which is a command of {name}'
-        for key in re.findall(r'\bKey\{"[a-z]*", "(\w+)"', text(name)):
+        for key in re.findall(r'\bKey\{"[a-z.]*", "(\w+)"', text(name)):
             if not re.search(rf'^\.B {key}$', pages['keystone-mail.toml.5'], re.M):
                 yield f'host/man/keystone-mail.toml.5: no {key}, which is a key of {name}'
 
