@@ -182,6 +182,7 @@ Task<void> Session::on(smtp::Connected) {
 // RFC 5321 §4.1.4: accepted, it resets; refused, nothing has changed.
 Task<void> Session::on(const smtp::Helo& event) {
   if (const auto refusal = co_await screen(policy::Stage::helo, event.name)) {
+    log_refused("helo", event.name, *refusal);
     engine_.decide(*refusal, now());
   } else {
     end_transaction();
@@ -243,7 +244,11 @@ Task<std::optional<smtp::Reply>> Session::screen(policy::Stage stage, std::strin
   if (screening_.empty()) co_return std::nullopt;
   policy::Draft* draft = transaction_ && transaction_->draft ? &*transaction_->draft : nullptr;
   policy::Outcome outcome = co_await screening_.judge(stage, facts(hello), working(), draft);
-  if (outcome.delay > outcome.delay.zero()) co_await sleep_until(now() + outcome.delay, context_);
+  if (outcome.delay > outcome.delay.zero()) {
+    const Instant when = now() + outcome.delay;
+    if (stage == policy::Stage::connect) co_await listen_until(when);
+    else co_await sleep_until(when, context_);
+  }
   const bool kept = outcome.verdict == policy::Verdict::proceed || outcome.verdict == policy::Verdict::quarantine ||
                     outcome.verdict == policy::Verdict::discard;
   if (!kept) co_return reply_for(outcome);
@@ -253,6 +258,13 @@ Task<std::optional<smtp::Reply>> Session::screen(policy::Stage stage, std::strin
     std::ranges::move(outcome.edits, std::back_inserter(transaction_->edits));
   }
   co_return std::nullopt;
+}
+
+Task<void> Session::listen_until(Instant when) {
+  const auto early = co_await stream_->read(context_.until(when));
+  if (!early) co_return;  // silence
+  if (early->empty()) engine_.receive_end(now());
+  else stream_->consume(engine_.receive(*early, now()));
 }
 
 policy::Facts Session::facts(std::string_view hello) const {

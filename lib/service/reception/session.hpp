@@ -51,6 +51,8 @@ class Session {
   // not been accepted yet.
   [[nodiscard]] Task<std::optional<smtp::Reply>> screen(policy::Stage stage, std::string_view hello = {});
   [[nodiscard]] policy::Facts facts(std::string_view hello = {}) const;
+  // Waits before the greeting. A peer that speaks meanwhile is an early talker.
+  [[nodiscard]] Task<void> listen_until(Instant when);
   // Refuses MAIL or RCPT: the policies hear of it, and may want it answered late, or by 421.
   [[nodiscard]] Task<void> refuse(policy::Stage stage, std::string address, smtp::Reply reply);
   void end_transaction() noexcept;

@@ -234,6 +234,39 @@ TEST_CASE("reception policy: policies hear of what is refused without them, and 
   CHECK(slow->told == "rcpt nobody@example.test 550; rcpt x@elsewhere.test 550; rcpt other@example.test 550; ");
 }
 
+TEST_CASE("A8: who speaks while the greeting waits is an early talker; who listens is greeted, and who leaves is gone") {
+  Decision slow;
+  slow.delay = 3s;
+  Judged hasty(at(Stage::connect, slow));
+  CHECK(hasty.heard().empty());
+  CHECK(hasty.say("EHLO spam.test\r\nMAIL FROM:<x@spam.test>\r\n").starts_with("554"));
+  CHECK(hasty.over());
+  Judged patient(at(Stage::connect, slow));
+  CHECK(patient.heard().empty());
+  patient.executor.advance(3s);
+  CHECK(patient.heard().starts_with("220"));
+  CHECK(patient.say("EHLO good.test\r\n").starts_with("250"));
+  Judged gone(at(Stage::connect, slow));
+  CHECK(gone.heard().empty());
+  gone.client.reset();
+  gone.executor.run_until_idle();
+  CHECK(gone.over());
+}
+
+TEST_CASE("reception policy: the name that is asked about at HELO is the one just said") {
+  std::string asked;
+  Judged server([&asked](Stage stage, const Facts& facts) {
+    if (stage != Stage::helo) return Decision::proceed();
+    asked += std::string(facts.hello) + " ";
+    return facts.hello == "bad.test" ? Decision::reject("Not you") : Decision::proceed();
+  });
+  (void)server.heard();
+  CHECK(server.say("EHLO bad.test\r\n").starts_with("550"));
+  CHECK(server.say("MAIL FROM:<x@elsewhere.test>\r\n").starts_with("503"));
+  CHECK(server.say("EHLO good.test\r\n").starts_with("250"));
+  CHECK(asked == "bad.test good.test ");
+}
+
 TEST_CASE("reception policy: an answer may be slow on purpose") {
   Decision slow;
   slow.delay = 5s;
