@@ -209,6 +209,7 @@ struct SendingLimits::State {
 class SendingLimits::Session final : public policy::Inspector {
  public:
   explicit Session(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  ~Session() override { give_back(); }
 
   Task<Result<Decision>> judge(Stage stage, const policy::Facts& facts, Context) override {
     if (facts.login.empty()) co_return Decision::proceed();
@@ -220,12 +221,14 @@ class SendingLimits::Session final : public policy::Inspector {
     if (stage == Stage::submit) state_->on_submit(facts, counted_);
     co_return Decision::proceed();
   }
-  void reset() noexcept override {
+  void reset() noexcept override { give_back(); }
+
+ private:
+  void give_back() noexcept {
     if (counted_.recipients > 0) state_->take_back(login_, counted_);
     counted_ = {};
   }
 
- private:
   std::shared_ptr<State> state_;
   State::Counted counted_;
   std::string login_;

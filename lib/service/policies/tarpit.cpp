@@ -15,7 +15,11 @@ class TarpitInspector final : public policy::Inspector {
  public:
   explicit TarpitInspector(const TarpitOptions& options) : options_(options) {}
 
-  Task<Result<Decision>> judge(policy::Stage, const policy::Facts&, Context) override { co_return Decision::proceed(); }
+  Task<Result<Decision>> judge(policy::Stage stage, const policy::Facts& facts, Context) override {
+    Decision decision;
+    if (stage == policy::Stage::connect && is_to_be_checked(facts)) decision.delay = options_.greeting;
+    co_return decision;
+  }
 
   Task<Result<Decision>> refused(policy::Stage stage, const policy::Facts& facts, std::uint16_t code, Context) override {
     Decision decision;
@@ -34,7 +38,7 @@ class TarpitInspector final : public policy::Inspector {
 }  // namespace
 
 std::unique_ptr<policy::Inspector> Tarpit::inspect(const policy::Connection& connection) {
-  if (options_.step.count() == 0 || !is_stranger(connection, options_.exempt)) return nullptr;
+  if ((options_.step.count() == 0 && options_.greeting.count() == 0) || !is_stranger(connection, options_.exempt)) return nullptr;
   return std::make_unique<TarpitInspector>(options_);
 }
 

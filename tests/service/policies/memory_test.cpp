@@ -60,3 +60,24 @@ TEST_CASE("T9: a million sources leave the limiters of a server within 64 MiB, a
   CHECK(words(honest.connect()) == "proceed");
   CHECK(words(honest.mail("x@good.test")) == "proceed");
 }
+
+TEST_CASE("T9: a flood from one /64 costs nobody else a connection, and the log a line a minute") {
+  Scene scene;
+  access::ConnectionLimits connections{{}};
+  scene.policies = {std::make_shared<RateLimits>()};
+  int let_in = 0, turned_away = 0;
+  const auto connect = [&](const std::string& address) {
+    const auto place = connections.admit(*IpAddress::parse(address), scene.executor.now());
+    const bool passed = place && words(Peer(scene, address).connect()) == "proceed";
+    return passed;
+  };
+  for (int i = 0; i < 20'000; ++i) let_in += connect("2001:db8:0:1::" + std::to_string(i % 10'000)) ? 1 : 0;
+  CHECK(let_in == 300);
+  for (int i = 0; i < 1'000; ++i) {
+    turned_away += connect("198.51." + std::to_string(i / 200) + "." + std::to_string(i % 200)) ? 0 : 1;
+    turned_away += connect("2001:db8:" + std::to_string(i + 1) + "::1") ? 0 : 1;
+  }
+  CHECK(turned_away == 0);
+  CHECK(connect("2001:db8:0:2::1"));  // the next network of the same site
+  CHECK(scene.log.count("policy.decided") <= 1);
+}

@@ -116,6 +116,13 @@ TEST_CASE("sending limits: what came to nothing is not counted, accounts do not 
     peer.reset();
   }
   CHECK(sending.standing().recipients_this_hour == 0);
+  {
+    Peer hasty(sending);
+    hasty.login(alice);
+    (void)hasty.mail(alice);
+    (void)hasty.rcpt("0@elsewhere.test");
+  }
+  CHECK(sending.standing().recipients_this_hour == 0);
   CHECK(sending.send(1, 5) == 2);
   CHECK(sending.send(1, 5, "bob@example.test") == 2);
   Peer stranger(sending);

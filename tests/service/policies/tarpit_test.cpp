@@ -20,6 +20,14 @@ TEST_CASE("tarpit: each unknown recipient is answered later than the one before,
   CHECK(words(peer.mail("x@any.test")) == "proceed");
 }
 
+TEST_CASE("tarpit: strangers may be greeted late, others are not") {
+  Scene scene;
+  scene.policies.push_back(std::make_shared<Tarpit>(TarpitOptions{.greeting = 3s}));
+  CHECK(Peer(scene).connect().delay == 3s);
+  CHECK(Peer(scene, "203.0.113.9", "smtp", true).connect().delay == 0s);
+  CHECK(Peer(scene, "203.0.113.9", "submission").connect().delay == 0s);
+}
+
 TEST_CASE("tarpit: who logged in, is trusted or put off does not wait") {
   Scene scene;
   scene.policies.push_back(std::make_shared<Tarpit>());
