@@ -452,6 +452,8 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return flag(v, d.config.policy.sender.require_domain); }},
     Key{"policy", "sender_own_domain", "true or false", "false", "Refuse our own domains as senders from outside. It hits forwarders and lists too.",
         [](Draft d, const Value& v) { return flag(v, d.config.policy.sender.refuse_own_domain); }},
+    Key{"policy", "greet_delay_seconds", "number", "0", "How long strangers wait for our greeting: those who do not, and speak, are dropped.",
+        [](Draft d, const Value& v) { return time_of(v, 0, 30, seconds(1), d.config.policy.tarpit.greeting); }},
     Key{"policy", "tarpit_seconds", "number", "1", "Each refused recipient of a connection is answered so much later than the one before; 0: at once.",
         [](Draft d, const Value& v) { return time_of(v, 0, 30, seconds(1), d.config.policy.tarpit.step); }},
     Key{"policy", "tarpit_longest_seconds", "number", "10", "But no later than this.",

@@ -225,3 +225,80 @@ TEST_CASE("config: reports have addresses, and failure reports one of three word
     CHECK(!errors_of(with_tls + "[reports]\n" + odd + "\n").empty());
   }
 }
+
+TEST_CASE("config: the policies are read, in sections of sections") {
+  using namespace keystonemail::policies;
+  const auto reading = read_config(with_tls + R"(
+[policy]
+exempt = []
+helo_syntax = true
+sender_own_domain = true
+tarpit_seconds = 0
+[policy.access]
+clients = { "192.0.2.0/24" = "reject" }
+[policy.access.senders]
+"spam.example" = "reject 5.7.1 No more"
+"@" = "allow"
+[policy.rates]
+messages = 7
+[policy.lists]
+reject = 20
+quarantine = 9
+timeout_seconds = 3
+[[policy.list]]
+zone = "BL.example.net"
+codes = ["127.0.0.2", "127.0.0.4-127.0.0.7"]
+[[policy.list]]
+zone = "names.example.net"
+of = "sender"
+weight = -5
+self_test = false
+[policy.greylist]
+enabled = true
+delay_seconds = 60
+remember_days = 7
+[policy.sending]
+recipients_per_hour = 20
+suspend_at = 0
+[limits]
+recipients = 5
+message_size_trusted = 9000000
+)");
+  CHECK(describe(reading.errors, "f") == "f:15: policy.access.senders \"@\" is neither an address nor a domain\n");
+  const PolicyConfig& policy = reading.config.policy;
+  CHECK(policy.exempt.empty());
+  CHECK(policy.helo.require_syntax);
+  CHECK(policy.sender.refuse_own_domain);
+  CHECK(policy.tarpit.step.count() == 0);
+  REQUIRE(policy.access.find(AccessScope::client, "192.0.2.9"));
+  CHECK(policy.rates.messages_per_minute == 7);
+  CHECK(policy.lists.reject_at == 20);
+  CHECK(policy.lists.quarantine_at == 9);
+  CHECK(policy.lists.time_max == std::chrono::seconds(3));
+  REQUIRE(policy.lists.lists.size() == 2);
+  CHECK(policy.lists.lists[0].zone == "bl.example.net");
+  CHECK(policy.lists.lists[0].codes.size() == 2);
+  CHECK(policy.lists.lists[1].of == ListedThing::sender);
+  CHECK(policy.lists.lists[1].weight == -5);
+  CHECK_FALSE(policy.lists.lists[1].self_test);
+  CHECK(policy.greylist);
+  CHECK(policy.greylisting.delay == std::chrono::minutes(1));
+  CHECK(policy.greylisting.remembered == std::chrono::hours(7 * 24));
+  CHECK(policy.sending.usual.recipients_per_hour == 20);
+  CHECK(policy.sending.suspend_at == 0);
+  CHECK(reading.config.limits.recipients == 5);
+  CHECK(reading.config.limits.message_size_trusted == 9'000'000);
+}
+
+TEST_CASE("config: what is wrong with a policy is told at its line") {
+  CHECK(errors_of(with_tls + "[policy]\nrats = 1\n") == "f:8: unknown key policy.rats; did you mean rates?\n");
+  CHECK(errors_of(with_tls + "[policy]\nrates = 1\n") == "f:8: policy.rates is a section: write [policy.rates]\n");
+  CHECK(errors_of(with_tls + "[policy.rates]\nmesages = 1\n") == "f:8: unknown key policy.rates.mesages; did you mean messages?\n");
+  CHECK(errors_of(with_tls + "[[policy.list]]\nof = \"sender\"\n") == "f:7: this list has no zone\n");
+  CHECK(errors_of(with_tls + "[policy.list]\nzone = \"x.example\"\n") == "f:7: policy.list is a list of sections: write [[policy.list]] for each\n");
+  CHECK(errors_of(with_tls + "[[policy.list]]\nzone = \"x.example\"\ncodes = [\"192.0.2.1\"]\n") ==
+        "f:9: policy.list.codes \"192.0.2.1\" is no answer of a list: they are within 127.0.0.0/8\n");
+  CHECK(errors_of(with_tls + "[policy.access]\nrecipients = { \"a@b.example\" = \"refuse\" }\n") ==
+        "f:8: policy.access.recipients of \"a@b.example\": must begin with allow, reject, defer, discard, quarantine or redirect\n");
+  CHECK(errors_of(with_tls + "[policy.greylist]\ndelay_seconds = 0\n") == "f:8: policy.greylist.delay_seconds must be between 1 and 86400\n");
+}

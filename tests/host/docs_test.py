@@ -152,7 +152,7 @@ def known_keys():
     """{(section, key)} of `help config`."""
     section, keys = '', set()
     for line in subprocess.run([program, 'help', 'config'], capture_output=True, text=True).stdout.splitlines():
-        if heading := re.match(r'\[+([a-z]+)\]', line):
+        if heading := re.match(r'\[+([a-z._]+)\]', line):
             section = heading[1]
         elif key := re.match(r'([a-z_]+) = ', line):
             keys.add((section, key[1]))
@@ -165,7 +165,7 @@ def test_keys():
         for block in blocks((DOCS / page).read_text(), 'toml'):
             section = ''
             for line in block.splitlines():
-                if heading := re.match(r'\[+([a-z]+)\]', line):
+                if heading := re.match(r'\[+([a-z._]+)\]', line):
                     section = heading[1]
                 elif key := re.match(r'([a-z_]+) = ', line):
                     check(f'{page}: [{section}] {key[1]} is a key', (section, key[1]) in known)
