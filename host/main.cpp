@@ -40,6 +40,7 @@ struct Invocation {
   std::string backups;
   TransferRequest transfer;
   MailCheck mail;
+  std::string recipient;
   DnsRequest dns;
   std::string report_domain, report_since;
   bool send_now = false;
@@ -213,6 +214,13 @@ void add_check(CLI::App& app, Invocation& all) {
     made->add_flag("--verbose", all.mail.verbose, "print the steps that led there");
   }
   message->add_option("file", all.mail.file, "the message; - is standard input")->required();
+  auto* policy = command(*check, all, "policy", "what access rules, HELO and sender checks and DNS lists say to a client, and why");
+  policy->add_option("--resolver", all.mail.resolver, "DNS server, host:port; else the configured one");
+  policy->add_option("--ip", all.mail.client, "address of the client")->required();
+  policy->add_option("--helo", all.mail.helo, "what it calls itself")->required();
+  policy->add_option("--from", all.mail.from, "address in MAIL FROM; '' is the null sender")->required();
+  policy->add_option("--to", all.recipient, "address in RCPT TO; else postmaster");
+  policy->callback([&all] { all.status = run_check_policy(all.config, {all.mail, all.recipient}, all.output()); });
   spf->callback([&all] { all.status = run_check_spf(all.mail, all.output()); });
   message->callback([&all] { all.status = run_check_message(all.mail, all.output()); });
   add_outside_checks(*check, all);

@@ -25,4 +25,13 @@ struct MailCheck {
 [[nodiscard]] int run_check_spf(const MailCheck& request, Output output);
 [[nodiscard]] int run_check_message(const MailCheck& request, Output output);
 
+// What the access rules, HELO and sender checks and DNS lists of a configuration say to a client: `check policy`. Rates, greylisting
+// and sending limits depend on what came before, and are left out.
+struct PolicyCheck {
+  MailCheck mail;
+  std::string recipient;                // empty: postmaster of the primary domain
+};
+// A line for each stage, as far as it gets. The status is as above.
+[[nodiscard]] int run_check_policy(const std::string& config, const PolicyCheck& request, Output output);
+
 }  // namespace keystonemail::host

@@ -23,7 +23,9 @@ class Names {
   [[nodiscard]] static Result<std::unique_ptr<Names>> open(const std::string& server);
 
   [[nodiscard]] dns::Answer ask(dns::Question question);
+  // For what asks by itself, on loop().
   [[nodiscard]] resolver::Resolver& resolver() noexcept { return *resolver_; }
+  [[nodiscard]] RunLoop& loop() noexcept { return loop_; }
   [[nodiscard]] Instant now() const { return loop_.now(); }
   [[nodiscard]] WallTime wall_now() const { return loop_.wall_now(); }
 

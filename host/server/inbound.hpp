@@ -15,7 +15,7 @@
 
 namespace keystonemail::host {
 
-// Threads: that of the loop it was started on, but for policies(), tally() and lists(): any. REQUIRES: finish() is done before it
+// Threads: that of the loop it was started on, but for tally(): any. REQUIRES: finish() is done before it
 // is destroyed, if start() was called.
 class Inbound {
  public:

@@ -97,6 +97,11 @@ def test_lists(server, dns):
     check('policies: decisions are counted, lists and their state shown',
           any(one['policy'] == 'dns-lists' and one['verdict'] == 'reject' and one['count'] >= 1 for one in policies['decided'])
           and {one['zone']: one['off'] for one in policies['lists']} == {'bl.test': None, 'blocked.test': 'it refuses our resolver'}, policies)
+    out = json.loads(server.run('check', 'policy', '--ip', '127.0.0.9', '--helo', 'client.good.test', '--from', 'x@good.test', '--json').stdout)
+    check('check policy: says the same without a client', [(one['stage'], one['verdict'], one['policy']) for one in out]
+          == [('connect', 'proceed', ''), ('helo', 'proceed', ''), ('mail', 'proceed', ''), ('rcpt', 'reject', 'dns-lists')] and 'see https://bl.test' in out[-1]['reply'], out)
+    out = server.run('check', 'policy', '--ip', '127.0.0.9', '--helo', 'mail.example.test', '--from', '').stdout
+    check('check policy: ends at the first refusal', out.splitlines()[-1].endswith('the peer is told: 550 5.7.1 That is our name, not yours') and 'helo     reject by helo' in out, out)
     setup(server, policy__lists={'reject': 20, 'quarantine': 10}, policy__list=[{'zone': 'bl.test'}])
     before = len(mailbox(server, BOB, 'Junk'))
     check('DNSBL: below the threshold for refusal there is one for Junk', accepted(swaks(server)) and len(mailbox(server, BOB, 'Junk')) == before + 1)
