@@ -9,10 +9,12 @@
 #include "service/reception/fixture.hpp"
 #include "service/relay/fixture.hpp"
 
+#include "keystonemail/backends/memory/kv_store.hpp"
 #include "keystonemail/codec/base64.hpp"
 #include "keystonemail/mailauth/dkim/key_record.hpp"
 #include "keystonemail/service/authentication/checks.hpp"
 #include "keystonemail/service/authentication/signing.hpp"
+#include "support/fake_fetcher.hpp"
 
 using namespace keystonemail;
 using namespace keystonemail::test;
@@ -27,7 +29,7 @@ enum class Trouble : std::uint8_t {
 constexpr std::array<std::string_view, 11> trouble_names{"NXDOMAIN",   "NODATA",   "SERVFAIL",   "REFUSED", "timeout", "TC that TCP does not mend",
                                                          "bogus",      "CNAME loop", "1,000 MX", "64 KB TXT", "lame IPv6"};
 
-enum class Lookup : std::uint8_t { mx, a, spf, dkim, dmarc, ptr };
+enum class Lookup : std::uint8_t { mx, a, tlsa, sts, spf, dkim, dmarc, ptr };
 
 // What becomes of the message.
 enum class Fate : std::uint8_t {
@@ -43,28 +45,31 @@ std::string_view name(Fate fate) {
 // The table. A denial is an answer: no such domain, no policy, no key. Everything else that is returned must have been found.
 struct Row {
   Trouble trouble;
-  Fate mx, a, spf, dkim, dmarc, ptr;
+  Fate mx, a, tlsa, sts, spf, dkim, dmarc, ptr;
 };
 using enum Fate;
 constexpr Row table[] = {
-    {Trouble::nxdomain, returned, returned, returned, returned, arrives, arrives},
-    {Trouble::nodata, arrives, returned, returned, returned, arrives, arrives},  // MX: the domain itself (RFC 5321 §5.1)
-    {Trouble::servfail, waits, waits, waits, waits, waits, arrives},
-    {Trouble::refused, waits, waits, waits, waits, waits, arrives},
-    {Trouble::timeout, waits, waits, waits, waits, waits, arrives},
-    {Trouble::truncated, waits, waits, waits, waits, waits, arrives},
-    {Trouble::bogus, waits, waits, waits, waits, waits, arrives},
-    {Trouble::cname_loop, waits, waits, waits, waits, waits, arrives},
-    {Trouble::thousand_mx, arrives, arrives, returned, arrives, returned, arrives},  // SPF: more than ten (RFC 7208 §4.6.4); DMARC: found
-    {Trouble::long_txt, arrives, arrives, waits, waits, waits, arrives},
-    {Trouble::lame_v6, arrives, arrives, arrives, arrives, returned, arrives},       // DMARC: found, as AAAA is not asked for
+    // MX without data: the domain itself (RFC 5321 §5.1). TLSA that cannot be known: not now (RFC 7672 §2.1). An MTA-STS policy that
+    // cannot be found: none (RFC 8461 §3.3); it is one that would be in the way here.
+    {Trouble::nxdomain, returned, returned, arrives, arrives, returned, returned, arrives, arrives},
+    {Trouble::nodata, arrives, returned, arrives, arrives, returned, returned, arrives, arrives},
+    {Trouble::servfail, waits, waits, waits, arrives, waits, waits, waits, arrives},
+    {Trouble::refused, waits, waits, waits, arrives, waits, waits, waits, arrives},
+    {Trouble::timeout, waits, waits, waits, arrives, waits, waits, waits, arrives},
+    {Trouble::truncated, waits, waits, waits, arrives, waits, waits, waits, arrives},
+    {Trouble::bogus, waits, waits, waits, arrives, waits, waits, waits, arrives},
+    {Trouble::cname_loop, waits, waits, waits, arrives, waits, waits, waits, arrives},
+    // SPF with more than ten exchangers is in error (RFC 7208 §4.6.4). What these do not hide is found: the policies of MTA-STS and DMARC.
+    {Trouble::thousand_mx, arrives, arrives, arrives, waits, returned, arrives, returned, arrives},
+    {Trouble::long_txt, arrives, arrives, arrives, arrives, waits, waits, waits, arrives},
+    {Trouble::lame_v6, arrives, arrives, arrives, waits, arrives, arrives, returned, arrives},
 };
 
 // A DNS with that zone in which the name goes wrong when asked for that type.
 class TroubledDns {
  public:
   TroubledDns(std::string zone_text, const std::string& asked, dns::RecordType type, Trouble trouble)
-      : zone_(dns::Zone(dns::parse_zone(with_records(std::move(zone_text), asked, trouble)).value())) {
+      : zone_(dns::Zone(dns::parse_zone(with_records(std::move(zone_text), asked, trouble)).value()), zone::Trust::as_if_signed) {
     const dns::Name name = dns::Name::parse(asked).value();
     using enum dns::AnswerStatus;
     switch (trouble) {
@@ -103,11 +108,20 @@ class TroubledDns {
 
 constexpr std::string_view out_zone = "dest.test. 60 MX 10 mx.dest.test.\nmx.dest.test. 60 A 192.0.2.1\ndest.test. 60 A 192.0.2.1\n";
 
-Fate send(const std::string& asked, dns::RecordType type, Trouble trouble) {
-  TroubledDns dns{std::string(out_zone), asked, type, trouble};
+// To a host without TLS. Where `has_policy`, its domain has an MTA-STS policy that forbids that.
+Fate send(const std::string& asked, dns::RecordType type, Trouble trouble, bool has_policy = false) {
+  std::string zone(out_zone);
+  if (has_policy) zone += "_mta-sts.dest.test. 60 TXT \"v=STSv1; id=1\"\n";
+  TroubledDns dns{std::move(zone), asked, type, trouble};
   RelayFixture f;
+  FakeFetcher web;
+  web.answer("https://mta-sts.dest.test/.well-known/mta-sts.txt", 200, "version: STSv1\nmode: enforce\nmx: mx.dest.test\nmax_age: 86400\n",
+             {{"Content-Type", "text/plain"}});
+  const auto kept = memory::make_kv_store({.tables = {std::string(mta_sts::table_name)}});
+  mta_sts::Policies policies({}, {*kept, dns.faulty, web, f.log});
   auto& peer = f.peer();
-  f.relay.emplace(f.options, relay::Services{f.store.queue_, f.store.delivery_, f.directory, dns.faulty, f.network, f.random, f.log, f.tls});
+  f.relay.emplace(f.options, relay::Services{f.store.queue_, f.store.delivery_, f.directory, dns.faulty, f.network, f.random, f.log, f.tls,
+                                             nullptr, &policies});
   std::stop_source stop;
   auto running = f.relay->run(f.context().with_stop(stop.get_token()));
   const auto id = f.send();
@@ -188,6 +202,8 @@ Fate lookup(Lookup what, Trouble trouble) {
   switch (what) {
     case Lookup::mx: return send("dest.test", mx, trouble);
     case Lookup::a: return send("mx.dest.test", a, trouble);
+    case Lookup::tlsa: return send("_25._tcp.mx.dest.test", tlsa, trouble);
+    case Lookup::sts: return send("_mta-sts.dest.test", txt, trouble, true);
     case Lookup::spf: {  // all that speaks for the message
       const char* record = trouble == Trouble::thousand_mx ? "\"v=spf1 mx -all\"" : "\"v=spf1 ip4:192.0.2.1 -all\"";
       TroubledDns dns(reject_policy + "example.test. 60 TXT " + record + "\n", "example.test", txt, trouble);
@@ -220,6 +236,8 @@ void check_column(Lookup what, Fate Row::*column) {
 
 TEST_CASE("T10: a mail exchanger that cannot be looked up is looked up again") { check_column(Lookup::mx, &Row::mx); }
 TEST_CASE("T10: a mail host whose address cannot be looked up is looked up again") { check_column(Lookup::a, &Row::a); }
+TEST_CASE("T10: TLSA records that cannot be looked up are looked up again") { check_column(Lookup::tlsa, &Row::tlsa); }
+TEST_CASE("T10: an MTA-STS policy that cannot be looked up does not hold mail back") { check_column(Lookup::sts, &Row::sts); }
 TEST_CASE("T10: SPF that cannot be looked up is no reason to refuse") { check_column(Lookup::spf, &Row::spf); }
 TEST_CASE("T10: a DKIM key that cannot be looked up is no reason to refuse") { check_column(Lookup::dkim, &Row::dkim); }
 TEST_CASE("T10: a DMARC policy that cannot be looked up is no reason to refuse") { check_column(Lookup::dmarc, &Row::dmarc); }
@@ -233,4 +251,5 @@ TEST_CASE("T10: without trouble the mail of each column arrives, but for what a 
   TroubledDns bare(reject_policy, "none.test", dns::RecordType::a, Trouble::nodata);
   CHECK(receive(bare.faulty, message) == Fate::returned);
   CHECK(send("none.test", dns::RecordType::a, Trouble::nodata) == Fate::arrives);
+  CHECK(send("none.test", dns::RecordType::a, Trouble::nodata, true) == Fate::waits);  // MTA-STS
 }
