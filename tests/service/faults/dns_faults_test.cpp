@@ -14,6 +14,7 @@
 #include "keystonemail/mailauth/dkim/key_record.hpp"
 #include "keystonemail/service/authentication/checks.hpp"
 #include "keystonemail/service/authentication/signing.hpp"
+#include "keystonemail/service/policies/dns_lists.hpp"
 #include "support/fake_fetcher.hpp"
 
 using namespace keystonemail;
@@ -29,7 +30,7 @@ enum class Trouble : std::uint8_t {
 constexpr std::array<std::string_view, 11> trouble_names{"NXDOMAIN",   "NODATA",   "SERVFAIL",   "REFUSED", "timeout", "TC that TCP does not mend",
                                                          "bogus",      "CNAME loop", "1,000 MX", "64 KB TXT", "lame IPv6"};
 
-enum class Lookup : std::uint8_t { mx, a, tlsa, sts, spf, dkim, dmarc, ptr };
+enum class Lookup : std::uint8_t { mx, a, tlsa, sts, spf, dkim, dmarc, dnsbl, ptr };
 
 // What becomes of the message.
 enum class Fate : std::uint8_t {
@@ -45,24 +46,25 @@ std::string_view name(Fate fate) {
 // The table. A denial is an answer: no such domain, no policy, no key. Everything else that is returned must have been found.
 struct Row {
   Trouble trouble;
-  Fate mx, a, tlsa, sts, spf, dkim, dmarc, ptr;
+  Fate mx, a, tlsa, sts, spf, dkim, dmarc, dnsbl, ptr;
 };
 using enum Fate;
 constexpr Row table[] = {
     // MX without data: the domain itself (RFC 5321 §5.1). TLSA that cannot be known: not now (RFC 7672 §2.1). An MTA-STS policy that
     // cannot be found: none (RFC 8461 §3.3); it is one that would be in the way here.
-    {Trouble::nxdomain, returned, returned, arrives, arrives, returned, returned, arrives, arrives},
-    {Trouble::nodata, arrives, returned, arrives, arrives, returned, returned, arrives, arrives},
-    {Trouble::servfail, waits, waits, waits, arrives, waits, waits, waits, arrives},
-    {Trouble::refused, waits, waits, waits, arrives, waits, waits, waits, arrives},
-    {Trouble::timeout, waits, waits, waits, arrives, waits, waits, waits, arrives},
-    {Trouble::truncated, waits, waits, waits, arrives, waits, waits, waits, arrives},
-    {Trouble::bogus, waits, waits, waits, arrives, waits, waits, waits, arrives},
-    {Trouble::cname_loop, waits, waits, waits, arrives, waits, waits, waits, arrives},
+    {Trouble::nxdomain, returned, returned, arrives, arrives, returned, returned, arrives, arrives, arrives},
+    {Trouble::nodata, arrives, returned, arrives, arrives, returned, returned, arrives, arrives, arrives},
+    {Trouble::servfail, waits, waits, waits, arrives, waits, waits, waits, arrives, arrives},
+    {Trouble::refused, waits, waits, waits, arrives, waits, waits, waits, arrives, arrives},
+    {Trouble::timeout, waits, waits, waits, arrives, waits, waits, waits, arrives, arrives},
+    {Trouble::truncated, waits, waits, waits, arrives, waits, waits, waits, arrives, arrives},
+    {Trouble::bogus, waits, waits, waits, arrives, waits, waits, waits, arrives, arrives},
+    {Trouble::cname_loop, waits, waits, waits, arrives, waits, waits, waits, arrives, arrives},
+    // A blocklist that does not answer lists nobody; where the trouble does not hide its answer the client is listed.
     // SPF with more than ten exchangers is in error (RFC 7208 §4.6.4). What these do not hide is found: the policies of MTA-STS and DMARC.
-    {Trouble::thousand_mx, arrives, arrives, arrives, waits, returned, arrives, returned, arrives},
-    {Trouble::long_txt, arrives, arrives, arrives, arrives, waits, waits, waits, arrives},
-    {Trouble::lame_v6, arrives, arrives, arrives, waits, arrives, arrives, returned, arrives},
+    {Trouble::thousand_mx, arrives, arrives, arrives, waits, returned, arrives, returned, returned, arrives},
+    {Trouble::long_txt, arrives, arrives, arrives, arrives, waits, waits, waits, returned, arrives},
+    {Trouble::lame_v6, arrives, arrives, arrives, waits, arrives, arrives, returned, returned, arrives},
 };
 
 // A DNS with that zone in which the name goes wrong when asked for that type.
@@ -168,11 +170,14 @@ struct Sender {
   }
 };
 
-// What a server says to the message that somebody at 192.0.2.1 has for Bob, asking that DNS.
-Fate receive(resolver::Resolver& dns, const std::string& text) {
-  SeededRandom random(7);
-  const auto checks = std::make_shared<authentication::Checks>(dns, random);
-  ReceptionFixture server(smtp::Protocol::smtp, {}, {checks});
+Fate fate_of(const std::string& reply) {
+  if (reply.starts_with('2')) return Fate::arrives;
+  return reply.starts_with('4') ? Fate::waits : Fate::returned;
+}
+
+// What a server with that policy says to the message that somebody at 192.0.2.1 has for Bob.
+Fate receive(std::shared_ptr<policy::Policy> policy, const std::string& text) {
+  ReceptionFixture server(smtp::Protocol::smtp, {}, {std::move(policy)});
   // The answer, once it comes: no lookup holds a session for longer than 30 s.
   const auto answer = [&](const std::string& line) {
     std::string reply = line.empty() ? server.heard() : server.say(line);
@@ -186,12 +191,15 @@ Fate receive(resolver::Resolver& dns, const std::string& text) {
   answer("");
   answer("EHLO client.elsewhere.test\r\n");
   REQUIRE(answer("MAIL FROM:<alice@example.test>\r\n").starts_with("250"));
-  REQUIRE(answer("RCPT TO:<bob@example.test>\r\n").starts_with("250"));
+  const std::string recipient = answer("RCPT TO:<bob@example.test>\r\n");
+  if (!recipient.starts_with("250")) return fate_of(recipient);
   REQUIRE(answer("DATA\r\n").starts_with("354"));
-  const std::string reply = answer(text + ".\r\n");
-  CAPTURE(reply);
-  if (reply.starts_with('2')) return Fate::arrives;
-  return reply.starts_with('4') ? Fate::waits : Fate::returned;
+  return fate_of(answer(text + ".\r\n"));
+}
+// With the policy that asks that DNS who vouches for it.
+Fate receive(resolver::Resolver& dns, const std::string& text) {
+  SeededRandom random(7);
+  return receive(std::make_shared<authentication::Checks>(dns, random), text);
 }
 
 const std::string reject_policy = "_dmarc.example.test. 60 TXT \"v=DMARC1; p=reject\"\n";
@@ -217,6 +225,13 @@ Fate lookup(Lookup what, Trouble trouble) {
       TroubledDns dns(reject_policy + "example.test. 60 TXT \"none\"\n", "_dmarc.example.test", txt, trouble);
       return receive(dns.faulty, message);
     }
+    case Lookup::dnsbl: {  // it is listed
+      TroubledDns dns("2.0.0.127.bl.test. 60 A 127.0.0.2\n1.2.0.192.bl.test. 60 A 127.0.0.4\n", "1.2.0.192.bl.test", a, trouble);
+      NullLog log;
+      policies::DnsListOptions options;
+      options.lists.push_back({.zone = "bl.test"});
+      return receive(std::make_shared<policies::DnsLists>(dns.faulty, log, std::move(options)), message);
+    }
     case Lookup::ptr: {
       TroubledDns dns("example.test. 60 TXT \"none\"\n", "1.2.0.192.in-addr.arpa", ptr, trouble);
       return receive(dns.faulty, message);
@@ -241,6 +256,7 @@ TEST_CASE("T10: an MTA-STS policy that cannot be looked up does not hold mail ba
 TEST_CASE("T10: SPF that cannot be looked up is no reason to refuse") { check_column(Lookup::spf, &Row::spf); }
 TEST_CASE("T10: a DKIM key that cannot be looked up is no reason to refuse") { check_column(Lookup::dkim, &Row::dkim); }
 TEST_CASE("T10: a DMARC policy that cannot be looked up is no reason to refuse") { check_column(Lookup::dmarc, &Row::dmarc); }
+TEST_CASE("T10: a blocklist that cannot be asked lists nobody") { check_column(Lookup::dnsbl, &Row::dnsbl); }
 TEST_CASE("T10: a client without a name, or whose name cannot be looked up, may send") { check_column(Lookup::ptr, &Row::ptr); }
 
 TEST_CASE("T10: without trouble the mail of each column arrives, but for what a policy is against") {
