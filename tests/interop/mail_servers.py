@@ -262,9 +262,15 @@ begin authenticators
                 'chmod 644 ROOT/etc/exim4/exim4.conf', f'echo {self.folder}/exim.conf > ROOT/etc/exim4/trusted_configs', f'chmod 600 {self.key}',
                 f'chown 990:990 {self.key}']
 
-    def words(self):
+    def main_log(self):
         log = self.folder / 'spool' / 'mainlog'
-        return super().words() + (log.read_text(errors='replace')[-3000:] if log.exists() else '')
+        return log.read_text(errors='replace') if log.exists() else ''
+
+    def words(self):
+        return super().words() + self.main_log()[-3000:]
+
+    def took_chunks(self):
+        return any('<= alice@example.test' in line and ' K ' in line for line in self.main_log().splitlines())
 
 
 class OpenSmtpd(Unpacked):
@@ -382,6 +388,9 @@ def send_to(peer, ours):
     ours.submit([bob], letter(f'large to {peer.name}', LARGE))
     got = wait(lambda: with_subject(peer.messages(), f'large to {peer.name}'), 60)
     check(f'{peer.name}: 8 MB arrive as they were sent', got and body_of(got[0]) == LARGE, peer.words() + ours.server.log()[-1000:])
+
+    if isinstance(peer, Exim):  # the one whose log tells
+        check(f'{peer.name}: it came by BDAT', peer.took_chunks(), peer.words())
 
     ours.submit([bob], letter(f'told to {peer.name}'), rcpt_options=['NOTIFY=SUCCESS,FAILURE'], mail_options=['RET=HDRS', 'ENVID=abc'])
     told = wait(lambda: reports(ours.messages(), 'deliver', bob) or reports(ours.messages(), 'relay', bob))
