@@ -59,6 +59,22 @@ bool IpAddress::is_loopback() const noexcept {
   return octets_[15] == 1 && std::all_of(octets_.begin(), octets_.end() - 1, [](auto octet) { return octet == 0; });
 }
 
+bool IpAddress::is_public() const noexcept {
+  // RFC 6890 and its registry; what embeds an IPv4 address is judged by that below.
+  static constexpr std::string_view others[] = {"0.0.0.0/8",      "10.0.0.0/8",     "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+                                                "192.0.0.0/24",   "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3", "::/96",          "64:ff9b:1::/48",
+                                                "100::/64",       "fc00::/7",       "fe80::/10",     "fec0::/10",   "ff00::/8"};
+  const bool is_other = std::ranges::any_of(others, [&](std::string_view network) {
+    const auto parsed = IpNetwork::parse(network);
+    return parsed && parsed->contains(*this);
+  });
+  if (is_other || family_ == Family::v4) return !is_other;
+  const auto embedded = [&](std::size_t at) { return v4({octets_[at], octets_[at + 1], octets_[at + 2], octets_[at + 3]}); };
+  if (IpNetwork::parse("64:ff9b::/96")->contains(*this)) return embedded(12).is_public();  // RFC 6052 §2.1
+  if (IpNetwork::parse("2002::/16")->contains(*this)) return embedded(2).is_public();      // RFC 3056 §2
+  return true;
+}
+
 IpAddress IpAddress::masked(unsigned bits) const noexcept {
   IpAddress out = *this;
   for (unsigned i = 0; i < out.octets_.size(); ++i) {

@@ -14,15 +14,6 @@ constexpr bool is_token_octet(char c) noexcept {
   return is_digit(c) || is_alpha(c) || (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").contains(c));
 }
 
-// RFC 9110 §5.6.3: OWS is SP and HTAB alone; trim() would take CR and LF along.
-constexpr bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
-
-std::string_view without_spaces(std::string_view text) noexcept {
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
-}
-
 }  // namespace
 
 const std::string* find(const Fields& fields, std::string_view name) noexcept {
@@ -38,7 +29,7 @@ bool is_token(std::string_view text) noexcept { return !text.empty() && std::ran
 
 bool is_field_value(std::string_view text) noexcept {
   const bool clean = std::ranges::none_of(text, [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; });
-  return clean && without_spaces(text).size() == text.size();
+  return clean && trim(text).size() == text.size();
 }
 
 bool list_has(const Fields& fields, std::string_view name, std::string_view word) noexcept {
@@ -46,7 +37,7 @@ bool list_has(const Fields& fields, std::string_view name, std::string_view word
     if (!iequals(field.name, name)) continue;
     for (std::string_view rest = field.value; !rest.empty();) {
       const std::size_t comma = rest.find(',');
-      if (iequals(without_spaces(rest.substr(0, comma)), word)) return true;
+      if (iequals(trim(rest.substr(0, comma)), word)) return true;
       rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
     }
   }
@@ -55,7 +46,7 @@ bool list_has(const Fields& fields, std::string_view name, std::string_view word
 
 std::string media_type(const Fields& fields) {
   const std::string* const value = find(fields, "Content-Type");
-  return value == nullptr ? std::string() : to_lower(without_spaces(std::string_view(*value).substr(0, value->find(';'))));
+  return value == nullptr ? std::string() : to_lower(trim(std::string_view(*value).substr(0, value->find(';'))));
 }
 
 }  // namespace keystonemail::http

@@ -33,6 +33,8 @@ class IpAddress {
   // As an address literal of RFC 5321 §4.1.3, brackets included: "[192.0.2.1]", "[IPv6:2001:db8::1]".
   [[nodiscard]] std::string literal() const;
   [[nodiscard]] bool is_loopback() const noexcept;
+  // Not private, of this host or link, for many receivers, or a way round to one that is (RFC 6890, RFC 6052, RFC 3056).
+  [[nodiscard]] bool is_public() const noexcept;
   // With all but the first `bits` cleared.
   [[nodiscard]] IpAddress masked(unsigned bits) const noexcept;
 
