@@ -47,9 +47,15 @@ void check_surroundings(ConfigReading& reading) {
   }
   if (!config.user.empty() && !find_user(config.user)) reading.errors.push_back({0, format("there is no user {}", config.user)});
   for (const ListenerConfig& listener : config.listeners)
-    if (listener.tls == TlsUse::none && !listener.address.address.is_loopback() && listener.protocol != Protocol::smtp)
+    if (listener.tls == TlsUse::none && !listener.address.address.is_loopback() && listener.protocol != Protocol::smtp && listener.protocol != Protocol::http)
       reading.warnings.push_back({listener.line, format("{} at {} has no TLS, so nobody can log in there", to_string(listener.protocol),
                                                         listener.address.to_string())});
+}
+
+void check_secrets(ConfigReading& reading) {
+  for (const WebhookConfig& webhook : reading.config.webhooks) {
+    if (const auto secret = read_secret(webhook.secret); !secret) reading.errors.push_back({webhook.line, format("webhook.secret: {}", secret.error().text())});
+  }
 }
 
 // Loads the plugin as the server would, and has it open.
@@ -73,6 +79,7 @@ int run_check(const std::string& path, Output output) {
   if (reading->errors.empty()) {
     check_certificate(*reading);
     check_surroundings(*reading);
+    check_secrets(*reading);
     check_directory(*reading);
   }
   const bool good = reading->errors.empty();

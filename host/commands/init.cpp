@@ -57,7 +57,7 @@ Result<void> make_certificate(const InitRequest& request) {
     return fail(ErrorKind::denied, format("cannot make {}: {}", directory, std::strerror(errno)));
   const WallTime now = SystemClock().wall_now();
   crypto::CertificateRequest wanted;
-  wanted.names = {request.hostname};
+  wanted.names = {request.hostname, "mta-sts." + request.domain};
   wanted.not_before = now - std::chrono::days(1);
   wanted.not_after = now + certificate_lifetime;
   KM_TRY(const auto issued, crypto::make_self_signed(wanted));

@@ -28,7 +28,7 @@
 
 namespace keystonemail::host {
 
-enum class Protocol : std::uint8_t { smtp, submission, submissions, lmtp, imap, imaps };
+enum class Protocol : std::uint8_t { smtp, submission, submissions, lmtp, imap, imaps, https, http };
 enum class TlsUse : std::uint8_t { none, starttls, implicit };
 enum class DirectoryType : std::uint8_t { internal, plugin };
 
@@ -148,6 +148,26 @@ struct PolicyConfig {
   policies::SendingOptions sending;
 };
 
+enum class MtaStsMode : std::uint8_t { enforce, testing, none };
+
+// The policy that is given to those who send to us (RFC 8461).
+struct MtaStsConfig {
+  MtaStsMode mode = MtaStsMode::enforce;
+  std::chrono::seconds max_age = std::chrono::weeks(1);
+  friend bool operator==(const MtaStsConfig&, const MtaStsConfig&) = default;
+};
+
+enum class WebhookEvent : std::uint8_t { delivered, delayed, failed };
+
+// Who is told what becomes of mail in the queue.
+struct WebhookConfig {
+  std::string url;
+  std::vector<WebhookEvent> events;   // empty: all
+  SecretSource secret;                // that requests are signed with
+  std::size_t line = 0;
+  friend bool operator==(const WebhookConfig& a, const WebhookConfig& b) { return a.url == b.url && a.events == b.events && a.secret == b.secret; }
+};
+
 struct Limits {
   std::vector<IpNetwork> trusted;
   std::uint64_t message_size = 52'428'800;
@@ -177,6 +197,8 @@ struct Config {
   service::Notes notes = service::Notes::larger;
   ReportsConfig reports;
   PolicyConfig policy;
+  MtaStsConfig mta_sts;
+  std::vector<WebhookConfig> webhooks;
   Limits limits;
   LogFormat log_format = LogFormat::logfmt;
   LogLevel log_level = LogLevel::info;

@@ -8,6 +8,7 @@
 
 #include "base/format.hpp"
 #include "keystonemail/base/text.hpp"
+#include "keystonemail/http/message.hpp"
 
 namespace keystonemail::host {
 
@@ -17,7 +18,8 @@ using Problem = std::optional<std::string>;
 
 constexpr std::pair<std::string_view, Protocol> protocol_names[] = {
     {"smtp", Protocol::smtp}, {"submission", Protocol::submission},
-    {"submissions", Protocol::submissions}, {"lmtp", Protocol::lmtp}, {"imap", Protocol::imap}, {"imaps", Protocol::imaps}};
+    {"submissions", Protocol::submissions}, {"lmtp", Protocol::lmtp}, {"imap", Protocol::imap}, {"imaps", Protocol::imaps},
+    {"https", Protocol::https}, {"http", Protocol::http}};
 constexpr std::pair<std::string_view, TlsUse> tls_names[] = {
     {"none", TlsUse::none}, {"starttls", TlsUse::starttls},
                                {"implicit", TlsUse::implicit}};
@@ -34,6 +36,10 @@ constexpr std::pair<std::string_view, MilterFailure> milter_failure_names[] = {
     {"quarantine", MilterFailure::quarantine}};
 constexpr std::pair<std::string_view, FailureReports> failure_names[] = {
     {"off", FailureReports::off}, {"redacted", FailureReports::redacted}, {"full", FailureReports::full}};
+constexpr std::pair<std::string_view, MtaStsMode> mta_sts_names[] = {
+    {"enforce", MtaStsMode::enforce}, {"testing", MtaStsMode::testing}, {"none", MtaStsMode::none}};
+constexpr std::pair<std::string_view, WebhookEvent> event_names[] = {
+    {"delivered", WebhookEvent::delivered}, {"delayed", WebhookEvent::delayed}, {"failed", WebhookEvent::failed}};
 constexpr std::pair<std::string_view, DirectoryType> directory_names[] = {
     {"internal", DirectoryType::internal}, {"plugin", DirectoryType::plugin}};
 constexpr std::pair<std::string_view, policies::ListedThing> thing_names[] = {
@@ -235,6 +241,17 @@ Problem one_duration(const Value& value, std::chrono::seconds most, std::chrono:
   return std::nullopt;
 }
 
+// RFC 8461 §3.2: at most about a year.
+Problem max_age(const Value& value, std::chrono::seconds& out) {
+  constexpr std::chrono::seconds most(31'557'600), least = std::chrono::days(1);
+  std::string given;
+  if (auto problem = text(value, given)) return problem;
+  const auto time = duration(given);
+  if (!time || *time < least || *time > most) return "must be a time between \"1d\" and \"365d\"";
+  out = *time;
+  return std::nullopt;
+}
+
 // Each of them one of `known`.
 Problem words(const Value& value, std::initializer_list<std::string_view> known, std::vector<std::string>& out) {
   const auto* given = std::get_if<std::vector<std::string>>(&value);
@@ -259,6 +276,28 @@ Problem milter_skip(const Value& value, MilterConfig& milter) {
   if (auto problem = words(value, {"trusted", "authenticated"}, skipped)) return problem;
   milter.skip_trusted = std::ranges::find(skipped, "trusted") != skipped.end();
   milter.skip_authenticated = std::ranges::find(skipped, "authenticated") != skipped.end();
+  return std::nullopt;
+}
+
+Problem webhook_events(const Value& value, std::vector<WebhookEvent>& out) {
+  const auto* given = std::get_if<std::vector<std::string>>(&value);
+  if (!given || given->empty()) return "must be a list of events, as in [\"delivered\", \"failed\"]";
+  out.clear();
+  for (const std::string& one : *given) {
+    if (auto problem = one_of(Value(one), event_names, out.emplace_back())) return problem;
+  }
+  return std::nullopt;
+}
+
+// Events tell who writes to whom: they go encrypted, or nowhere but to this machine.
+Problem webhook_url(const Value& value, std::string& out) {
+  std::string given;
+  if (auto problem = text(value, given)) return problem;
+  const auto url = http::Url::parse(given);
+  if (!url) return "must be a URL, as in \"https://example.net/hook\", without a name and password";
+  const auto address = IpAddress::parse(url->authority.host);
+  if (url->scheme == "http" && !(address && address->is_loopback())) return "would send events in the clear: https is for others than 127.0.0.1 and [::1]";
+  out = url->to_string();
   return std::nullopt;
 }
 
@@ -331,12 +370,12 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return secret(v, SecretSource::Kind::file, d.config.private_key); }},
     Key{"tls", "client_authorities", "text", "none", "File with the authorities whose certificates let clients log in, as PEM.",
         [](Draft d, const Value& v) { return text(v, d.config.client_authorities); }},
-    Key{"listener", "protocol", "text", "required", "smtp, submission, submissions, lmtp, imap or imaps.",
+    Key{"listener", "protocol", "text", "required", "smtp, submission, submissions, lmtp, imap, imaps, https or http (which sends people to https).",
         [](Draft d, const Value& v) { return d.listener->protocol_given = true, one_of(v, protocol_names, d.listener->protocol); }},
     Key{"listener", "address", "text", "required", "Address and port; port 0 takes a free one; [::] takes IPv4 too.",
         [](Draft d, const Value& v) { return d.listener->address_given = true, endpoint(v, d.listener->address); }},
-    Key{"listener", "tls", "text", "by protocol", "none, starttls or implicit. Usual: implicit for submissions and imaps, "
-        "none for lmtp, starttls for others.",
+    Key{"listener", "tls", "text", "by protocol", "none, starttls or implicit. Usual: implicit for submissions, imaps and https, "
+        "none for lmtp and http, starttls for others.",
         [](Draft d, const Value& v) { return d.listener->tls_given = true, one_of(v, tls_names, d.listener->tls); }},
     Key{"listener", "allow_plaintext_auth", "true or false", "false", "Take passwords without TLS. Loopback addresses only.",
         [](Draft d, const Value& v) { return flag(v, d.listener->allow_plaintext_auth); }},
@@ -522,6 +561,17 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return count(v, 0, count_max, d.config.policy.sending.suspend_at); }},
     Key{"policy.sending", "held_messages_per_day", "number", "100", "So much of it is held; then recipients are put off.",
         [](Draft d, const Value& v) { return count(v, 0, count_max, d.config.policy.sending.held_messages_per_day_max); }},
+    Key{"mta_sts", "mode", "text", "\"enforce\"", "What others are told to do when TLS to us fails: enforce (send nothing), testing (report it) or none. "
+        "The policy is given at https://mta-sts.DOMAIN, which the certificate has to name.",
+        [](Draft d, const Value& v) { return one_of(v, mta_sts_names, d.config.mta_sts.mode); }},
+    Key{"mta_sts", "max_age", "time", "\"7d\"", "How long they keep that, from 1d to 365d.",
+        [](Draft d, const Value& v) { return max_age(v, d.config.mta_sts.max_age); }},
+    Key{"webhook", "url", "text", "required", "Where to POST what becomes of mail for elsewhere, as JSON; https, or http to 127.0.0.1.",
+        [](Draft d, const Value& v) { return webhook_url(v, d.webhook->url); }},
+    Key{"webhook", "events", "list of texts", "all", "delivered, delayed (an attempt failed, another will follow), failed.",
+        [](Draft d, const Value& v) { return webhook_events(v, d.webhook->events); }},
+    Key{"webhook", "secret", "file or secret", "none", "What requests are signed with (HMAC-SHA256): a path, { file = \"...\" } or { env = \"...\" }.",
+        [](Draft d, const Value& v) { return secret(v, SecretSource::Kind::file, d.webhook->secret); }},
     Key{"limits", "trusted", "list of networks", "[]", "Addresses without connection, rate and ban ceilings.",
         [](Draft d, const Value& v) { return networks(v, d.config.limits.trusted); }},
     Key{"limits", "message_size", "number", "52428800", "Octets of the largest message taken.",
@@ -577,7 +627,7 @@ std::string_view to_string(Protocol protocol) noexcept {
 std::span<const Key> config_keys() noexcept { return keys; }
 
 bool is_repeated(std::string_view section) noexcept {
-  return section == "listener" || section == "milter" || section == "policy.list";
+  return section == "listener" || section == "milter" || section == "policy.list" || section == "webhook";
 }
 
 const Key* find_key(std::string_view section, std::string_view name) noexcept {
@@ -600,7 +650,7 @@ std::string describe_keys() {
     if (key.section != section) {
       section = key.section;
       if (!out.empty()) out += '\n';
-      if (section == "listener") out += "[[listener]]   (without any: ports 25, 587, 465, 143 and 993)\n";
+      if (section == "listener") out += "[[listener]]   (without any: ports 25, 587, 465, 143, 993 and 443)\n";
       else if (is_repeated(section)) out.append("[[").append(section).append("]]\n");
       else if (!section.empty()) out.append("[").append(section).append("]\n");
     }

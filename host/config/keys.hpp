@@ -26,6 +26,7 @@ struct Draft {
   ListenerConfig* listener = nullptr;    // of the [[listener]] the key is in
   MilterConfig* milter = nullptr;        // or of the [[milter]]
   policies::DnsList* list = nullptr;     // or of the [[policy.list]]
+  WebhookConfig* webhook = nullptr;      // or of the [[webhook]]
 };
 
 struct Key {

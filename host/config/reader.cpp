@@ -66,6 +66,7 @@ class Reader {
   void take_listener(const toml::table& table);
   void take_milter(const toml::table& table);
   void take_dns_list(const toml::table& table);
+  void take_webhook(const toml::table& table);
   void finish_listeners();
   void add_usual_listeners();
   void check_whole();
@@ -109,6 +110,8 @@ void Reader::take_named_section(std::string_view section, const toml::node& node
     take_list(section, node, [this](const toml::table& table) { take_milter(table); });
   } else if (section == "policy.list") {
     take_list(section, node, [this](const toml::table& table) { take_dns_list(table); });
+  } else if (section == "webhook") {
+    take_list(section, node, [this](const toml::table& table) { take_webhook(table); });
   } else if (const auto* table = node.as_table()) {
     take_section(section, *table, {reading_.config});
   } else {
@@ -162,6 +165,16 @@ void Reader::take_dns_list(const toml::table& table) {
     error(line_of(table), format("policy.list: at most {} lists can be asked", policies::DnsLists::lists_max));
 }
 
+void Reader::take_webhook(const toml::table& table) {
+  WebhookConfig webhook;
+  webhook.line = line_of(table);
+  take_section("webhook", table, {.config = reading_.config, .webhook = &webhook});
+  const bool is_known = std::ranges::any_of(reading_.config.webhooks, [&](const WebhookConfig& other) { return other.url == webhook.url; });
+  if (!table.contains("url")) error(webhook.line, "this webhook has no url");
+  else if (is_known) error(webhook.line, "this webhook has the url of another");
+  reading_.config.webhooks.push_back(std::move(webhook));
+}
+
 void Reader::take(std::string_view section, std::string_view name, std::size_t line, const toml::node& value,
                   Draft draft) {
   const std::string shown = section.empty() ? std::string(name) : format("{}.{}", section, name);
@@ -184,7 +197,7 @@ void Reader::add_usual_listeners() {
   const IpAddress everywhere = IpAddress::v6({});
   using enum Protocol;
   for (const auto& [protocol, port] : {std::pair<Protocol, std::uint16_t>{smtp, 25}, {submission, 587}, {submissions, 465},
-                                       {imap, 143}, {imaps, 993}}) {
+                                       {imap, 143}, {imaps, 993}, {https, 443}}) {
     ListenerConfig listener;
     listener.protocol = protocol;
     listener.address = {everywhere, port};
@@ -195,9 +208,10 @@ void Reader::add_usual_listeners() {
 void Reader::finish_listeners() {
   for (ListenerConfig& listener : reading_.config.listeners) {
     using enum Protocol;
-    const bool implicit = listener.protocol == submissions || listener.protocol == imaps;
-    if (!listener.tls_given)
-      listener.tls = implicit ? TlsUse::implicit : listener.protocol == lmtp ? TlsUse::none : TlsUse::starttls;
+    const bool implicit = listener.protocol == submissions || listener.protocol == imaps || listener.protocol == https;
+    const bool plain = listener.protocol == lmtp || listener.protocol == http;
+    if (!listener.tls_given) listener.tls = implicit ? TlsUse::implicit : plain ? TlsUse::none : TlsUse::starttls;
+    if (listener.protocol == http && listener.tls != TlsUse::none) error(listener.line, "listener.tls must be \"none\" for http: with TLS it is https");
     if (implicit && listener.tls != TlsUse::implicit)
       error(listener.line, format("listener.tls must be \"implicit\" for {}", to_string(listener.protocol)));
     if (listener.client_certificates) check_client_certificates(listener);
@@ -208,7 +222,8 @@ void Reader::finish_listeners() {
 }
 
 void Reader::check_client_certificates(const ListenerConfig& listener) {
-  const bool takes_logins = listener.protocol != Protocol::smtp && listener.protocol != Protocol::lmtp;
+  using enum Protocol;
+  const bool takes_logins = listener.protocol != smtp && listener.protocol != lmtp && listener.protocol != https && listener.protocol != http;
   if (!takes_logins) error(listener.line, format("listener.client_certificates: nobody logs in to {}", to_string(listener.protocol)));
   if (listener.tls == TlsUse::none) error(listener.line, "listener.client_certificates needs TLS");
   if (reading_.config.client_authorities.empty()) error(listener.line, "listener.client_certificates needs [tls] client_authorities");

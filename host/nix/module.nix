@@ -87,6 +87,6 @@ in
     };
 
     networking.firewall.allowedTCPPorts = lib.mkIf cfg.openFirewall
-      ([ 25 143 465 587 993 ] ++ lib.optional (cfg.acmeEmail != null) 80);
+      ([ 25 143 443 465 587 993 ] ++ lib.optional (cfg.acmeEmail != null) 80);
   };
 }

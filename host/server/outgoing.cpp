@@ -83,8 +83,9 @@ unbound::Options resolver_options(const ResolverConfig& config) {
 }
 
 Result<std::unique_ptr<Outgoing>> Outgoing::open(const Config& config, keystonemail::Server& server, libuv::UvLoop& loop,
-                                                 std::vector<Endpoint> own_endpoints, relay::TlsObserver* tls_observer) {
-  std::unique_ptr<Outgoing> outgoing(new Outgoing(loop));
+                                                 std::vector<Endpoint> own_endpoints, web::Fetcher& fetcher,
+                                                 relay::TlsObserver* tls_observer) {
+  std::unique_ptr<Outgoing> outgoing(new Outgoing(loop, fetcher));
   KM_TRY(outgoing->resolver_, unbound::open_resolver(resolver_options(config.resolver)));
   relay::Options options;
   options.hostname = config.hostname;
@@ -102,19 +103,29 @@ Result<std::unique_ptr<Outgoing>> Outgoing::open(const Config& config, keystonem
   }
   KM_TRY(const auto client, tls::ClientContext::create(tls));
   options.use_dane = config.relay.dane;
-  const RelayPorts ports{*outgoing->resolver_, loop, client, tls_observer};
+  if (config.relay.mta_sts) {
+    mta_sts::Options policies;
+    policies.port = static_cast<std::uint16_t>(config.relay.mta_sts_port);
+    outgoing->mta_sts_ = server.make_mta_sts(policies, *outgoing->resolver_, fetcher);
+  }
+  const RelayPorts ports{*outgoing->resolver_, loop, client, tls_observer, outgoing->mta_sts_.get()};
   outgoing->relay_ = server.make_relay(std::move(options), ports);
+  outgoing->webhooks_ = server.webhooks();
   return outgoing;
 }
 
-void Outgoing::start() { running_.emplace(relay_->run(Context{&loop_, stop_.get_token()})); }
+void Outgoing::start() {
+  const Context context(&loop_, stop_.get_token());
+  running_.push_back(relay_->run(context));
+  if (mta_sts_) running_.push_back(mta_sts_->run(context));
+  if (webhooks_ != nullptr) running_.push_back(webhooks_->run(fetcher_, context));
+}
 
 void Outgoing::stop() { stop_.request_stop(); }
 
 Task<void> Outgoing::finish() {
-  if (!running_) co_return;
-  Task<void> running = *std::exchange(running_, std::nullopt);
-  co_await std::move(running);
+  std::vector<Task<void>> running = std::exchange(running_, {});
+  for (Task<void>& task : running) co_await task;
 }
 
 }  // namespace keystonemail::host

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
 //
-// Outgoing: the relay of a running server, with the resolver and the TLS that it needs.
+// Outgoing: what a running server sends: mail by its relay, and events to webhooks; with the resolver and the TLS that they need.
 #pragma once
 
 #include <memory>
@@ -11,8 +11,10 @@
 #include "config/config.hpp"
 #include "keystonemail/backends/libuv/uv_loop.hpp"
 #include "keystonemail/backends/unbound/resolver.hpp"
+#include "keystonemail/service/mta_sts/policies.hpp"
 #include "keystonemail/service/relay/relay.hpp"
 #include "keystonemail/service/server/server.hpp"
+#include "keystonemail/service/web/fetcher.hpp"
 
 namespace keystonemail::host {
 
@@ -21,10 +23,11 @@ namespace keystonemail::host {
 // Threads: that of the loop. REQUIRES: finish() is done before it is destroyed, if start() was called.
 class Outgoing {
  public:
-  // `own_endpoints` are where we take mail from other servers. Ownership: borrows server, loop and observer, which may be null.
+  // `own_endpoints` are where we take mail from other servers. Ownership: borrows server, loop, fetcher and observer, which may be
+  // null.
   // Errors: those of reading the password and of the resolver; invalid (a route).
   [[nodiscard]] static Result<std::unique_ptr<Outgoing>> open(const Config& config, keystonemail::Server& server,
-                                                              libuv::UvLoop& loop, std::vector<Endpoint> own_endpoints,
+                                                              libuv::UvLoop& loop, std::vector<Endpoint> own_endpoints, web::Fetcher& fetcher,
                                                               relay::TlsObserver* tls_observer);
 
   void start();
@@ -34,13 +37,16 @@ class Outgoing {
   [[nodiscard]] Task<void> finish();
 
  private:
-  explicit Outgoing(libuv::UvLoop& loop) : loop_(loop) {}
+  Outgoing(libuv::UvLoop& loop, web::Fetcher& fetcher) : loop_(loop), fetcher_(fetcher) {}
 
   libuv::UvLoop& loop_;
   std::unique_ptr<resolver::Resolver> resolver_;
+  web::Fetcher& fetcher_;
+  std::unique_ptr<mta_sts::Policies> mta_sts_;  // null: nobody asks for them
   std::unique_ptr<relay::Relay> relay_;
+  webhook::Webhooks* webhooks_ = nullptr;  // the server's
   std::stop_source stop_;
-  std::optional<Task<void>> running_;
+  std::vector<Task<void>> running_;
 };
 
 }  // namespace keystonemail::host

@@ -18,6 +18,7 @@
 #include "base/try.hpp"
 #include "control/control.hpp"
 #include "keystonemail/backends/libuv/uv_server.hpp"
+#include "keystonemail/service/web/https_fetcher.hpp"
 #include "server/directory_plugin.hpp"
 #include "server/inbound.hpp"
 #include "server/outgoing.hpp"
@@ -57,6 +58,8 @@ keystonemail::ListenerOptions listener_options(const ListenerConfig& listener) {
     case Protocol::lmtp: options.protocol = keystonemail::Protocol::lmtp; break;
     case Protocol::imap:
     case Protocol::imaps: options.protocol = keystonemail::Protocol::imap; break;
+    case Protocol::https:
+    case Protocol::http: options.protocol = keystonemail::Protocol::http; break;
   }
   switch (listener.tls) {
     case TlsUse::none: options.tls = keystonemail::TlsUse::none; break;
@@ -65,6 +68,22 @@ keystonemail::ListenerOptions listener_options(const ListenerConfig& listener) {
   }
   options.allow_plaintext_auth = listener.allow_plaintext_auth;
   return options;
+}
+
+// Names that strangers give never lead to where we listen ourselves.
+Result<std::unique_ptr<web::Fetcher>> make_fetcher(const Config& config, resolver::Resolver& resolver, libuv::UvLoop& loop) {
+  tls::ClientOptions tls;
+  tls.trust_path = tls::system_trust_path();
+  if (!config.relay.authorities.empty()) {
+    KM_TRY(tls.trust_pem, read_file(config.relay.authorities));
+  }
+  KM_TRY(auto client, tls::ClientContext::create(web::fetcher_tls(std::move(tls))));
+  web::HttpsFetcherOptions options;
+  for (const ListenerConfig& listener : config.listeners) {
+    const IpAddress& address = listener.address.address;
+    options.denied.push_back({address, address.family() == IpAddress::Family::v4 ? 32U : 128U});
+  }
+  return std::make_unique<web::HttpsFetcher>(std::move(options), resolver, loop, std::move(client));
 }
 
 // Whether what a reload cannot change has changed.
@@ -78,7 +97,8 @@ bool needs_restart(const Config& a, const Config& b) {
   };
   return a.hostname != b.hostname || a.primary_domain != b.primary_domain || a.data_directory != b.data_directory ||
          a.user != b.user || a.loops != b.loops || !same_directory(a.directory, b.directory) ||
-         a.relay != b.relay || a.queue != b.queue || a.reports != b.reports || a.resolver != b.resolver || !std::ranges::equal(a.listeners, b.listeners, same);
+         a.relay != b.relay || a.queue != b.queue || a.reports != b.reports || a.mta_sts != b.mta_sts || a.webhooks != b.webhooks ||
+         a.resolver != b.resolver || !std::ranges::equal(a.listeners, b.listeners, same);
 }
 
 class Program {
@@ -106,6 +126,7 @@ class Program {
   StderrLog log_;
   TlsMaterial tls_;
   std::unique_ptr<resolver::Resolver> resolver_;  // outlives the sessions that ask it
+  std::unique_ptr<web::Fetcher> fetcher_;         // of the main loop
   libuv::UvLoop opening_;  // for the stores, so that the others do not accept before all is there
   libuv::UvServer loops_;
   std::vector<libuv::InheritedSocket> inherited_;
@@ -119,6 +140,7 @@ class Program {
   std::mutex mutex_;
   std::vector<transport::Handler> handlers_;  // as config_.listeners; guarded by mutex_
   std::shared_ptr<const policy::Chain> policies_;  // guarded by mutex_
+  std::uint16_t https_port_ = 0;              // where people who come without TLS are sent; 0: nowhere
   std::string addresses_;
   bool is_ending_ = false;
 };
@@ -131,11 +153,17 @@ Result<void> Program::start() {
   KM_TRY(opened.directory, with_options_read(config_.directory));
   KM_TRY(std::string relay_password, read_secret(config_.relay.password));
   opened.relay.password = {SecretSource::Kind::literal, std::move(relay_password)};
+  for (WebhookConfig& webhook : opened.webhooks) {
+    KM_TRY(std::string secret, read_secret(webhook.secret));
+    while (secret.ends_with('\n') || secret.ends_with('\r')) secret.pop_back();
+    webhook.secret = {SecretSource::Kind::literal, std::move(secret)};
+  }
   if (!config_.user.empty()) KM_CHECK(become(config_.user));  // the ports are open now
   KM_TRY(stores_, opening_.run_until(Stores::open(opened, log_, {}, Context{&opening_})));
   KM_TRY(resolver_, unbound::open_resolver(resolver_options(config_.resolver)));
+  KM_TRY(fetcher_, make_fetcher(opened, *resolver_, loops_.main_loop()));
   if (opened.reports.enabled) {
-    reporter_ = std::make_unique<Reporter>(opened, *stores_, *resolver_, loops_.main_loop(), nullptr);
+    reporter_ = std::make_unique<Reporter>(opened, *stores_, *resolver_, loops_.main_loop(), fetcher_.get());
     stores_->reporting = &reporter_->reporting();
   }
   KM_TRY(inbound_, opening_.run_until(Inbound::open(config_, *stores_, *resolver_, Context{&opening_})));
@@ -144,7 +172,7 @@ Result<void> Program::start() {
   stores_->policies = [this] { return policies(); };
   make_handlers();
   if (opened.relay.enabled) {
-    KM_TRY(outgoing_, Outgoing::open(opened, *stores_->server, loops_.main_loop(), own_endpoints_, stores_->reporting));
+    KM_TRY(outgoing_, Outgoing::open(opened, *stores_->server, loops_.main_loop(), own_endpoints_, *fetcher_, stores_->reporting));
   }
   stores_->reload = [this] { return reload(); };
   stores_->upkeep = std::make_unique<Upkeep>(*stores_->blobs, log_);
@@ -175,6 +203,7 @@ Result<void> Program::listen(const ListenerConfig& listener, std::size_t index) 
     return fail(bound.error().kind(), format("cannot listen at {} for {}: {}", listener.address.to_string(),
                                              to_string(listener.protocol), bound.error().detail()));
   if (listener.protocol == Protocol::smtp) own_endpoints_.push_back(*bound);
+  if (listener.protocol == Protocol::https && https_port_ == 0) https_port_ = bound->port;
   format_to(addresses_, " {}={}", to_string(listener.protocol), bound->to_string());
   return {};
 }
@@ -184,6 +213,7 @@ void Program::make_handlers() {
   std::vector<transport::Handler> fresh;
   for (const ListenerConfig& listener : config_.listeners) {
     auto options = listener_options(listener);
+    options.https_port = https_port_;
     if (listener.tls != TlsUse::none) options.tls_context = [this, kind = tls_kind(listener)] { return tls_.context(kind); };
     fresh.push_back(stores_->server->handler(options));
   }
@@ -245,7 +275,7 @@ Result<void> Program::read_again() {
   KM_TRY(const ConfigReading reading, read_config_file(path_));
   if (!reading.errors.empty()) return fail(ErrorKind::invalid, describe(reading.errors, path_));
   if (needs_restart(config_, reading.config))
-    return fail(ErrorKind::conflict, "hostname, domain, directories, user, loops, listeners, relay, queue, reports or resolver changed: restart the server for that");
+    return fail(ErrorKind::conflict, "hostname, domain, directories, user, loops, listeners, relay, queue, reports, MTA-STS, webhooks or resolver changed: restart the server for that");
   if (const auto loaded = tls_.load(reading.config); !loaded)
     return fail(loaded.error().kind(), loaded.error().text() + " " + loaded.error().detail());
   log_.set(reading.config.log_format, reading.config.log_level);

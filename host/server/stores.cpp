@@ -10,6 +10,7 @@
 #include "keystonemail/backends/memory/blob_store.hpp"
 #include "keystonemail/backends/memory/kv_store.hpp"
 #include "server/directory_plugin.hpp"
+#include "zone/zone_facts.hpp"
 
 namespace keystonemail::host {
 
@@ -41,6 +42,19 @@ keystonemail::Limits server_limits(const Config& config) {
 
 namespace {
 
+// REQUIRES: the secret has been read.
+webhook::Hook to_hook(const WebhookConfig& config) {
+  webhook::Hook hook{.url = config.url, .events = {}, .secret = config.secret.kind == SecretSource::Kind::literal ? config.secret.name : std::string()};
+  for (const WebhookEvent event : config.events) {
+    switch (event) {
+      case WebhookEvent::delivered: hook.events.push_back(webhook::Event::delivered); break;
+      case WebhookEvent::delayed: hook.events.push_back(webhook::Event::delayed); break;
+      case WebhookEvent::failed: hook.events.push_back(webhook::Event::failed); break;
+    }
+  }
+  return hook;
+}
+
 keystonemail::ServerOptions server_options(const Config& config, kv::Table first_table) {
   keystonemail::ServerOptions options;
   options.hostname = config.hostname;
@@ -52,6 +66,8 @@ keystonemail::ServerOptions server_options(const Config& config, kv::Table first
   options.recipients_max = limits.recipients_max;
   options.submitted = limits.submitted;
   options.trusted = limits.trusted;
+  options.mta_sts = own_policy(config.mta_sts);
+  for (const WebhookConfig& webhook : config.webhooks) options.webhooks.push_back(to_hook(webhook));
   options.queue_lifetime = std::chrono::hours(config.queue.lifetime_hours);
   options.connections = std::move(limits.connections);
   options.logins.trusted = std::move(limits.trusted_logins);

@@ -13,15 +13,41 @@ namespace {
 // A client that names other protocols alone is refused (RFC 7301 §3.2): it believes it speaks to another service. Mail
 // submission has no registered name; these are the ones in use.
 std::vector<std::string> application_protocols(TlsKind kind) {
-  if (kind.is_imap) return {"imap"};
-  return {"smtp", "esmtp"};
+  switch (kind.service) {
+    case TlsService::smtp: return {"smtp", "esmtp"};
+    case TlsService::imap: return {"imap"};
+    case TlsService::web: return {"http/1.1", "http/1.0"};
+  }
+  __builtin_unreachable();
+}
+
+TlsService service_of(Protocol protocol) noexcept {
+  switch (protocol) {
+    case Protocol::smtp:
+    case Protocol::submission:
+    case Protocol::submissions:
+    case Protocol::lmtp: return TlsService::smtp;
+    case Protocol::imap:
+    case Protocol::imaps: return TlsService::imap;
+    case Protocol::https:
+    case Protocol::http: return TlsService::web;
+  }
+  __builtin_unreachable();
+}
+
+std::string session_context(TlsService service) {
+  switch (service) {
+    case TlsService::smtp: return "keystone-mail smtp";
+    case TlsService::imap: return "keystone-mail imap";
+    case TlsService::web: return "keystone-mail web";
+  }
+  __builtin_unreachable();
 }
 
 }  // namespace
 
 TlsKind tls_kind(const ListenerConfig& listener) noexcept {
-  return {.is_imap = listener.protocol == Protocol::imap || listener.protocol == Protocol::imaps,
-          .client_certificates = listener.client_certificates};
+  return {.service = service_of(listener.protocol), .client_certificates = listener.client_certificates};
 }
 
 Result<void> TlsMaterial::load(const Config& config) {
@@ -37,7 +63,7 @@ Result<void> TlsMaterial::load(const Config& config) {
   for (const ListenerConfig& listener : config.listeners) {
     const TlsKind kind = tls_kind(listener);
     if (listener.tls == TlsUse::none || fresh.contains(kind)) continue;
-    options.session_context = kind.is_imap ? "keystone-mail imap" : "keystone-mail smtp";
+    options.session_context = session_context(kind.service);
     options.application_protocols = application_protocols(kind);
     options.client_certificates = kind.client_certificates ? tls::ClientCertificates::request : tls::ClientCertificates::none;
     KM_TRY(fresh[kind], tls::ServerContext::create(options, context(kind)));

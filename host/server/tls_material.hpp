@@ -5,6 +5,7 @@
 #pragma once
 
 #include <compare>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -16,8 +17,9 @@ namespace keystonemail::host {
 
 // What tells the TLS of one listener from that of another: sessions and application protocols (RFC 7301) are not shared
 // between them.
+enum class TlsService : std::uint8_t { smtp, imap, web };
 struct TlsKind {
-  bool is_imap = false;
+  TlsService service = TlsService::smtp;
   bool client_certificates = false;
   friend auto operator<=>(const TlsKind&, const TlsKind&) = default;
 };

@@ -20,11 +20,6 @@
 namespace keystonemail::host {
 namespace {
 
-bool is_within(const IpAddress& address, std::string_view network) {
-  const auto parsed = IpNetwork::parse(network);
-  return parsed && parsed->contains(address);
-}
-
 void add_once(std::vector<IpAddress>& all, const IpAddress& address) {
   if (std::ranges::find(all, address) == all.end()) all.push_back(address);
 }
@@ -52,11 +47,11 @@ std::vector<IpAddress> interface_addresses() {
 std::vector<IpAddress> own_addresses(const Config& config) {
   std::vector<IpAddress> found;
   for (const ListenerConfig& listener : config.listeners) {
-    if (listener.protocol == Protocol::smtp && is_public(listener.address.address)) add_once(found, listener.address.address);
+    if (listener.protocol == Protocol::smtp && listener.address.address.is_public()) add_once(found, listener.address.address);
   }
   if (!found.empty()) return found;
   found = interface_addresses();
-  std::erase_if(found, [](const IpAddress& address) { return !is_public(address); });
+  std::erase_if(found, [](const IpAddress& address) { return !address.is_public(); });
   return found;
 }
 
@@ -86,10 +81,14 @@ void take_certificate(const Config& config, ZoneFacts& facts) {
 
 }  // namespace
 
-bool is_public(const IpAddress& address) noexcept {
-  constexpr std::string_view others[] = {"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
-                                         "192.168.0.0/16", "224.0.0.0/3", "::/128", "::1/128", "fc00::/7", "fe80::/10", "ff00::/8"};
-  return std::ranges::none_of(others, [&](std::string_view network) { return is_within(address, network); });
+web::OwnPolicy own_policy(const MtaStsConfig& config) noexcept {
+  web::OwnPolicy policy{.max_age = config.max_age};
+  switch (config.mode) {
+    case MtaStsMode::enforce: policy.mode = mailauth::mta_sts::Mode::enforce; break;
+    case MtaStsMode::testing: policy.mode = mailauth::mta_sts::Mode::testing; break;
+    case MtaStsMode::none: policy.mode = mailauth::mta_sts::Mode::none; break;
+  }
+  return policy;
 }
 
 std::string public_key_fingerprint(std::string_view certificate_der) {
@@ -110,6 +109,7 @@ Result<ZoneFacts> zone_facts(const Config& config, const std::string& domain, co
     add_once(facts.addresses, *address);
   }
   if (addresses.empty()) facts.addresses = own_addresses(config);
+  facts.mta_sts = own_policy(config.mta_sts);
   facts.smarthost = config.relay.host.substr(0, config.relay.host.rfind(':'));
   for (const DkimKey& key : DkimKeys::open(config.data_directory + "/dkim")->list()) {
     if (key.domain != facts.domain) continue;

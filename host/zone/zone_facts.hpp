@@ -16,10 +16,10 @@ namespace keystonemail::host {
 // that cannot be read is left out. Errors: invalid (the domain, an address).
 [[nodiscard]] Result<ZoneFacts> zone_facts(const Config& config, const std::string& domain, const std::vector<std::string>& addresses);
 
+// What [mta_sts] says, as the server takes it.
+[[nodiscard]] web::OwnPolicy own_policy(const MtaStsConfig& config) noexcept;
+
 // The lower-case hexadecimal SHA-256 of a certificate's public key, as TLSA 3 1 1 has it; empty when that is none.
 [[nodiscard]] std::string public_key_fingerprint(std::string_view certificate_der);
-
-// Not private, not for this link alone, not for documentation.
-[[nodiscard]] bool is_public(const IpAddress& address) noexcept;
 
 }  // namespace keystonemail::host

@@ -8,7 +8,6 @@
 #include "base/try.hpp"
 #include "keystonemail/base/text.hpp"
 #include "keystonemail/codec/hex.hpp"
-#include "keystonemail/crypto/digest.hpp"
 #include "keystonemail/mailauth/dmarc/organizational_domain.hpp"
 
 namespace keystonemail::host {
@@ -16,7 +15,6 @@ namespace {
 
 constexpr std::uint32_t usual_ttl = 3'600;
 constexpr std::size_t string_octets_max = 255;      // RFC 1035 §3.3.14
-constexpr std::size_t policy_id_octets = 16;        // of at most 32 (RFC 8461 §3.1)
 constexpr std::uint8_t tlsa_domain_issued = 3, tlsa_public_key = 1, tlsa_sha256 = 1;  // RFC 7671 §5.1
 
 dns::Txt text_record(std::string_view text) {
@@ -98,9 +96,9 @@ class Planner {
 
   void secure() {
     const std::string policy = mta_sts_policy(facts_);
-    add_below("_mta-sts", text_record("v=STSv1; id=" + crypto::to_hex(crypto::digest(crypto::Hash::sha256, policy)).substr(0, policy_id_octets)),
-              Need::recommended, "MTA-STS: others send to us with verified TLS alone (RFC 8461). The policy that has to be given over HTTPS is below.");
-    add_host_below("mta-sts", Need::recommended, "The web server that gives the policy.");
+    add_below("_mta-sts", text_record("v=STSv1; id=" + web::own_policy_id(policy)),
+              Need::recommended, "MTA-STS: others send to us with verified TLS alone (RFC 8461). The server gives the policy below over HTTPS.");
+    add_host_below("mta-sts", Need::recommended, "Where the policy is given: the certificate has to name this host too.");
     add_below("_smtp._tls", text_record("v=TLSRPTv1; rua=mailto:" + report_address(facts_.tls_address)), Need::recommended,
               "Others report to you when TLS fails (RFC 8460).");
     const auto tlsa = host_.prefixed("_25._tcp");
@@ -167,7 +165,7 @@ Result<std::vector<PlannedRecord>> plan_zone(const ZoneFacts& facts) {
 }
 
 std::string mta_sts_policy(const ZoneFacts& facts) {
-  return "version: STSv1\nmode: enforce\nmx: " + facts.hostname + "\nmax_age: 604800\n";
+  return web::own_policy_text(facts.mta_sts, facts.hostname);
 }
 
 std::string record_line(const dns::Record& record) {

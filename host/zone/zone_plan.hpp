@@ -12,6 +12,7 @@
 #include "keystonemail/base/ip_address.hpp"
 #include "keystonemail/base/result.hpp"
 #include "keystonemail/dns/record.hpp"
+#include "keystonemail/service/web/mail_site.hpp"
 
 namespace keystonemail::host {
 
@@ -31,6 +32,7 @@ struct ZoneFacts {
   std::string dmarc_address, tls_address;  // where reports come in; empty: postmaster of the domain
   std::string public_key_fingerprint;    // of the served certificate, hexadecimal; empty: none
   std::string issuer;                    // of the same; empty when it is self-signed
+  web::OwnPolicy mta_sts;
   // Ports for mail programs; 0: not offered there.
   std::uint16_t submission = 0, submissions = 0, imap = 0, imaps = 0;
 };
@@ -52,7 +54,7 @@ struct PlannedRecord {
 // Errors: invalid (a name).
 [[nodiscard]] Result<std::vector<PlannedRecord>> plan_zone(const ZoneFacts& facts);
 
-// RFC 8461 §3.2: the policy that https://mta-sts.DOMAIN/.well-known/mta-sts.txt has to give.
+// RFC 8461 §3.2: the policy that https://mta-sts.DOMAIN/.well-known/mta-sts.txt gives: what the server says there.
 [[nodiscard]] std::string mta_sts_policy(const ZoneFacts& facts);
 
 // As a zone file (RFC 1035 §5), a comment before each record. What belongs elsewhere is within comments.

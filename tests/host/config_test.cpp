@@ -29,11 +29,11 @@ TEST_CASE("config: the least that is needed, with the usual listeners and defaul
   const auto reading = read_config(with_tls);
   REQUIRE(reading.errors.empty());
   CHECK(reading.config.hostname == "mail.example.org");
-  CHECK(reading.config.listeners.size() == 5);
+  CHECK(reading.config.listeners.size() == 6);
   CHECK(reading.config.limits.message_size == 52'428'800);
   CHECK(reading.config.private_key.name == "k.pem");
   for (const ListenerConfig& listener : reading.config.listeners)
-    CHECK((listener.tls == TlsUse::implicit) == (listener.address.port == 465 || listener.address.port == 993));
+    CHECK((listener.tls == TlsUse::implicit) == (listener.address.port == 465 || listener.address.port == 993 || listener.address.port == 443));
 }
 
 TEST_CASE("config: every key of the example is read") {
@@ -301,4 +301,41 @@ TEST_CASE("config: what is wrong with a policy is told at its line") {
   CHECK(errors_of(with_tls + "[policy.access]\nrecipients = { \"a@b.example\" = \"refuse\" }\n") ==
         "f:8: policy.access.recipients of \"a@b.example\": must begin with allow, reject, defer, discard, quarantine or redirect\n");
   CHECK(errors_of(with_tls + "[policy.greylist]\ndelay_seconds = 0\n") == "f:8: policy.greylist.delay_seconds must be between 1 and 86400\n");
+}
+
+TEST_CASE("config: the web has TLS from the start or none, and logins are not for it") {
+  const auto listener = [](const char* rest) { return with_tls + "[[listener]]\naddress = \"127.0.0.1:0\"\n" + rest; };
+  const auto reading = read_config(listener("protocol = \"https\"\n") + "[[listener]]\naddress = \"127.0.0.1:0\"\nprotocol = \"http\"\n");
+  REQUIRE(describe(reading.errors, "f") == "");
+  CHECK(reading.config.listeners[0].tls == TlsUse::implicit);
+  CHECK(reading.config.listeners[1].tls == TlsUse::none);
+  CHECK(errors_of(listener("protocol = \"https\"\ntls = \"none\"\n")).contains("must be \"implicit\" for https"));
+  CHECK(errors_of(listener("protocol = \"http\"\ntls = \"implicit\"\n")).contains("must be \"none\" for http"));
+  CHECK(errors_of(listener("protocol = \"https\"\nclient_certificates = true\n")).contains("nobody logs in to https"));
+}
+
+TEST_CASE("config: the MTA-STS policy has a mode and an age within RFC 8461's") {
+  const auto reading = read_config(with_tls + "[mta_sts]\nmode = \"testing\"\nmax_age = \"14d\"\n");
+  REQUIRE(describe(reading.errors, "f") == "");
+  CHECK(reading.config.mta_sts == MtaStsConfig{MtaStsMode::testing, std::chrono::days(14)});
+  for (const char* age : {"1h", "366d", "0d", "x"}) CHECK(errors_of(with_tls + "[mta_sts]\nmax_age = \"" + age + "\"\n").contains("must be a time between"));
+  CHECK(errors_of(with_tls + "[mta_sts]\nmode = \"enforced\"\n").contains("did you mean \"enforce\"?"));
+}
+
+TEST_CASE("config: webhooks go to https, or to this machine, each to a URL of its own") {
+  const auto reading = read_config(with_tls + "[[webhook]]\nurl = \"https://A.example/x\"\nevents = [\"failed\", \"delayed\"]\nsecret = \"/s\"\n[[webhook]]\nurl = \"http://[::1]:8080\"\n");
+  REQUIRE(describe(reading.errors, "f") == "");
+  REQUIRE(reading.config.webhooks.size() == 2);
+  CHECK(reading.config.webhooks[0].url == "https://a.example/x");
+  CHECK(reading.config.webhooks[0].events == std::vector{WebhookEvent::failed, WebhookEvent::delayed});
+  CHECK(reading.config.webhooks[0].secret == SecretSource{SecretSource::Kind::file, "/s"});
+  CHECK(reading.config.webhooks[1].url == "http://[::1]:8080/");
+  const auto hook = [](const char* rest) { return errors_of(with_tls + "[[webhook]]\n" + rest); };
+  CHECK(hook("events = [\"failed\"]\n").contains("this webhook has no url"));
+  CHECK(hook("url = \"http://a.example/\"\n").contains("in the clear"));
+  CHECK(hook("url = \"http://localhost/\"\n").contains("in the clear"));
+  CHECK(hook("url = \"https://user:pw@a.example/\"\n").contains("must be a URL"));
+  CHECK(hook("url = \"https://a/\"\nevents = [\"deliverd\"]\n").contains("did you mean \"delivered\"?"));
+  CHECK(hook("url = \"https://a/\"\n[[webhook]]\nurl = \"https://a\"\n").contains("has the url of another"));
+  CHECK(errors_of(with_tls + "[webhook]\nurl = \"https://a/\"\n").contains("write [[webhook]] for each"));
 }

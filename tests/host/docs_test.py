@@ -66,8 +66,8 @@ private_key = {{ file = "/etc/keystone-mail/key.pem" }}
 message_size = 104857600
 ```
 
-Without any `[[listener]]` the server listens on all addresses at ports 25, 587, 465, 143 and 993. With one it listens at those that are
-named, and no others:
+Without any `[[listener]]` the server listens on all addresses at ports 25, 587, 465, 143, 993 and 443. With one it listens at those that
+are named, and no others:
 
 ```toml
 [[listener]]
@@ -77,6 +77,18 @@ address = "[::]:993"
 [[listener]]
 protocol = "lmtp"
 address = "127.0.0.1:24"
+```
+
+Listeners of protocol `https` give the MTA-STS policies of the server's domains (`[mta_sts]`), one of protocol `http` sends people there.
+
+Programs of your own hear what becomes of mail for elsewhere by a `[[webhook]]`; its requests are described in
+[lib/service/webhook/FORMAT.md](../../lib/service/webhook/FORMAT.md):
+
+```toml
+[[webhook]]
+url = "https://tickets.example.org/mail-events"
+events = ["delivered", "failed"]
+secret = {{ file = "/etc/keystone-mail/webhook-secret" }}
 ```
 
 ## All keys

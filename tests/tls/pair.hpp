@@ -22,19 +22,20 @@ inline const WallTime now{std::chrono::sys_days(std::chrono::year(2026) / 6 / 1)
 // One authority that has signed whatever is asked of it.
 class Authority {
  public:
-  Authority() : key_(crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256).value()) {
-    pem_ = crypto::make_self_signed({.names = {"Test-CA"}, .not_before = now - 24h, .not_after = now + 24h * 900, .authority = true}, key_).value();
+  explicit Authority(WallTime today = now) : today_(today), key_(crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256).value()) {
+    pem_ = crypto::make_self_signed({.names = {"Test-CA"}, .not_before = today - 24h, .not_after = today + 24h * 900, .authority = true}, key_).value();
   }
   [[nodiscard]] const std::string& pem() const { return pem_; }
   [[nodiscard]] CertifiedKey certify(std::vector<std::string> names, WallTime until = now + 24h * 90,
                                      crypto::KeyType type = crypto::KeyType::ecdsa_p256, std::vector<std::string> mail = {}) const {
     const auto key = crypto::PrivateKey::generate(type).value();
-    const auto pem = crypto::issue_certificate({.names = std::move(names), .email_addresses = std::move(mail), .not_before = now - 24h, .not_after = until},
+    const auto pem = crypto::issue_certificate({.names = std::move(names), .email_addresses = std::move(mail), .not_before = today_ - 24h, .not_after = until},
                                                key.public_key(), pem_, key_).value();
     return {pem, std::string(key.pem().view())};
   }
 
  private:
+  WallTime today_;
   crypto::PrivateKey key_;
   std::string pem_;
 };

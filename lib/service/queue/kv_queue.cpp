@@ -93,12 +93,13 @@ void put_attempt(kv::Transaction& t, const QueueTables& tables, const queue::Ent
 }
 
 Task<Result<void>> apply_settlement(kv::Transaction& t, StoreCore& core, const QueueTables& tables,
-                                    const queue::Settlement& settlement) {
+                                    const queue::Settlement& settlement, OutcomeWriter* outcome_writer) {
   KM_CO_TRY(auto entry, co_await get_entry(t, tables, settlement.id));
   const auto before = next_attempt(entry);
   for (const queue::RecipientChange& change : settlement.changes)
     if (change.index >= entry.recipients.size()) co_return fail(ErrorKind::conflict, "the queue entry has changed");
   put_attempt(t, tables, entry, settlement);
+  if (outcome_writer != nullptr) outcome_writer->write(t, entry, settlement);
   for (const queue::RecipientChange& change : settlement.changes) {
     queue::Recipient& recipient = entry.recipients[change.index];
     recipient.state = change.state;
@@ -260,7 +261,7 @@ Task<Result<void>> KvQueue::handle(queue::EntryId id, queue::Handling handling, 
 }
 
 Task<Result<void>> KvQueue::apply(kv::Transaction& t, const queue::Settlement& settlement) const {
-  return apply_settlement(t, mail_.core(), QueueTables::from(options_.first_table), settlement);
+  return apply_settlement(t, mail_.core(), QueueTables::from(options_.first_table), settlement, outcome_writer_);
 }
 
 void KvQueue::notify(const queue::Entry& entry) {

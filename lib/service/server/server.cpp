@@ -12,6 +12,7 @@
 #include "keystonemail/service/imap/service.hpp"
 #include "keystonemail/service/reception/reception.hpp"
 #include "keystonemail/service/relay/relay.hpp"
+#include "keystonemail/service/web/service.hpp"
 #include "service/server/ban_rows.hpp"
 #include "service/server/provisioning_directory.hpp"
 
@@ -20,6 +21,11 @@ namespace {
 
 kv::Table table_after(kv::Table first, std::size_t count) {
   return kv::Table{static_cast<std::uint8_t>(static_cast<std::size_t>(first) + count)};
+}
+
+kv::Table table_named(kv::Table first, std::string_view name) {
+  const std::vector<std::string> names = Server::tables();
+  return table_after(first, static_cast<std::size_t>(std::ranges::find(names, name) - names.begin()));
 }
 
 reception::TlsUse for_reception(TlsUse use) {
@@ -45,6 +51,10 @@ Task<void> serve_on(std::shared_ptr<reception::Reception> service, std::unique_p
   co_await service->serve(std::move(stream), std::move(context));
 }
 Task<void> serve_on(std::shared_ptr<service::imap::Service> service, std::unique_ptr<transport::ByteStream> stream, Context context) {
+  co_await service->serve(std::move(stream), std::move(context));
+}
+
+Task<void> serve_on(std::shared_ptr<web::Service> service, std::unique_ptr<transport::ByteStream> stream, Context context) {
   co_await service->serve(std::move(stream), std::move(context));
 }
 
@@ -78,12 +88,16 @@ struct Server::State {
   std::optional<access::LoginServices> logins;
   std::optional<BanRows> ban_rows;
   std::optional<reporting::ReportStore> reports;
+  std::optional<webhook::Webhooks> webhooks;
+  std::optional<web::MailSite> site;
+  std::vector<std::unique_ptr<web::PlainSite>> plain_sites;  // one for each listener without TLS
 
   [[nodiscard]] directory::Directory& directory() {
     return foreign ? static_cast<directory::Directory&>(*foreign) : *accounts;
   }
   [[nodiscard]] std::shared_ptr<reception::Reception> make_reception(const ListenerOptions& listener);
   [[nodiscard]] std::shared_ptr<service::imap::Service> make_imap(const ListenerOptions& listener);
+  [[nodiscard]] std::shared_ptr<web::Service> make_web(const ListenerOptions& listener);
   // Bans that were just made go into the store and the log.
   [[nodiscard]] Task<void> keep_bans(std::vector<access::LoginGate::Ban> bans, Context context);
 };
@@ -96,6 +110,7 @@ std::vector<std::string> Server::tables() {
   names.emplace_back(BanRows::table_name);
   names.emplace_back(mta_sts::table_name);
   names.emplace_back(reporting::ReportStore::table_name);
+  names.emplace_back(webhook::table_name);
   return names;
 }
 
@@ -112,19 +127,24 @@ Task<Result<std::unique_ptr<Server>>> Server::open(ServerOptions options, Server
   KM_CO_TRY(s.mail, co_await service::KvMailStore::open(s.ports.store, s.ports.blobs, s.ports.random, mail_options, context));
   KM_CO_CHECK(co_await s.mail->finish_removals(context));
   s.queue.emplace(*s.mail, service::QueueOptions{.first_table = queue_tables, .lifetime = s.options.queue_lifetime});
+  if (!s.options.webhooks.empty()) {
+    webhook::Options webhook_options{.hooks = s.options.webhooks, .table = table_named(s.options.first_table, webhook::table_name)};
+    s.webhooks.emplace(std::move(webhook_options), s.ports.store, s.ports.random, s.ports.log);
+    KM_CO_CHECK(co_await s.webhooks->open(context));
+    s.queue->set_outcome_writer(&*s.webhooks);
+  }
   s.delivery.emplace(*s.mail, *s.queue);
   s.accounts.emplace(accounts::Options{.first_table = account_tables, .primary_domain = s.options.primary_domain,
                                        .password_cost = s.options.password_cost},
                      s.ports.store, *s.mail, s.password_workers, s.ports.random);
   if (s.ports.directory != nullptr) s.foreign.emplace(*s.ports.directory, *s.mail);
+  s.site.emplace(s.options.hostname, s.options.mta_sts, s.directory());
   KM_CO_TRY(std::string secret, co_await s.accounts->login_secret(context));
   s.logins.emplace(access::LoginServices{s.directory(), s.gate, s.ports.random, std::move(secret)});
   s.logins->primary_domain = s.options.primary_domain;
   s.logins->keep_bans = [&s](std::vector<access::LoginGate::Ban> bans, Context on) { return s.keep_bans(std::move(bans), std::move(on)); };
   s.ban_rows.emplace(s.ports.store, ban_table);
-  const auto names = Server::tables();
-  const auto place = std::ranges::find(names, reporting::ReportStore::table_name) - names.begin();
-  s.reports.emplace(s.ports.store, table_after(mail_tables, static_cast<std::size_t>(place)));
+  s.reports.emplace(s.ports.store, table_named(mail_tables, reporting::ReportStore::table_name));
   KM_CO_TRY(const auto bans, co_await s.ban_rows->load(context.executor->wall_now(), context));
   s.gate.restore(bans);
   if (!s.options.primary_domain.empty()) {
@@ -139,6 +159,7 @@ Server::~Server() = default;
 
 transport::Handler Server::handler(const ListenerOptions& options) {
   if (options.protocol == Protocol::imap) return handler_of(state_->make_imap(options));
+  if (options.protocol == Protocol::http) return handler_of(state_->make_web(options));
   return handler_of(state_->make_reception(options));
 }
 
@@ -203,6 +224,15 @@ std::shared_ptr<service::imap::Service> Server::State::make_imap(const ListenerO
       std::move(made), service::imap::Services{*mail, *logins, limits, ports.random, ports.log, tls});
 }
 
+std::shared_ptr<web::Service> Server::State::make_web(const ListenerOptions& listener) {
+  web::Options made;
+  made.tls = listener.tls == TlsUse::implicit ? web::TlsUse::implicit : web::TlsUse::none;
+  web::Site* shown = &*site;
+  if (made.tls == web::TlsUse::none) shown = plain_sites.emplace_back(std::make_unique<web::PlainSite>(*site, listener.https_port)).get();
+  const auto& tls = listener.tls_context ? listener.tls_context : ports.tls;
+  return std::make_shared<web::Service>(std::move(made), web::Services{*shown, limits, gate, ports.random, ports.log, tls});
+}
+
 std::unique_ptr<relay::Relay> Server::make_relay(relay::Options options, RelayPorts ports) {
   if (options.hostname.empty()) options.hostname = state_->options.hostname;
   relay::Services services{*state_->queue,  *state_->delivery,   state_->directory(), ports.resolver,
@@ -212,12 +242,11 @@ std::unique_ptr<relay::Relay> Server::make_relay(relay::Options options, RelayPo
 }
 
 std::unique_ptr<mta_sts::Policies> Server::make_mta_sts(mta_sts::Options options, resolver::Resolver& resolver, web::Fetcher& fetcher) {
-  const std::vector<std::string> names = tables();
-  const auto place = std::ranges::find(names, mta_sts::table_name) - names.begin();
-  options.table = table_after(state_->options.first_table, static_cast<std::size_t>(place));
+  options.table = table_named(state_->options.first_table, mta_sts::table_name);
   return std::make_unique<mta_sts::Policies>(options, mta_sts::Services{state_->ports.store, resolver, fetcher, state_->ports.log});
 }
 
+webhook::Webhooks* Server::webhooks() noexcept { return state_->webhooks ? &*state_->webhooks : nullptr; }
 accounts::Accounts& Server::accounts() noexcept { return *state_->accounts; }
 directory::Directory& Server::directory() noexcept { return state_->directory(); }
 service::KvMailStore& Server::mail() noexcept { return *state_->mail; }

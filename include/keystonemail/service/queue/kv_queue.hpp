@@ -31,6 +31,16 @@ struct QueueOptions {
 
 struct QueuePlan;
 
+// Is told what came of an attempt, within the transaction that notes it: what it writes is committed with that, or not at all.
+//
+// Threads: any. It waits for nothing; an operation may be run again, and then so is this.
+class OutcomeWriter {
+ public:
+  virtual ~OutcomeWriter() = default;
+  // `entry` as it was before the attempt.
+  virtual void write(kv::Transaction& transaction, const queue::Entry& entry, const queue::Settlement& settlement) = 0;
+};
+
 class KvQueue final : public queue::Queue {
  public:
   KvQueue(KvMailStore& mail, QueueOptions options);
@@ -57,6 +67,9 @@ class KvQueue final : public queue::Queue {
   // Checks entries, due times, contents and their blobs. REQUIRES: as KvMailStore::verify().
   [[nodiscard]] Task<Result<std::vector<Finding>>> verify(Context context);
 
+  // Null: nobody. Set before the first attempt is settled; outlives the queue.
+  void set_outcome_writer(OutcomeWriter* writer) noexcept { outcome_writer_ = writer; }
+
   // For delivery: what an operation writes, made before it.
   [[nodiscard]] QueuePlan plan(const queue::NewEntry& entry, const mailstore::StagedMessage& message, WallTime now) const;
   [[nodiscard]] Task<Result<void>> apply(kv::Transaction& t, QueuePlan& plan) const;
@@ -70,6 +83,7 @@ class KvQueue final : public queue::Queue {
   KvMailStore& mail_;
   QueueOptions options_;
   std::shared_ptr<Notifier> notifier_;
+  OutcomeWriter* outcome_writer_ = nullptr;
 };
 
 }  // namespace keystonemail::service

@@ -31,6 +31,8 @@
 #include "keystonemail/service/mailstore/kv_mail_store.hpp"
 #include "keystonemail/service/queue/kv_queue.hpp"
 #include "keystonemail/service/reports/report_store.hpp"
+#include "keystonemail/service/web/mail_site.hpp"
+#include "keystonemail/service/webhook/webhooks.hpp"
 #include "keystonemail/tls/context.hpp"
 #include "keystonemail/transport/listener.hpp"
 
@@ -53,7 +55,7 @@ class Fetcher;
 
 namespace keystonemail {
 
-enum class Protocol : std::uint8_t { smtp, submission, lmtp, imap };
+enum class Protocol : std::uint8_t { smtp, submission, lmtp, imap, http };
 enum class TlsUse : std::uint8_t { none, starttls, implicit };
 
 // The TLS context in use now; asked for each connection.
@@ -66,6 +68,8 @@ struct ListenerOptions {
   // Of this listener: its application protocol, and whether clients are asked for certificates, with which they may then
   // log in by SASL EXTERNAL. Empty: that of the ports.
   TlsProvider tls_context = {};
+  // Of HTTP without TLS: the port that serves it with, where people are sent; 0: nowhere.
+  std::uint16_t https_port = 0;
 };
 
 // Of one message. Zero: the same as for strangers.
@@ -100,6 +104,8 @@ struct ServerOptions {
   access::LoginGateOptions logins = {};
   std::chrono::hours queue_lifetime{5 * 24};    // of mail for elsewhere (RFC 5321 §4.5.4.1)
   service::Notes notes = service::Notes::larger;  // kept for the day that the index is lost
+  web::OwnPolicy mta_sts = {};                  // that domains of ours have, given at https://mta-sts.DOMAIN
+  std::vector<webhook::Hook> webhooks = {};     // who hears what becomes of mail for elsewhere; of URLs that differ
   crypto::ScryptCost password_cost = {};
   WorkerPoolOptions password_workers = {.threads = 2, .queue_max = 64};
 };
@@ -151,6 +157,9 @@ class Server {
   // The MTA-STS policies of others, kept in the server's store, for RelayPorts::mta_sts. Ownership: borrows the server's
   // store and both ports. See service/mta_sts/policies.hpp.
   [[nodiscard]] std::unique_ptr<mta_sts::Policies> make_mta_sts(mta_sts::Options options, resolver::Resolver& resolver, web::Fetcher& fetcher);
+
+  // What tells ServerOptions::webhooks, once its run() is called; until then events wait in the store. Null: there are none.
+  [[nodiscard]] webhook::Webhooks* webhooks() noexcept;
 
   [[nodiscard]] accounts::Accounts& accounts() noexcept;        // the internal directory
   [[nodiscard]] directory::Directory& directory() noexcept;     // the one in use
