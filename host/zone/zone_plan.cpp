@@ -141,7 +141,7 @@ std::string commented(std::string_view text) {
   std::string out;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
-    out += ";   " + std::string(text.substr(0, end)) + "\n";
+    out += ";   " + std::string(trim(text.substr(0, end))) + "\n";
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return out;

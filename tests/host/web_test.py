@@ -23,6 +23,7 @@ from keystone import Checks, Server  # noqa: E402
 PASSWORD = 'a long enough password'
 SECRET = 'a secret of webhooks'
 POLICY = 'version: STSv1\nmode: testing\nmx: mail.example.test\nmax_age: 1209600\n'
+WIRE = POLICY.replace('\n', '\r\n').encode()
 program = sys.argv[1]
 check = Checks()
 
@@ -64,9 +65,9 @@ def policies(server):
     check('mta-sts: as text/plain', 'Content-Type: text/plain' in got.stdout, got.stdout)
     check('web: over HTTP/1.1, as TLS agreed', got.stdout.startswith('HTTP/1.1 200 '), got.stdout)
     head = curl(server, 'mta-sts.example.test', '/.well-known/mta-sts.txt', '--head')
-    check('web: HEAD gives the length alone', f'Content-Length: {len(POLICY)}' in head.stdout and POLICY not in head.stdout, head.stdout)
+    check('web: HEAD gives the length alone', f'Content-Length: {len(WIRE)}' in head.stdout and POLICY not in head.stdout, head.stdout)
     zone = server.run('dns').stdout
-    identity = hashlib.sha256(POLICY.encode()).hexdigest()[:16]
+    identity = hashlib.sha256(WIRE).hexdigest()[:16]
     check('mta-sts: the zone names the same policy', f'id={identity}' in zone and all(line in zone for line in POLICY.splitlines()), zone)
     assert server.run('domain', 'add', 'second.test').returncode == 0
     second = curl(server, 'mta-sts.second.test', '/.well-known/mta-sts.txt', '--insecure', '--write-out', '%{http_code}')

@@ -201,7 +201,7 @@ TEST_CASE_FIXTURE(ServiceFixture, "mta-sts: each domain of ours has its policy a
   const std::string answer = ask("GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: mta-sts.example.test\r\n\r\n");
   CHECK(answer.starts_with("HTTP/1.1 200 OK\r\n"));
   CHECK(has(answer, "Content-Type: text/plain\r\n"));
-  CHECK(answer.ends_with("\r\n\r\nversion: STSv1\nmode: testing\nmx: mail.example.test\nmax_age: 86400\n"));
+  CHECK(answer.ends_with("\r\n\r\nversion: STSv1\r\nmode: testing\r\nmx: mail.example.test\r\nmax_age: 86400\r\n"));
   CHECK(ask("GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: mta-sts.other.test\r\n\r\n").starts_with("HTTP/1.1 421 "));
   CHECK(ask("GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: mail.example.test\r\n\r\n").starts_with("HTTP/1.1 404 "));
   CHECK(ask("GET / HTTP/1.1\r\nHost: mta-sts.example.test\r\n\r\n").starts_with("HTTP/1.1 404 "));
@@ -211,7 +211,7 @@ TEST_CASE_FIXTURE(ServiceFixture, "mta-sts: each domain of ours has its policy a
 
 TEST_CASE("mta-sts: another policy has another id, of octets that the record may have") {
   const std::string enforced = own_policy_text({}, "mail.example");
-  CHECK(enforced == "version: STSv1\nmode: enforce\nmx: mail.example\nmax_age: 604800\n");
+  CHECK(enforced == "version: STSv1\r\nmode: enforce\r\nmx: mail.example\r\nmax_age: 604800\r\n");
   const std::string id = own_policy_id(enforced);
   CHECK(id.size() == 16);
   CHECK(id == own_policy_id(own_policy_text({}, "mail.example")));
