@@ -127,9 +127,11 @@ def run_configuration(name, settings, words, tally):
         return
     patience = 1 if name == 'release' else 4
     tests.sort(key=lambda test: -(test.get('timeout') or 0))  # the long ones first, so that none of them is alone at the end
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for result in pool.map(lambda test: run_test(test, directory, patience), tests):
-            tally.add(f'{name}: {result[0]}', *result[1:])
+    for jobs, chosen in ((os.cpu_count(), True), (1, False)):  # then those that want the machine's programs for themselves
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            several = [test for test in tests if test.get('is_parallel', True) == chosen]
+            for result in pool.map(lambda test: run_test(test, directory, patience), several):
+                tally.add(f'{name}: {result[0]}', *result[1:])
 
 
 def target_names(directory, test):
