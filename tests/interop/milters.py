@@ -282,6 +282,7 @@ worker "rspamd_proxy" {{
             check('rspamd: its connection is used again', sent and server.log().count('milter.failed') == 0, server.log()[-1500:])
             sent, said = swaks(server, 'submitted', protocol='submission')
             check('rspamd: submission passes through it', sent, said)
+            check('rspamd: the server stops well while connections to it wait', server.stop() == 0, server.log()[-1500:])
 
 
 def test_clamav(scratch):

@@ -244,3 +244,52 @@ TEST_CASE("policy chain: decisions are counted, and quiet ones too") {
   CHECK(rows[0].count == 1);
   CHECK(rows[1].count == 2);
 }
+
+TEST_CASE("policy chain: a policy that needs longer than others says so, and is told when the connection is over") {
+  struct Patient final : Policy {
+    std::string_view name() const noexcept override { return "patient"; }
+    std::optional<std::chrono::milliseconds> time_max() const noexcept override { return std::chrono::minutes(9); }
+    std::unique_ptr<Inspector> inspect(const Connection&) override {
+      struct Watch final : Inspector {
+        explicit Watch(Patient& by) : owner(by) {}
+        Task<Result<Decision>> judge(Stage, const Facts&, Context context) override {
+          owner.given = context.deadline - context.executor->now();
+          co_return Decision::proceed();
+        }
+        Task<void> close(Context) override {
+          ++owner.closed;
+          throw std::runtime_error("is not heard");
+          co_return;
+        }
+        Patient& owner;
+      };
+      return std::make_unique<Watch>(*this);
+    }
+    Instant::duration given{};
+    int closed = 0;
+  };
+  const auto first = std::make_shared<Patient>(), second = std::make_shared<Patient>();
+  Fixture fixture({first, second});
+  CHECK(fixture.judge(Stage::mail).verdict == Verdict::proceed);
+  CHECK(first->given > std::chrono::minutes(8));
+  CHECK(first->given <= std::chrono::minutes(9));
+  fixture.loop.run_until(fixture.screening.close({&fixture.loop}));
+  CHECK(first->closed + second->closed == 2);
+}
+
+TEST_CASE("policy chain: edits of a draft are made as they come, so that the next policy sees them") {
+  std::string seen;
+  std::uint32_t revision = 0;
+  const auto reader = std::make_shared<Scripted>("reader", [&](Stage, const Facts& facts) {
+    seen = facts.header;
+    revision = facts.revision;
+    return Decision::proceed();
+  });
+  Fixture fixture({says(Decision::proceed().with(AddHeader{"X-A", "1"}).with(AddRecipient{"a@b"})), reader});
+  Draft draft("Subject: x\r\n\r\n");
+  const Outcome outcome = fixture.loop.run_until(fixture.screening.judge(Stage::body, fixture.screening.facts(), {&fixture.loop}, &draft));
+  CHECK(seen == "X-A: 1\r\nSubject: x\r\n\r\n");
+  CHECK(revision == 1);
+  REQUIRE(outcome.edits.size() == 1);  // the envelope's is left to the caller
+  CHECK(std::holds_alternative<AddRecipient>(outcome.edits[0]));
+}
