@@ -93,6 +93,7 @@ class MilterInspector final : public policy::Inspector {
   bool abort_due_ = false;               // and its transaction is over
   bool is_done_ = false;                 // with this transaction: it said so
   bool has_failed_ = false;              // in this transaction
+  bool has_failed_early_ = false;        // before MAIL, at which it is asked anew
   bool wants_no_more_ = false;           // on this connection: it said so
   bool is_sound_ = true;                 // link_ is between two commands
   std::uint32_t messages_ = 0;           // that came to their end
@@ -107,7 +108,8 @@ Task<Result<Decision>> MilterInspector::judge(Stage stage, const Facts& facts, C
   const bool speaks_here = stage == Stage::connect || stage == Stage::helo || stage == Stage::mail || stage == Stage::rcpt || stage == Stage::body;
   const bool before_mail = stage < Stage::mail;
   if (options_.skip_authenticated && !facts.login.empty()) is_done_ = is_done_ || !before_mail;
-  if (!speaks_here || is_done_ || wants_no_more_) co_return Decision::proceed();
+  // One that was not there a moment ago is not waited for again before it matters.
+  if (!speaks_here || is_done_ || wants_no_more_ || (before_mail && has_failed_early_)) co_return Decision::proceed();
   Result<Decision> decided = fail(ErrorKind::unavailable, {}, "it failed before, in this transaction");
   if (!has_failed_) decided = co_await ask(stage, facts, context);
   // A connection that waited may have been closed meanwhile: that is known only now.
@@ -133,6 +135,7 @@ Decision MilterInspector::failed(Stage stage, const Error& error) {
                 {"stage", policy::to_string(stage)}, {"why", error.describe()}});
   }
   has_failed_ = stage >= Stage::mail;
+  has_failed_early_ = !has_failed_;
   const std::string reason = "filter failed: " + error.describe();
   switch (options_.failure) {
     case FailureAction::accept: break;
