@@ -42,9 +42,22 @@ struct Mailboxes {                   // accounts here, and addresses elsewhere t
     AccountId account{};
     std::string address;             // the address as the account knows it, for Delivered-To
     std::string detail;              // what stood after '+' (RFC 5233), empty if nothing
+    std::string list = {};           // the mailing list whose member it is; empty: none
+  };
+  struct Remote {
+    std::string address;
+    std::string via = {};            // the address here that leads to it; empty: the one that was asked for
+    std::string list = {};           // the mailing list whose member it is; empty: none
+    bool is_copy = false;            // a mailbox here keeps the message as well, so that nobody needs to hear of this one
+  };
+  // RFC 5321 §3.9.2: mail to members is sent in the name of who looks after the list.
+  struct List {
+    std::string address;
+    std::string owner;               // an address here; who has it hears of members that cannot be reached
   };
   std::vector<Local> local;
-  std::vector<std::string> remote;
+  std::vector<Remote> remote = {};
+  std::vector<List> lists = {};      // those named above
 };
 struct UnknownRecipient {};          // the domain is ours, the address is not
 struct DisabledRecipient {};         // the account is there but takes no mail

@@ -99,7 +99,7 @@ void Requests::add_remote(const keystonemail_host* host, keystonemail_request re
   of(host).update(request, [&](Answer& answer) -> std::string_view {
     if (!is_address(address)) return "a remote address that is none";
     if (is_full(answer)) return "too many addresses";
-    answer.mailboxes.remote.emplace_back(view(address));
+    answer.mailboxes.remote.push_back({.address = std::string(view(address))});
     return {};
   });
 }

@@ -167,6 +167,29 @@ Task<Result<void>> Accounts::set_enabled(std::string_view login, bool enabled, C
   co_return co_await state_->update(std::string(login), std::move(change), context);
 }
 
+Task<Result<void>> Accounts::set_forwarding(std::string_view login, Forwarding forwarding, Context context) {
+  if (forwarding.targets.size() > limits::forward_targets_max)
+    co_return fail(ErrorKind::too_large, "more than " + std::to_string(limits::forward_targets_max) + " addresses");
+  const auto own = state_->login_address(login);
+  for (std::string& target : forwarding.targets) {
+    const auto address = state_->login_address(target);
+    if (!address) co_return fail(ErrorKind::invalid, target + " is not an address");
+    if (own && own->key() == address->key()) co_return fail(ErrorKind::invalid, target + " is the account itself");
+    target = address->to_string();
+  }
+  State::Change change = [&forwarding](AccountRecord& record) -> Result<void> {
+    record.forwarding = forwarding;
+    return {};
+  };
+  co_return co_await state_->update(std::string(login), std::move(change), context);
+}
+
+Task<Result<Forwarding>> Accounts::forwarding(std::string_view login, Context context) {
+  KM_CO_TRY(const auto record, co_await state_->find_by_login(std::string(login), context));
+  if (!record) co_return no_such_account(login);
+  co_return record->forwarding;
+}
+
 Task<Result<void>> Accounts::set_quota(std::string_view login, std::uint64_t octets, std::uint64_t messages, Context context) {
   std::optional<directory::AccountId> id;
   State::Change change = [&](AccountRecord& record) -> Result<void> {
@@ -202,6 +225,13 @@ Task<Result<void>> Accounts::set_alias(Alias alias, Context context) {
     const auto address = state_->login_address(target);
     if (!address) co_return fail(ErrorKind::invalid, target + " is not an address");
     target = address->to_string();
+  }
+  if (alias.kind != AliasKind::list && !alias.owner.empty()) co_return fail(ErrorKind::invalid, "only a list has an owner");
+  if (!alias.owner.empty()) {
+    const auto owner = state_->login_address(alias.owner);
+    if (!owner) co_return fail(ErrorKind::invalid, alias.owner + " is not an address");
+    if (owner->key() == *key) co_return fail(ErrorKind::invalid, "a list cannot look after itself");
+    alias.owner = owner->to_string();
   }
   kv::Operation operation = [this, &alias, key = *key, domain](kv::Transaction& transaction) -> Task<Result<void>> {
     KM_CO_TRY(const auto ours, co_await transaction.get(state_->table, domain_key(domain)));

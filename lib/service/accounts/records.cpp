@@ -10,9 +10,9 @@
 namespace keystonemail::accounts {
 namespace {
 
-constexpr std::uint8_t account_version = 2;  // 1 had SCRAM keys for one way of typing an app password
+constexpr std::uint8_t account_version = 3;  // 2 had no forwarding; 1 had SCRAM keys for one way of typing an app password
 constexpr std::uint64_t ways_of_typing_max = 16;
-constexpr std::uint8_t address_version = 1;
+constexpr std::uint8_t address_version = 2;  // 1 had no owners of lists
 
 void put_time(RecordWriter& out, WallTime time) { out.number(static_cast<std::uint64_t>(time.time_since_epoch().count())); }
 
@@ -76,6 +76,8 @@ std::string encode(const AccountRecord& record) {
     put_all_keys(out, password.keys);
     put_all_keys(out, password.stretched_keys);
   }
+  out.octet(record.forwarding.keeps_copy ? 1 : 0).number(record.forwarding.targets.size());
+  for (const std::string& target : record.forwarding.targets) out.text(target);
   return out.take();
 }
 
@@ -109,6 +111,10 @@ Result<AccountRecord> decode_account(std::string_view stored) {
     password.stretched_keys = *std::move(stretched);
     record.app_passwords.push_back(std::move(password));
   }
+  if (version >= 3) {
+    record.forwarding.keeps_copy = in.octet() != 0;
+    for (std::uint64_t left = in.number(); left > 0 && in.ok(); --left) record.forwarding.targets.emplace_back(in.text());
+  }
   if (!in.ok() || !in.at_end()) return damaged("account");
   return record;
 }
@@ -119,12 +125,13 @@ std::string encode(const AddressRecord& record) {
   if (record.account) return out.number(static_cast<std::uint64_t>(*record.account)).take();
   out.octet(static_cast<std::uint8_t>(record.alias.kind)).text(record.alias.address).number(record.alias.targets.size());
   for (const std::string& target : record.alias.targets) out.text(target);
-  return out.take();
+  return out.text(record.alias.owner).take();
 }
 
 Result<AddressRecord> decode_address(std::string_view stored) {
   RecordReader in(stored);
-  if (in.octet() != address_version) return damaged("address");
+  const std::uint8_t version = in.octet();
+  if (version == 0 || version > address_version) return damaged("address");
   AddressRecord record;
   if (in.octet() != 0) {
     record.account = directory::AccountId{static_cast<std::uint32_t>(in.number())};
@@ -134,6 +141,7 @@ Result<AddressRecord> decode_address(std::string_view stored) {
     record.alias.kind = static_cast<AliasKind>(kind);
     record.alias.address = in.text();
     for (std::uint64_t left = in.number(); left > 0 && in.ok(); --left) record.alias.targets.emplace_back(in.text());
+    if (version >= 2) record.alias.owner = in.text();
   }
   if (!in.ok() || !in.at_end()) return damaged("address");
   return record;

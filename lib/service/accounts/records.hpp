@@ -36,6 +36,7 @@ struct AccountRecord {
   std::string scram_salt;                // one for all credentials of the account
   std::optional<crypto::ScramKeys> password_keys;
   std::vector<StoredAppPassword> app_passwords;
+  Forwarding forwarding;
 
   [[nodiscard]] directory::Account account() const;
 };

@@ -146,10 +146,92 @@ TEST_CASE("accounts: aliases and lists expand, loops end, and foreign targets ar
   const auto found = f.resolve("team@example.test");
   REQUIRE(is<directory::Mailboxes>(found));
   CHECK(std::get<directory::Mailboxes>(found).local.size() == 2);
-  CHECK(std::get<directory::Mailboxes>(found).remote == std::vector<std::string>{"far@elsewhere.test"});
+  REQUIRE(std::get<directory::Mailboxes>(found).remote.size() == 1);
+  CHECK(std::get<directory::Mailboxes>(found).remote[0].address == "far@elsewhere.test");
   REQUIRE(f.run(f.directory->set_alias({"ring1", AliasKind::alias, {"ring2"}}, f.context())));
   REQUIRE(f.run(f.directory->set_alias({"ring2", AliasKind::alias, {"ring1"}}, f.context())));
   CHECK(!is<directory::Mailboxes>(f.resolve("ring1@example.test")));
+}
+
+TEST_CASE("accounts: members of a list are told apart, and its owner has addresses of its own") {
+  Fixture f;
+  f.add("alice@example.test");
+  f.add("bob@example.test");
+  REQUIRE(f.run(f.directory->set_alias({"team", AliasKind::list, {"alice", "far@elsewhere.test"}, "bob"}, f.context())));
+  REQUIRE(f.run(f.directory->set_alias({"all", AliasKind::alias, {"team", "bob", "direct@elsewhere.test"}}, f.context())));
+  const auto resolved = f.resolve("all@example.test");
+  REQUIRE(is<directory::Mailboxes>(resolved));
+  const auto& found = std::get<directory::Mailboxes>(resolved);
+  REQUIRE(found.local.size() == 2);
+  CHECK(found.local[0].list == "team@example.test");
+  CHECK(found.local[1].list.empty());
+  REQUIRE(found.remote.size() == 2);
+  CHECK(found.remote[0].list == "team@example.test");
+  CHECK(found.remote[0].via == "team@example.test");
+  CHECK(found.remote[1].list.empty());
+  CHECK(found.remote[1].via == "all@example.test");
+  REQUIRE(found.lists.size() == 1);
+  CHECK(found.lists[0].owner == "owner-team@example.test");
+  for (const char* address : {"owner-team@example.test", "Team-Owner@example.test", "team-request@example.test"}) {
+    CAPTURE(address);
+    const auto owner = f.resolve(address);
+    REQUIRE(is<directory::Mailboxes>(owner));
+    CHECK(std::get<directory::Mailboxes>(owner).local.at(0).address == "bob@example.test");
+  }
+  CHECK(is<directory::UnknownRecipient>(f.resolve("owner-all@example.test")));  // that is no list
+  REQUIRE(f.run(f.directory->set_alias({"orphan", AliasKind::list, {"bob"}}, f.context())));
+  const auto postmaster = f.resolve("owner-orphan@example.test");
+  REQUIRE(is<directory::Mailboxes>(postmaster));
+  CHECK(std::get<directory::Mailboxes>(postmaster).local.at(0).account == directory::AccountId{1});
+  CHECK(!f.run(f.directory->set_alias({"team", AliasKind::list, {"alice"}, "team"}, f.context())));
+  CHECK(!f.run(f.directory->set_alias({"plain", AliasKind::alias, {"alice"}, "bob"}, f.context())));
+  bool kept = false;
+  const auto all = f.run(f.directory->aliases(f.context()));
+  for (const auto& alias : *all) kept = kept || (alias.address == "team@example.test" && alias.owner == "bob@example.test");
+  CHECK(kept);
+}
+
+TEST_CASE("accounts: an account's mail goes on to addresses of its choice, with or without a copy that stays") {
+  Fixture f;
+  f.add("alice@example.test");
+  f.add("bob@example.test");
+  REQUIRE(f.run(f.directory->set_forwarding("alice", {{"far@elsewhere.test", "bob"}, true}, f.context())));
+  const auto resolved = f.resolve("alice+box@example.test");
+  REQUIRE(is<directory::Mailboxes>(resolved));
+  const auto& found = std::get<directory::Mailboxes>(resolved);
+  REQUIRE(found.local.size() == 2);
+  CHECK(found.local[0].detail == "box");
+  REQUIRE(found.remote.size() == 1);
+  CHECK(found.remote[0].is_copy);
+  CHECK(found.remote[0].via == "alice+box@example.test");
+  REQUIRE(f.run(f.directory->set_forwarding("alice", {{"far@elsewhere.test"}, false}, f.context())));
+  const auto only = f.resolve("alice@example.test");
+  REQUIRE(is<directory::Mailboxes>(only));
+  CHECK(std::get<directory::Mailboxes>(only).local.empty());
+  CHECK(!std::get<directory::Mailboxes>(only).remote.at(0).is_copy);
+  CHECK(*f.run(f.directory->may_send_as(directory::AccountId{1}, "alice@example.test", f.context())));
+  CHECK(f.run(f.directory->forwarding("alice", f.context()))->targets == std::vector<std::string>{"far@elsewhere.test"});
+  REQUIRE(f.run(f.directory->set_enabled("alice", false, f.context())));
+  CHECK(!is<directory::Mailboxes>(f.resolve("alice@example.test")));
+  CHECK(!f.run(f.directory->set_forwarding("alice", {{"alice@example.test"}, true}, f.context())));
+  CHECK(!f.run(f.directory->set_forwarding("nobody", {{"x@y.test"}, true}, f.context())));
+}
+
+TEST_CASE("E2: addresses that lead to each other lead nowhere, by aliases, accounts and details alike, and end") {
+  Fixture f;
+  f.add("alice@example.test");
+  f.add("bob@example.test");
+  REQUIRE(f.run(f.directory->set_forwarding("alice", {{"bob"}, false}, f.context())));
+  REQUIRE(f.run(f.directory->set_forwarding("bob", {{"alice"}, false}, f.context())));
+  CHECK(!is<directory::Mailboxes>(f.resolve("alice@example.test")));
+  REQUIRE(f.run(f.directory->set_forwarding("bob", {{"alice"}, true}, f.context())));
+  const auto kept = f.resolve("alice@example.test");
+  REQUIRE(is<directory::Mailboxes>(kept));
+  CHECK(std::get<directory::Mailboxes>(kept).local.size() == 1);
+  REQUIRE(f.run(f.directory->set_forwarding("alice", {{"alice+more@example.test"}, false}, f.context())));
+  CHECK(!is<directory::Mailboxes>(f.resolve("alice@example.test")));
+  REQUIRE(f.run(f.directory->set_alias({"ring", AliasKind::alias, {"ring+x"}}, f.context())));
+  CHECK(!is<directory::Mailboxes>(f.resolve("ring@example.test")));
 }
 
 TEST_CASE("accounts: a chain of aliases deeper than the limit leads nowhere") {

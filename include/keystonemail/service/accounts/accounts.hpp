@@ -24,6 +24,7 @@ namespace keystonemail::accounts {
 namespace limits {
 inline constexpr std::size_t app_passwords_per_account_max = 32;
 inline constexpr std::size_t alias_targets_max = 1'000;
+inline constexpr std::size_t forward_targets_max = 10;
 inline constexpr std::size_t remembered_logins_max = 10'000;
 inline constexpr auto remembered_login_lifetime = std::chrono::minutes(5);
 }  // namespace limits
@@ -52,6 +53,15 @@ struct Alias {
   std::string address;                 // "@domain" for a catch-all
   AliasKind kind = AliasKind::alias;
   std::vector<std::string> targets;    // addresses, here or elsewhere
+  // Of a list: who looks after it, by whose name (owner-LIST) its mail goes out, and who is reached at that address,
+  // LIST-owner and LIST-request (RFC 2142 §6). Empty: postmaster.
+  std::string owner = {};
+};
+
+// Where mail of an account goes as well, or instead.
+struct Forwarding {
+  std::vector<std::string> targets;    // addresses, here or elsewhere; empty: nowhere
+  bool keeps_copy = true;              // in the account's own mailbox
 };
 
 struct AppPassword {
@@ -82,6 +92,9 @@ class Accounts final : public directory::Directory {
   [[nodiscard]] Task<Result<void>> remove_account(std::string_view login, Context context);
   [[nodiscard]] Task<Result<std::vector<directory::Account>>> accounts(Context context);
   [[nodiscard]] Task<Result<void>> set_enabled(std::string_view login, bool enabled, Context context);
+  // Errors: not_found, invalid (an address, or the account's own), too_large (count).
+  [[nodiscard]] Task<Result<void>> set_forwarding(std::string_view login, Forwarding forwarding, Context context);
+  [[nodiscard]] Task<Result<Forwarding>> forwarding(std::string_view login, Context context);
   [[nodiscard]] Task<Result<void>> set_quota(std::string_view login, std::uint64_t octets, std::uint64_t messages, Context context);
 
   enum class ScramForPassword : std::uint8_t { no, yes };
@@ -110,8 +123,9 @@ class Accounts final : public directory::Directory {
   [[nodiscard]] Task<Result<directory::Account>> find_account(std::string_view login, Context context) override;
   [[nodiscard]] Task<Result<bool>> may_send_as(directory::AccountId account, std::string_view address, Context context) override;
 
+  struct State;  // of the implementation
+
  private:
-  struct State;
   std::unique_ptr<State> state_;
 };
 
