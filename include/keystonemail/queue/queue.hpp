@@ -43,9 +43,11 @@ struct Recipient {
 
 enum class DsnReturn : std::uint8_t { unspecified, full, headers };  // RET (RFC 3461 §4.3)
 
-// BY=time;N (RFC 2852 §4): the sender is told when it takes longer.
+// BY= (RFC 2852 §4): until when, and what happens then.
 struct DeliverBy {
   WallTime when{};
+  bool returns = false;             // mode R: it goes back, and only to servers that promise the same; else the sender is told
+  bool trace = false;               // T: the sender hears of servers that do not promise it, and of those that do (§4.1.5)
   friend bool operator==(const DeliverBy&, const DeliverBy&) = default;
 };
 
@@ -61,6 +63,7 @@ struct Envelope {
   WallTime released{};              // held back until then (RFC 4865); otherwise zero
   std::optional<DeliverBy> deliver_by = {};
   int priority = 0;                 // MT-PRIORITY (RFC 6710): -9 to 9; among what is due, the greatest goes first
+  bool unproven = false;            // nobody vouches for the sender, so that it hears of nothing (attack E3)
 };
 
 struct NewEntry {
@@ -92,12 +95,20 @@ struct Entry {
 // One thing that happened to an entry. It is kept for some weeks, when the entry is long gone.
 struct TraceStep {
   WallTime when{};
-  std::string what;                 // accepted, delivered, deferred, failed, held, released, retried, moved, cancelled
-  std::string recipient;            // of accepted: the message id
+  // connected, sender, recipient, judged, accepted, refused, discarded, forwarded; delivered, deferred, failed; held,
+  // released, retried, moved, cancelled
+  std::string what;
+  std::string recipient;            // of accepted and refused: the message id
   std::string host;                 // who said so; empty: we did
   std::string text;
   std::uint32_t attempts = 0;
   std::string security = {};        // of the connection that it went over, or was refused on; empty: there was none
+};
+
+// What happened to a message until it was queued, delivered or refused: its trace, the first step its beginning.
+struct History {
+  std::string message_id;           // by which it is found, brackets included; may be empty
+  std::vector<TraceStep> steps;     // none: there is no trace but that of the queue
 };
 
 // A place in the order in which entries are due.

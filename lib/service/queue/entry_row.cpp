@@ -10,7 +10,7 @@ namespace keystonemail::service {
 
 namespace {
 
-constexpr std::uint8_t entry_version = 3;  // 2 had nothing behind its recipients, 1 neither last_host nor delay_told
+constexpr std::uint8_t entry_version = 4;  // 3 had no modes of deadlines; 2 had nothing behind its recipients, 1 neither last_host nor delay_told
 constexpr int priority_max = 9;            // RFC 6710 §1.1
 constexpr std::size_t recipients_max = 100'000;
 
@@ -58,7 +58,7 @@ bool read_extensions(RecordReader& reader, queue::Entry& entry) {
   entry.envelope.released = to_time(reader.number());
   const std::uint8_t bits = reader.octet();
   const WallTime by = to_time(reader.number());
-  if ((bits & 1) != 0) entry.envelope.deliver_by = queue::DeliverBy{by};
+  if ((bits & 1) != 0) entry.envelope.deliver_by = queue::DeliverBy{by, (bits & 2) != 0, (bits & 4) != 0};
   const std::uint8_t priority = reader.octet();
   entry.envelope.priority = static_cast<int>(priority) - priority_max;
   return reader.ok() && priority <= 2 * priority_max;
@@ -69,12 +69,13 @@ bool read_extensions(RecordReader& reader, queue::Entry& entry) {
 std::string encode_entry(const queue::Entry& entry) {
   const queue::Envelope& e = entry.envelope;
   RecordWriter writer;
-  writer.octet(entry_version).octet(bits_of({entry.held, e.smtputf8, e.eight_bit, e.binary, e.require_tls, e.tls_optional}));
+  writer.octet(entry_version).octet(bits_of({entry.held, e.smtputf8, e.eight_bit, e.binary, e.require_tls, e.tls_optional, e.unproven}));
   writer.octet(static_cast<std::uint8_t>(e.dsn_return)).text(e.sender).text(e.envelope_id);
   writer.text(entry.message_id).text(entry.login).number(to_number(entry.arrived)).number(to_number(entry.expires));
   writer.number(entry.octets).number(entry.recipients.size());
   for (const auto& recipient : entry.recipients) encode_recipient(writer, recipient);
-  writer.text(entry.session).text(entry.route).number(to_number(e.released)).octet(e.deliver_by ? 1 : 0);
+  writer.text(entry.session).text(entry.route).number(to_number(e.released));
+  writer.octet(e.deliver_by ? bits_of({true, e.deliver_by->returns, e.deliver_by->trace}) : 0);
   writer.number(e.deliver_by ? to_number(e.deliver_by->when) : 0).octet(static_cast<std::uint8_t>(e.priority + priority_max));
   return writer.take();
 }
@@ -93,6 +94,7 @@ std::optional<queue::Entry> read_entry(queue::EntryId id, std::string_view row) 
   e.binary = (bits & 8) != 0;
   e.require_tls = (bits & 16) != 0;
   e.tls_optional = (bits & 32) != 0;
+  e.unproven = (bits & 64) != 0;
   const std::uint8_t dsn_return = reader.octet();
   if (dsn_return > static_cast<std::uint8_t>(queue::DsnReturn::headers)) return std::nullopt;
   e.dsn_return = static_cast<queue::DsnReturn>(dsn_return);

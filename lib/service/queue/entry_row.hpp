@@ -46,6 +46,7 @@ struct QueuePlan {
   std::string content;
   std::string origin;
   std::string hold_reason;
+  queue::History history;  // instead of the first step, when there are steps
   std::vector<std::shared_ptr<blob::Staged>> blobs;
   queue::EntryId id{};  // set by the operation
 };

@@ -3,7 +3,7 @@
 #include "keystonemail/service/queue/kv_queue.hpp"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "base/record.hpp"
 #include "service/mailstore/content.hpp"
@@ -35,6 +35,51 @@ Task<Result<std::uint64_t>> last_id(kv::Reader& reader, const QueueTables& table
   co_return value ? read_big_endian(*value) : 0;
 }
 
+// --- What each login has waiting ---
+
+std::string use_key(std::string_view login) { return "use:" + std::string(login); }
+
+Task<Result<KvQueue::Use>> get_use(kv::Reader& reader, const QueueTables& tables, std::string_view login) {
+  const std::string key = use_key(login);
+  KM_CO_TRY(const auto value, co_await reader.get(tables.counter, key));
+  KvQueue::Use use;
+  if (!value) co_return use;
+  RecordReader row(*value);
+  use.entries = row.number();
+  use.octets = row.number();
+  if (!row.ok() || !row.at_end()) co_return damaged("use of the queue");
+  co_return use;
+}
+
+void put_use(kv::Transaction& t, const QueueTables& tables, std::string_view login, const KvQueue::Use& use) {
+  RecordWriter row;
+  row.number(use.entries).number(use.octets);
+  if (use.entries == 0) t.erase(tables.counter, use_key(login));
+  else t.put(tables.counter, use_key(login), row.take());
+}
+
+Task<Result<void>> add_use(kv::Transaction& t, const QueueTables& tables, const queue::Entry& entry, const QueueOptions& options) {
+  if (entry.login.empty()) co_return Result<void>();
+  KM_CO_TRY(KvQueue::Use use, co_await get_use(t, tables, entry.login));
+  ++use.entries;
+  use.octets += entry.octets;
+  const bool too_many = options.account_entries_max != 0 && use.entries > options.account_entries_max;
+  if (too_many || (options.account_octets_max != 0 && use.octets > options.account_octets_max))
+    co_return fail(ErrorKind::over_quota, "Too much of your mail is waiting to be sent, try again later", "queue");
+  put_use(t, tables, entry.login, use);
+  co_return Result<void>();
+}
+
+// Entries of an earlier version were not counted, so there may be less than is taken off.
+Task<Result<void>> drop_use(kv::Transaction& t, const QueueTables& tables, const queue::Entry& entry) {
+  if (entry.login.empty()) co_return Result<void>();
+  KM_CO_TRY(KvQueue::Use use, co_await get_use(t, tables, entry.login));
+  use.entries -= std::min<std::uint64_t>(use.entries, 1);
+  use.octets -= std::min(use.octets, entry.octets);
+  put_use(t, tables, entry.login, use);
+  co_return Result<void>();
+}
+
 Task<Result<void>> apply_remove(kv::Transaction& t, StoreCore& core, const QueueTables& tables, queue::EntryId id) {
   KM_CO_TRY(const auto entry, co_await get_entry(t, tables, id));
   const std::string key = entry_key(id);
@@ -43,6 +88,7 @@ Task<Result<void>> apply_remove(kv::Transaction& t, StoreCore& core, const Queue
   if (const auto when = next_attempt(entry)) t.erase(tables.due, due_key(*when, id));
   t.erase(tables.entry, key);
   t.erase(tables.content, key);
+  KM_CO_CHECK(co_await drop_use(t, tables, entry));
   if (blobs) {
     for (const BlobUse& use : *blobs) KM_CO_CHECK(co_await core.blobs.release(t, use.id));
   }
@@ -193,10 +239,12 @@ Task<Result<void>> KvQueue::apply(kv::Transaction& t, QueuePlan& plan) const {
   plan.id = plan.entry.id = queue::EntryId{last + 1};
   const std::string key = entry_key(plan.id);
   t.put(tables.counter, counter_key, key);
+  KM_CO_CHECK(co_await add_use(t, tables, plan.entry, options_));
   t.put(tables.entry, key, encode_entry(plan.entry));
   t.put(tables.content, key, plan.content);
   if (const auto when = next_attempt(plan.entry)) t.put(tables.due, due_key(*when, plan.id), std::string_view("\1", 1));
-  put_first_step(t, tables, plan.entry, plan.origin);
+  if (plan.history.steps.empty()) put_first_step(t, tables, plan.entry, plan.origin);
+  else put_history(t, tables, plan.id, plan.history, plan.entry.arrived);
   if (plan.entry.held) {
     const queue::TraceStep step{.when = plan.entry.arrived, .what = "held", .recipient = {}, .host = {}, .text = plan.hold_reason};
     put_step(t, tables, plan.id, step, 1);
@@ -204,6 +252,26 @@ Task<Result<void>> KvQueue::apply(kv::Transaction& t, QueuePlan& plan) const {
   if (static_cast<std::uint64_t>(plan.id) % forget_every == 0) KM_CO_CHECK(co_await forget_old_steps(t, tables, plan.id, plan.entry.arrived));
   for (const auto& staged : plan.blobs) KM_CO_CHECK(co_await mail_.core().blobs.add_reference(t, *staged));
   co_return Result<void>();
+}
+
+Task<Result<void>> KvQueue::apply(kv::Transaction& t, const queue::History& history, WallTime now) const {
+  const QueueTables tables = QueueTables::from(options_.first_table);
+  KM_CO_TRY(const std::uint64_t last, co_await last_id(t, tables));
+  const queue::EntryId id{last + 1};
+  t.put(tables.counter, counter_key, entry_key(id));
+  put_history(t, tables, id, history, now);
+  if (static_cast<std::uint64_t>(id) % forget_every == 0) KM_CO_CHECK(co_await forget_old_steps(t, tables, id, now));
+  co_return Result<void>();
+}
+
+Task<Result<void>> KvQueue::note(queue::History history, Context context) {
+  const WallTime now = context.executor->wall_now();
+  co_return co_await mail_.core().kv.transact([&](kv::Transaction& t) { return apply(t, history, now); }, mail_.core().adds(), context);
+}
+
+Task<Result<KvQueue::Use>> KvQueue::use(std::string login, Context context) {
+  KM_CO_TRY(const auto snapshot, co_await mail_.core().kv.snapshot(context));
+  co_return co_await get_use(*snapshot, QueueTables::from(options_.first_table), login);
 }
 
 Task<Result<std::vector<queue::Entry>>> KvQueue::list(queue::EntryId after, std::size_t entries_max, Context context) {
@@ -297,8 +365,10 @@ Task<Result<std::vector<queue::TraceStep>>> KvQueue::trace(queue::EntryId id, Co
 }
 
 Task<Result<std::vector<queue::EntryId>>> KvQueue::find(std::string message_id, Context context) {
+  const QueueTables tables = QueueTables::from(options_.first_table);
   KM_CO_TRY(const auto snapshot, co_await mail_.core().kv.snapshot(context));
-  co_return co_await find_traced(*snapshot, QueueTables::from(options_.first_table), message_id);
+  KM_CO_TRY(const std::uint64_t newest, co_await last_id(*snapshot, tables));
+  co_return co_await find_traced(*snapshot, tables, message_id, queue::EntryId{newest});
 }
 
 Task<Result<std::vector<queue::Due>>> KvQueue::due(queue::Due after, std::size_t entries_max, Context context) {
@@ -321,6 +391,7 @@ Task<Result<std::vector<Finding>>> KvQueue::verify(Context context) {
   const QueueTables tables = QueueTables::from(options_.first_table);
   StoreCore& core = mail_.core();
   std::size_t dues = 0;
+  std::map<std::string, Use> uses;
   queue::EntryId after{0};
   for (;;) {
     KM_CO_TRY(const auto snapshot, co_await core.kv.snapshot(context));
@@ -335,6 +406,7 @@ Task<Result<std::vector<Finding>>> KvQueue::verify(Context context) {
         findings.push_back({name + " cannot be read"});
         continue;
       }
+      if (!entry->login.empty()) ++uses[entry->login].entries, uses[entry->login].octets += entry->octets;
       if (const auto when = next_attempt(*entry)) {
         ++dues;
         const std::string key = due_key(*when, after);
@@ -358,6 +430,10 @@ Task<Result<std::vector<Finding>>> KvQueue::verify(Context context) {
   const kv::Range all{.rows_max = dues + 1};
   KM_CO_TRY(const auto rows, co_await snapshot->scan(tables.due, all));
   if (rows.size() > dues) findings.push_back({"the queue has due times without entries"});
+  for (const auto& [login, counted] : uses) {  // more than there is would keep somebody from sending; less is as of an earlier version
+    KM_CO_TRY(const Use stored, co_await get_use(*snapshot, tables, login));
+    if (stored.entries > counted.entries || stored.octets > counted.octets) findings.push_back({"the queue counts too much mail of " + login});
+  }
   co_return findings;
 }
 

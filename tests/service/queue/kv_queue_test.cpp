@@ -115,7 +115,7 @@ TEST_CASE("queue: a row of version 1 is read as one without what came later") {
   REQUIRE(read.has_value());
   CHECK(read->recipients.at(0).address == "a@example.net");
   CHECK(!read->recipients[0].delay_told);
-  row[0] = 4;
+  row[0] = 5;
   CHECK(!service::read_entry(queue::EntryId{1}, row));
 }
 
@@ -133,4 +133,106 @@ TEST_CASE("A10: an entry cut or changed anywhere reads as damage or as another e
     changed[at] = '\xff';
     (void)service::read_entry(queue::EntryId{1}, changed);
   }
+}
+
+TEST_CASE("queue: a deadline with its mode, and a sender nobody vouches for, are kept") {
+  queue::Entry entry;
+  entry.envelope.deliver_by = queue::DeliverBy{WallTime(std::chrono::milliseconds(5)), true, true};
+  entry.envelope.unproven = true;
+  const auto read = service::read_entry(queue::EntryId{1}, service::encode_entry(entry));
+  REQUIRE(read.has_value());
+  CHECK(read->envelope.deliver_by == entry.envelope.deliver_by);
+  CHECK(read->envelope.unproven);
+}
+
+namespace {
+
+// A queue where an account may have three messages and 200 octets.
+struct Tight : test::MemoryServer {
+  static service::QueueOptions options() {
+    return {.first_table = static_cast<kv::Table>(service::mail_store_tables().size() + 1), .account_entries_max = 3, .account_octets_max = 200};
+  }
+  service::KvQueue tight{*mail, options()};
+  service::KvDelivery through{*mail, tight};
+  Result<delivery::Accepted> add(const std::string& login, const std::string& text) {
+    auto writer = through.create_message();
+    REQUIRE(loop.run_until((*writer)->write(text, Context{&loop})).has_value());
+    delivery::Submission submission;
+    submission.message = *loop.run_until((*writer)->finish(Context{&loop}));
+    submission.remote.emplace();
+    submission.remote->login = login;
+    submission.remote->recipients.resize(1);
+    submission.remote->recipients[0].address = "x@elsewhere.test";
+    return loop.run_until(through.deliver(std::move(submission), Context{&loop}));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("queue: what one account has waiting has a ceiling in messages and octets, and what leaves makes room") {
+  Tight t;
+  const auto first = t.add("anna", "1");
+  REQUIRE(first);
+  REQUIRE(t.add("anna", "2"));
+  REQUIRE(t.add("anna", "3"));
+  const auto fourth = t.add("anna", "4");
+  REQUIRE(!fourth);
+  CHECK(fourth.error().kind() == ErrorKind::over_quota);
+  CHECK(fourth.error().detail() == "queue");
+  CHECK(t.add("bob", "1"));
+  for (int i = 0; i < 5; ++i) CHECK(t.add("", "nobody's share"));
+  REQUIRE(t.loop.run_until(t.tight.remove(*first->queued, Context{&t.loop})).has_value());
+  CHECK(t.loop.run_until(t.tight.use("anna", Context{&t.loop}))->entries == 2);
+  CHECK(!t.add("anna", std::string(199, 'x')));
+  CHECK(t.add("anna", std::string(150, 'x')));
+  CHECK(t.loop.run_until(t.tight.use("anna", Context{&t.loop}))->octets == 152);
+  CHECK(t.loop.run_until(t.tight.verify(Context{&t.loop}))->empty());
+}
+
+TEST_CASE("trace: a message delivered here leaves its steps under a number of its own, and is found by its message id") {
+  conformance::QueueDriver<test::MemoryServer> d;
+  auto& queue = d.fixture.queue_;
+  d.must(d.fixture.mail->create_account(mailstore::AccountId{1}, {}, d.context()));
+  const auto deliver = [&](const std::string& message_id) {
+    auto writer = d.fixture.delivery().create_message();
+    d.must((*writer)->write("x", d.context()));
+    delivery::Submission submission;
+    submission.message = d.must((*writer)->finish(d.context()));
+    submission.local.emplace_back().account = mailstore::AccountId{1};
+    submission.history.message_id = message_id;
+    const WallTime now = d.fixture.loop.wall_now();
+    submission.history.steps = {{.when = now, .what = "connected", .recipient = {}, .host = "192.0.2.1:25", .text = "mx"},
+                                {.when = now, .what = "accepted", .recipient = message_id, .host = {}, .text = "250 2.0.0 Ok"},
+                                {.when = now, .what = "delivered", .recipient = "a@b.test", .host = {}, .text = "in INBOX"}};
+    d.must(d.fixture.delivery().deliver(std::move(submission), d.context()));
+  };
+  deliver("<one@x>");
+  for (int i = 0; i < 2'100; ++i) deliver("<other" + std::to_string(i) + "@x>");
+  deliver("<one@x>");
+  const auto found = d.must(queue.find("<one@x>", d.context()));
+  REQUIRE(found.size() == 2);
+  for (const auto id : found) {
+    const auto steps = d.must(queue.trace(id, d.context()));
+    REQUIRE(steps.size() == 3);
+    CHECK(steps[0].host == "192.0.2.1:25");
+    CHECK(steps[2].what == "delivered");
+  }
+  CHECK(d.must(queue.find("<two@x>", d.context())).empty());
+  CHECK(d.list().empty());
+}
+
+TEST_CASE("trace: of refusals few are kept at once, so that nobody fills the store with them") {
+  conformance::QueueDriver<test::MemoryServer> d;
+  auto& queue = d.fixture.queue_;
+  const auto note = [&](const std::string& message_id) {
+    queue::History history{message_id, {{.when = d.fixture.loop.wall_now(), .what = "refused", .recipient = message_id, .host = {}, .text = "550 no"}}};
+    d.must(d.fixture.delivery().note(std::move(history), d.context()));
+  };
+  note("<old@x>");
+  REQUIRE(d.must(queue.find("<old@x>", d.context())).size() == 1);
+  for (int i = 0; i < 300; ++i) note("<flood@x>");
+  std::size_t kept = 0;
+  for (std::uint64_t id = 1; id <= 310; ++id) kept += d.must(queue.trace(queue::EntryId{id}, d.context())).empty() ? 0 : 1;
+  CHECK(kept >= 200);
+  CHECK(kept <= 210);
 }

@@ -25,6 +25,9 @@ namespace keystonemail::service {
 struct QueueOptions {
   kv::Table first_table{};                              // of queue_tables(), which the kv store has in that order
   std::chrono::hours lifetime{5 * 24};                  // RFC 5321 §4.5.4.1: an entry expires after that
+  // What one login may have waiting; beyond it, over_quota. 0: as much as it likes.
+  std::uint64_t account_entries_max = 0;
+  std::uint64_t account_octets_max = 0;
 };
 
 [[nodiscard]] std::span<const std::string_view> queue_tables() noexcept;
@@ -59,6 +62,11 @@ class KvQueue final : public queue::Queue {
 
   // Has it go elsewhere, now: `route` is "host:port" or a domain; empty: where its recipients are. Errors: not_found.
   [[nodiscard]] Task<Result<void>> move(queue::EntryId id, std::string route, Context context);
+  // Messages of a login that wait, and their octets.
+  struct Use {
+    std::uint64_t entries = 0, octets = 0;
+  };
+  [[nodiscard]] Task<Result<Use>> use(std::string login, Context context);
   // What happened to an entry, gone or not, in order; none when nothing is known of it.
   [[nodiscard]] Task<Result<std::vector<queue::TraceStep>>> trace(queue::EntryId id, Context context);
   // Entries, gone or not, of that Message-ID, brackets included.
@@ -74,6 +82,10 @@ class KvQueue final : public queue::Queue {
   [[nodiscard]] QueuePlan plan(const queue::NewEntry& entry, const mailstore::StagedMessage& message, WallTime now) const;
   [[nodiscard]] Task<Result<void>> apply(kv::Transaction& t, QueuePlan& plan) const;
   [[nodiscard]] Task<Result<void>> apply(kv::Transaction& t, const queue::Settlement& settlement) const;
+  // Keeps a trace under a number of its own.
+  [[nodiscard]] Task<Result<void>> apply(kv::Transaction& t, const queue::History& history, WallTime now) const;
+  // The same, in an operation of its own.
+  [[nodiscard]] Task<Result<void>> note(queue::History history, Context context);
   // Tells subscribers of an entry that has been committed.
   void notify(const queue::Entry& entry);
 
