@@ -21,8 +21,10 @@ class FakeDelivery final : public delivery::Delivery {
     std::string message;
     std::vector<delivery::LocalRecipient> local;
     std::optional<queue::NewEntry> remote;
+    queue::History history;
   };
-  std::vector<Delivered> delivered;
+  std::vector<Delivered> delivered;         // what comes together with another, behind it
+  std::vector<queue::History> noted;
   std::optional<Error> fail_create, fail_write, fail_read, fail_finish, fail_deliver;
   std::set<mailstore::AccountId> full;      // accounts over quota
 
@@ -38,15 +40,27 @@ class FakeDelivery final : public delivery::Delivery {
     delivery::Accepted accepted;
     for (std::size_t i = 0; i < submission.local.size(); ++i) accepted.local.push_back(mailstore::EmailId{++last_id_});
     if (submission.remote) accepted.queued = queue::EntryId{++last_id_};
-    delivered.push_back({static_cast<Staged&>(*submission.message).content, submission.local, submission.remote});
+    keep(submission);
+    for (const auto& other : submission.together) {
+      accepted.together.push_back(other.remote ? std::optional(queue::EntryId{++last_id_}) : std::nullopt);
+      keep(other);
+    }
     co_return accepted;
   }
   Task<Result<bool>> has_room(mailstore::AccountId account, std::uint64_t, Context) override {
     co_return !refuse_early || !full.contains(account);
   }
+  Task<Result<void>> note(queue::History history, Context) override {
+    noted.push_back(std::move(history));
+    co_return Result<void>();
+  }
   bool refuse_early = true;
 
  private:
+  void keep(const delivery::Submission& one) {
+    delivered.push_back({static_cast<Staged&>(*one.message).content, one.local, one.remote, one.history});
+  }
+
   struct Staged final : mailstore::StagedMessage {
     explicit Staged(std::string text) : content(std::move(text)) {}
     [[nodiscard]] std::uint64_t octets() const noexcept override { return content.size(); }

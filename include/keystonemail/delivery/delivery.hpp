@@ -39,11 +39,15 @@ struct Submission {
   // Present: what else is written in the same commit, in a store that mail and queue are in; when it fails nothing is
   // delivered, and the error is its own.
   kv::Operation also = {};
+  queue::History history;                 // kept with the trace of `remote`, or on its own
+  // What comes in the same commit: copies with another sender, a report to it. These have no `together` of their own.
+  std::vector<Submission> together = {};
 };
 
 struct Accepted {
   std::vector<mailstore::EmailId> local;  // one for each LocalRecipient
   std::optional<queue::EntryId> queued;
+  std::vector<std::optional<queue::EntryId>> together;  // of each of them, where it is queued
 };
 
 // Threads: any. Durability: all of it or none of it.
@@ -55,6 +59,11 @@ class Delivery {
   [[nodiscard]] virtual Task<Result<Accepted>> deliver(Submission submission, Context context) = 0;
   // Whether a message of this size fits the account now; asked at RCPT, so that a full mailbox is refused in session.
   [[nodiscard]] virtual Task<Result<bool>> has_room(mailstore::AccountId account, std::uint64_t octets, Context context) = 0;
+  // Keeps the trace of a message that is not delivered. Few are kept when there are many: nobody may fill the store with them.
+  [[nodiscard]] virtual Task<Result<void>> note(queue::History history, Context context) {
+    (void)history, (void)context;
+    co_return Result<void>();
+  }
 };
 
 }  // namespace keystonemail::delivery
