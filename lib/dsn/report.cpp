@@ -60,6 +60,7 @@ std::string_view word(Action action) noexcept {
     case Action::delayed: return "delayed";
     case Action::delivered: return "delivered";
     case Action::relayed: return "relayed";
+    case Action::expanded: return "expanded";
   }
   __builtin_unreachable();
 }
@@ -75,7 +76,8 @@ std::string_view subject(Action action) noexcept {
     case Action::failed: return "Undelivered mail returned to its sender";
     case Action::delayed: return "Mail is delayed, and still being tried";
     case Action::delivered:
-    case Action::relayed: return "Mail was delivered";
+    case Action::relayed:
+    case Action::expanded: return "Mail was delivered";
   }
   __builtin_unreachable();
 }
@@ -90,6 +92,9 @@ std::string_view explanation(Action action) noexcept {
     case Action::relayed:
       return "Your message was handed to the mail servers of the recipients below, which do not\r\n"
              "tell when it is delivered.";
+    case Action::expanded:
+      return "Your message went on to everybody behind the addresses below. You will hear only\r\n"
+             "of those whom it does not reach.";
   }
   __builtin_unreachable();
 }
@@ -97,7 +102,7 @@ std::string_view explanation(Action action) noexcept {
 // For people (RFC 6522 §3, the first part).
 std::string text_for_people(const Report& report) {
   std::string out = format("This is the mail server {}.\r\n", report.reporting_host);
-  for (const Action action : {Action::failed, Action::delayed, Action::delivered, Action::relayed}) {
+  for (const Action action : {Action::failed, Action::delayed, Action::delivered, Action::relayed, Action::expanded}) {
     bool first = true;
     for (const RecipientStatus& recipient : report.recipients) {
       if (recipient.action != action) continue;

@@ -67,7 +67,7 @@ Task<Outcome> Screening::judge(Stage stage, Facts facts, Context context, Draft*
       outcome.verdict = decision.verdict;
       outcome.refusal = completed(decision.verdict, std::move(decision.refusal));
       outcome.policy = seat.policy->name();
-      outcome.reason = std::move(decision.reason);
+      outcome.reason = decision.reason.empty() ? outcome.refusal.text : std::move(decision.reason);
       co_return outcome;
     }
     if (decision.verdict == Verdict::accept) {
@@ -77,7 +77,7 @@ Task<Outcome> Screening::judge(Stage stage, Facts facts, Context context, Draft*
     if (decision.verdict == Verdict::discard || (decision.verdict == Verdict::quarantine && standing_ == Verdict::proceed)) {
       standing_ = decision.verdict;
       standing_policy_ = seat.policy->name();
-      standing_reason_ = std::move(decision.reason);
+      standing_reason_ = decision.reason;
     }
   }
   outcome.verdict = standing_;
@@ -150,6 +150,12 @@ void Screening::reset() noexcept {
   standing_ = Verdict::proceed;
   standing_policy_.clear();
   standing_reason_.clear();
+}
+
+std::string_view Screening::tag(std::string_view name) const noexcept {
+  Facts known = facts();
+  known.tags = tags_;
+  return known.tag(name);
 }
 
 Task<void> Screening::close(Context context) {

@@ -21,6 +21,7 @@ enum class Action : std::uint8_t {
   delayed,    // still being tried
   delivered,  // in the mailbox
   relayed,    // handed to a server that does not notify
+  expanded,   // it became several recipients, and went on to them
 };
 
 struct RecipientStatus {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +55,9 @@ class Screening {
   void reset() noexcept;
   [[nodiscard]] Task<void> close(Context context);
   [[nodiscard]] bool empty() const noexcept { return seats_.empty(); }
+  // What policies found out so far. Lives until the next call.
+  [[nodiscard]] std::span<const Tag> tags() const noexcept { return tags_; }
+  [[nodiscard]] std::string_view tag(std::string_view name) const noexcept;
 
  private:
   struct Seat {

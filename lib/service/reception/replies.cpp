@@ -9,7 +9,9 @@ namespace keystonemail::reception {
 smtp::Reply reply_for(const Error& error) {
   switch (error.kind()) {
     case ErrorKind::too_large: return {552, {5, 3, 4}, "Message too large"};
-    case ErrorKind::over_quota: return {452, {4, 2, 2}, "Mailbox full"};
+    case ErrorKind::over_quota:
+      if (error.detail() == "queue") return {452, {4, 3, 1}, error.text()};  // the sender's share of it
+      return {452, {4, 2, 2}, "Mailbox full"};
     case ErrorKind::unavailable: return {452, {4, 3, 1}, "Insufficient system storage, try again later"};
     case ErrorKind::timeout:
     case ErrorKind::cancelled: return {451, {4, 4, 2}, "Took too long, try again later"};

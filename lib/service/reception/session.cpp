@@ -35,7 +35,8 @@ Session::Session(const Reception& reception, std::unique_ptr<transport::ByteStre
       id_(services_.random.hex(8)),
       peer_(stream_->peer().to_string()),
       place_(services_.limits.admit(stream_->peer().address, context_.executor->now())),
-      screening_(open_screening(services_, *stream_, id_, service_name(), options_.engine.hostname)) {
+      screening_(open_screening(services_, *stream_, id_, service_name(), options_.engine.hostname)),
+      connected_(context_.executor->wall_now()) {
   if (options_.offer_auth && options_.engine.allow_plaintext_auth) {
     authenticator_.emplace(services_.logins, access::ConnectionFacts{.peer = stream_->peer().address,
                                                                      .service = std::string(service_name()),
@@ -244,6 +245,7 @@ Task<std::optional<smtp::Reply>> Session::screen(policy::Stage stage, std::strin
   if (screening_.empty()) co_return std::nullopt;
   policy::Draft* draft = transaction_ && transaction_->draft ? &*transaction_->draft : nullptr;
   policy::Outcome outcome = co_await screening_.judge(stage, facts(hello), working(), draft);
+  if (transaction_) note_verdict(stage, outcome);
   if (outcome.delay > outcome.delay.zero()) {
     const Instant when = now() + outcome.delay;
     if (stage == policy::Stage::connect) co_await listen_until(when);

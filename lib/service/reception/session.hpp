@@ -62,6 +62,24 @@ class Session {
   [[nodiscard]] Task<std::optional<smtp::Reply>> add_mailboxes(directory::Mailboxes found, const smtp::RcptTo& event,
                                                                std::string_view address);
   void add_remote(const smtp::RcptTo& event, std::string address);
+  [[nodiscard]] Task<std::optional<smtp::Reply>> accept_here(directory::Resolution resolved, const smtp::RcptTo& event, std::string address);
+  [[nodiscard]] Task<std::optional<smtp::Reply>> accept_return(const smtp::RcptTo& event, smtp::Path original);
+  void add_forwards(std::vector<directory::Mailboxes::Remote> found, std::size_t leads_to, const smtp::RcptTo& event, std::string_view address);
+  void add_wish(const directory::Mailboxes& found, const smtp::RcptTo& event, std::string_view address);
+  [[nodiscard]] std::optional<smtp::Reply> find_loop(const HeaderFindings& findings) const;
+  [[nodiscard]] Result<void> make_seal();
+  [[nodiscard]] bool is_vouched_for() const;
+  [[nodiscard]] std::string sender_of_members(std::string_view list) const;
+  [[nodiscard]] Task<Result<std::string>> sender_of_forwards();
+  // Copies for addresses elsewhere, one entry for those that are alike.
+  [[nodiscard]] Task<Result<std::vector<delivery::Submission>>> forwarded(std::shared_ptr<mailstore::StagedMessage> message, std::string prefix,
+                                                                          std::string message_id);
+  // What the sender hears of those who asked for it; nothing when nobody did, or there is nobody to tell.
+  [[nodiscard]] Task<Result<std::optional<delivery::Submission>>> success_report(std::vector<SuccessWish> wishes, std::string prefix, std::string message_id);
+  [[nodiscard]] queue::Envelope envelope() const;
+  void note_verdict(policy::Stage stage, const policy::Outcome& outcome);
+  [[nodiscard]] queue::History history(std::string_view what, const std::string& message_id, const smtp::Reply& reply);
+  [[nodiscard]] Task<void> note_refusal(const smtp::Reply& reply);
   [[nodiscard]] Task<std::optional<smtp::Reply>> take_header();
   [[nodiscard]] Task<std::optional<smtp::Reply>> take_body(std::string_view octets);
   void complete_header();
@@ -69,13 +87,20 @@ class Session {
   [[nodiscard]] Task<Result<void>> write_again();
   [[nodiscard]] Task<std::optional<smtp::Reply>> edit_envelope();
   [[nodiscard]] Task<std::optional<smtp::Reply>> add_recipient(const std::string& address);
-  void refuse_message(const smtp::Reply& reply);
+  [[nodiscard]] Task<void> refuse_message(smtp::Reply reply);
   [[nodiscard]] Task<smtp::Reply> deliver(std::shared_ptr<mailstore::StagedMessage> message, const HeaderFindings& findings);
   [[nodiscard]] Task<std::vector<smtp::Reply>> deliver_each(std::shared_ptr<mailstore::StagedMessage> message,
                                                             const HeaderFindings& findings);
-  [[nodiscard]] Task<Result<delivery::Accepted>> submit(std::shared_ptr<mailstore::StagedMessage> message,
-                                                        std::vector<delivery::LocalRecipient> local, bool with_remote,
-                                                        std::string common_prefix, const std::string& message_id);
+  // What goes in one commit.
+  struct Share {
+    std::vector<delivery::LocalRecipient> local;
+    bool with_remote = false;
+    std::vector<SuccessWish> wishes;
+  };
+  [[nodiscard]] Task<Result<delivery::Accepted>> submit(std::shared_ptr<mailstore::StagedMessage> message, Share share, std::string prefix,
+                                                        std::string message_id, queue::History history);
+  [[nodiscard]] delivery::LocalRecipient local_copy(std::size_t place, std::string_view common, queue::History& journey) const;
+  [[nodiscard]] Task<void> report_each(const std::vector<smtp::Reply>& replies, std::string common, std::string message_id);
   [[nodiscard]] std::string common_prefix();
   void log_accepted(std::uint64_t octets, const delivery::Accepted& accepted, const std::string& message_id) const;
   void log_refused(std::string_view stage, std::string_view address, const smtp::Reply& reply) const;
@@ -102,6 +127,7 @@ class Session {
   policy::Screening screening_;
   std::optional<Transaction> transaction_;
   std::string tls_clause_;                       // for the Received field
+  WallTime connected_{};
 };
 
 // The mechanisms for a connection with these facts, as EHLO lists them.

@@ -8,6 +8,7 @@
 #include <cassert>
 #include <utility>
 
+#include "keystonemail/base/text.hpp"
 #include "keystonemail/mime/address.hpp"
 #include "service/reception/replies.hpp"
 
@@ -32,6 +33,7 @@ Task<void> Session::on(const smtp::MailFrom& event) {
   transaction_->sender = event.sender;
   transaction_->sender_address = event.sender.to_string();
   transaction_->parameters = event.parameters;
+  transaction_->note(context_.executor->wall_now(), "sender", {}, "<" + transaction_->sender_address + ">");
   refusal = take_release_time(event.parameters);
   if (!refusal) refusal = co_await screen(policy::Stage::mail);
   if (refusal) {
@@ -58,9 +60,9 @@ std::optional<smtp::Reply> Session::take_release_time(const smtp::MailParameters
 std::optional<smtp::Reply> Session::unable_to_promise(bool here) const {
   if (here && transaction_->released != WallTime{}) return smtp::Reply{554, {5, 5, 4}, "Mail for mailboxes here cannot be held back"};
   const auto& by = transaction_->parameters.deliver_by;
-  // RFC 2852 §4.1.4.1: it may not go to a server that does not promise the same, and there is none that we know to.
-  if (!here && by && by->mode == smtp::DeliverByMode::return_to_sender)
-    return smtp::Reply{554, {5, 5, 4}, "BY mode R cannot be promised for mail to elsewhere, mode N can"};
+  // RFC 2852 §4: a time that has passed cannot be kept. Whether servers elsewhere can, is seen when they are asked.
+  if (by && by->mode == smtp::DeliverByMode::return_to_sender && by->within <= std::chrono::seconds(0))
+    return smtp::Reply{501, {5, 5, 4}, "BY mode R needs a time to come"};
   return std::nullopt;
 }
 
@@ -71,14 +73,16 @@ Task<void> Session::on(const smtp::RcptTo& event) {
   transaction_->elsewhere.emplace_back();
   auto refusal = co_await accept_recipient(event);
   if (!refusal) {
-    const bool local = transaction_->local.size() > mark.local || !transaction_->accepted.back().empty();
-    refusal = unable_to_promise(local);
+    const bool kept = transaction_->local.size() > mark.local || !transaction_->accepted.back().empty();
+    const bool ours = kept || transaction_->on_the_way.size() > mark.on_the_way;
+    refusal = unable_to_promise(kept);
     if (!refusal) {
-      transaction_->judged.push_back({event.recipient.to_string(), local});
+      transaction_->judged.push_back({event.recipient.to_string(), ours});
       refusal = co_await screen(policy::Stage::rcpt);
       if (refusal) transaction_->judged.pop_back();
     }
   }
+  transaction_->note(context_.executor->wall_now(), "recipient", event.recipient.to_string(), refusal ? refusal->to_string() : "taken");
   if (refusal) {
     transaction_->roll_back(mark);
     co_await refuse(policy::Stage::rcpt, event.recipient.to_string(), *std::move(refusal));
@@ -92,20 +96,30 @@ Task<void> Session::on(const smtp::RcptTo& event) {
 Task<std::optional<smtp::Reply>> Session::accept_recipient(const smtp::RcptTo& event) {
   std::string address = event.recipient.to_string();
   if (event.recipient.domain.empty()) address += "@" + options_.primary_domain;  // RFC 5321 §4.1.1.3: <Postmaster>
+  if (services_.forwarder) {
+    auto returned = services_.forwarder->original_of(event.recipient, context_.executor->wall_now());
+    if (auto* original = std::get_if<forwarding::Original>(&returned)) co_return co_await accept_return(event, std::move(original->path));
+    if (const auto* no = std::get_if<forwarding::RefusedReturn>(&returned)) {
+      smtp::Reply refusal{550, {5, 7, 1}, "This return address is " + no->why};
+      co_return refusal;
+    }
+  }
   auto resolved = co_await services_.directory.resolve(address, working());
   if (!resolved) co_return reply_for(resolved.error());
-  if (auto* found = std::get_if<directory::Mailboxes>(&*resolved)) {
-    co_return co_await add_mailboxes(std::move(*found), event, address);
+  if (!std::holds_alternative<directory::NotLocal>(*resolved)) {
+    co_return co_await accept_here(*std::move(resolved), event, std::move(address));
   }
-  if (std::holds_alternative<directory::NotLocal>(*resolved)) {
-    // RFC 5321 §3.6.2; LMTP has no relaying (RFC 2033 §5).
-    if (!account_ || is_lmtp()) co_return smtp::Reply{550, {5, 7, 1}, "Relaying denied: not a domain of this server"};
-    const auto canonical = mime::Address::parse(address);
-    if (!canonical) co_return smtp::Reply{553, {5, 1, 3}, "Bad recipient address"};
-    add_remote(event, canonical->to_string());
-    transaction_->accepted.emplace_back();
-    co_return std::nullopt;
-  }
+  // RFC 5321 §3.6.2; LMTP has no relaying (RFC 2033 §5).
+  if (!account_ || is_lmtp()) co_return smtp::Reply{550, {5, 7, 1}, "Relaying denied: not a domain of this server"};
+  const auto canonical = mime::Address::parse(address);
+  if (!canonical) co_return smtp::Reply{553, {5, 1, 3}, "Bad recipient address"};
+  add_remote(event, canonical->to_string());
+  transaction_->accepted.emplace_back();
+  co_return std::nullopt;
+}
+
+Task<std::optional<smtp::Reply>> Session::accept_here(directory::Resolution resolved, const smtp::RcptTo& event, std::string address) {
+  if (auto* found = std::get_if<directory::Mailboxes>(&resolved)) co_return co_await add_mailboxes(std::move(*found), event, address);
   // Unknown and disabled read the same from outside.
   co_return smtp::Reply{550, {5, 1, 1}, "No such user here"};
 }
@@ -117,6 +131,14 @@ Task<std::optional<smtp::Reply>> Session::add_mailboxes(directory::Mailboxes fou
     if (!room) co_return reply_for(room.error());
     if (!*room) co_return smtp::Reply{452, {4, 2, 2}, "Mailbox full"};
   }
+  add_wish(found, event, address);
+  const auto canonical = mime::Address::parse(address);
+  transaction_->on_the_way.push_back(canonical ? canonical->key() : to_lower(address));
+  for (auto& list : found.lists) {
+    const bool known = std::ranges::find(transaction_->lists, list.address, &directory::Mailboxes::List::address) != transaction_->lists.end();
+    if (!known) transaction_->lists.push_back(std::move(list));
+  }
+  const std::size_t leads_to = found.local.size() + found.remote.size();
   std::vector<std::size_t> places;
   for (auto& local : found.local) {
     const auto same = std::ranges::find(transaction_->local, local.account, &delivery::LocalRecipient::account);
@@ -124,8 +146,9 @@ Task<std::optional<smtp::Reply>> Session::add_mailboxes(directory::Mailboxes fou
     if (same != transaction_->local.end()) continue;  // one copy an account, however many addresses lead there
     transaction_->local.push_back({.account = local.account});
     transaction_->local_addresses.push_back(local.address.empty() ? std::string(address) : std::move(local.address));
+    transaction_->local_lists.push_back(std::move(local.list));
   }
-  for (auto& remote : found.remote) add_remote(event, std::move(remote));
+  add_forwards(std::move(found.remote), leads_to, event, address);
   transaction_->accepted.push_back(std::move(places));
   co_return std::nullopt;
 }
@@ -141,9 +164,8 @@ void Session::add_remote(const smtp::RcptTo& event, std::string address) {
                       .success = parameters.notify.success, .failure = parameters.notify.failure,
                       .delay = parameters.notify.delay};
   recipient.next_attempt = context_.executor->wall_now();
-  const bool known = std::ranges::any_of(transaction_->remote, [&](const auto& other) { return other.address == recipient.address; });
   if (!transaction_->elsewhere.empty()) transaction_->elsewhere.back().push_back(recipient.address);
-  if (!known) transaction_->remote.push_back(std::move(recipient));
+  if (!transaction_->goes_to(recipient.address)) transaction_->remote.push_back(std::move(recipient));
 }
 
 // Makes the changes of sender and recipients that policies asked for.

@@ -12,6 +12,7 @@
 #include "base/try.hpp"
 #include "keystonemail/base/text.hpp"
 #include "keystonemail/mime/date.hpp"
+#include "service/reception/list_fields.hpp"
 #include "service/reception/replies.hpp"
 #include "service/reception/trace_fields.hpp"
 
@@ -59,14 +60,15 @@ Task<void> Session::on(smtp::MessageChunk event) {
   const bool was_complete = transaction_->header->complete();
   const std::string_view body = event.octets.substr(transaction_->header->feed(event.octets));
   if (transaction_->header->too_large()) {
-    refuse_message({552, {5, 3, 4}, "Message header too large"});
+    smtp::Reply refusal{552, {5, 3, 4}, "Message header too large"};
+    co_await refuse_message(std::move(refusal));
     co_return;
   }
   if (!transaction_->header->complete()) co_return;
   std::optional<smtp::Reply> refusal;
   if (!was_complete) refusal = co_await take_header();
   if (!refusal && !body.empty()) refusal = co_await take_body(body);
-  if (refusal) refuse_message(*refusal);
+  if (refusal) co_await refuse_message(*refusal);
 }
 
 // Completes the header, asks about it, and writes it as policies want it.
@@ -111,8 +113,9 @@ void Session::complete_header() {
   transaction_->header->append_fields(missing);
 }
 
-void Session::refuse_message(const smtp::Reply& reply) {
+Task<void> Session::refuse_message(smtp::Reply reply) {
   log_refused("data", transaction_->first_recipient, reply);
+  co_await note_refusal(reply);
   engine_.refuse_message(reply);
   end_transaction();
 }
@@ -124,6 +127,7 @@ Task<void> Session::on(smtp::MessageEnd) {
   const auto refusal = co_await judge_message(findings);
   if (refusal) {
     log_refused("data", transaction_->first_recipient, *refusal);
+    co_await note_refusal(*refusal);
     end_transaction();
     engine_.decide(*refusal, now());
     co_return;
@@ -133,6 +137,9 @@ Task<void> Session::on(smtp::MessageEnd) {
                         {{"session", id_}, {"message", message_number_}, {"from", transaction_->sender_address},
                          {"to", transaction_->first_recipient}, {"message_id", findings.message_id},
                          {"reason", transaction_->verdict_reason}});
+    const smtp::Reply said{250, {2, 0, 0}, "Ok"};
+    queue::History discarded = history("discarded", findings.message_id, said);
+    (void)co_await services_.delivery.note(std::move(discarded), working());
     end_transaction();
     engine_.decide(smtp::Accept{}, now());
     co_return;
@@ -144,6 +151,12 @@ Task<void> Session::on(smtp::MessageEnd) {
     co_return;
   }
   findings = inspect_header(transaction_->header_text());
+  const auto sealed = make_seal();
+  if (!sealed) {
+    end_transaction();
+    engine_.decide(reply_for(sealed.error()), now());
+    co_return;
+  }
   auto staged = co_await transaction_->writer->finish(working());
   if (!staged) {
     end_transaction();
@@ -158,16 +171,17 @@ Task<void> Session::on(smtp::MessageEnd) {
     co_return;
   }
   const auto reply = co_await deliver(message, findings);
-  if (!reply.positive()) log_refused("data", transaction_->first_recipient, reply);
+  if (!reply.positive()) {
+    log_refused("data", transaction_->first_recipient, reply);
+    co_await note_refusal(reply);
+  }
   end_transaction();
   engine_.decide(reply, now());
 }
 
 // All that can be said against the message before it is stored.
 Task<std::optional<smtp::Reply>> Session::judge_message(const HeaderFindings& findings) {
-  if (findings.received > options_.hops_max) {  // RFC 5321 §6.3
-    co_return smtp::Reply{554, {5, 4, 6}, "Too many hops, this message is going round in circles"};
-  }
+  if (auto loop = find_loop(findings)) co_return loop;
   if (!transaction_->header->complete()) {
     if (auto refusal = co_await take_header()) co_return refusal;
   }
@@ -236,86 +250,100 @@ std::string Session::common_prefix() {
                          .time = context_.executor->wall_now()});
 }
 
-Task<Result<delivery::Accepted>> Session::submit(std::shared_ptr<mailstore::StagedMessage> message,
-                                                 std::vector<delivery::LocalRecipient> local, bool with_remote,
-                                                 std::string prefix, const std::string& message_id) {
-  delivery::Submission submission{.message = std::move(message), .local = std::move(local)};
-  if (with_remote && !transaction_->remote.empty()) {
-    const auto& parameters = transaction_->parameters;
-    queue::NewEntry entry;
-    entry.envelope = {.sender = transaction_->sender_address,
-                      .envelope_id = parameters.envelope_id,
-                      .dsn_return = static_cast<queue::DsnReturn>(parameters.dsn_return),
-                      .smtputf8 = parameters.smtputf8,
-                      .eight_bit = parameters.body != smtp::BodyType::seven_bit,
-                      .binary = parameters.body == smtp::BodyType::binary_mime,
-                      .require_tls = parameters.require_tls,
-                      .tls_optional = !parameters.require_tls && inspect_header(transaction_->header->header()).tls_optional};
+// Everything of one commit.
+Task<Result<delivery::Accepted>> Session::submit(std::shared_ptr<mailstore::StagedMessage> message, Share share, std::string prefix,
+                                                 std::string message_id, queue::History history) {
+  delivery::Submission submission{.message = std::move(message), .local = std::move(share.local)};
+  submission.history = std::move(history);
+  KM_CO_TRY(auto report, co_await success_report(std::move(share.wishes), prefix, message_id));
+  if (share.with_remote) {
+    KM_CO_TRY(submission.together, co_await forwarded(submission.message, prefix, message_id));
+  }
+  if (report) submission.together.push_back(*std::move(report));
+  if (share.with_remote && !transaction_->remote.empty()) {
+    queue::NewEntry& entry = submission.remote.emplace();
+    entry.envelope = envelope();
     entry.recipients = transaction_->remote;
     entry.prefix = std::move(prefix);
-    entry.message_id = message_id;
+    entry.message_id = std::move(message_id);
     entry.login = account_ ? account_->login : std::string();
     entry.session = id_;
-    entry.origin = peer_ + " with " + std::string(engine_.with_protocol()) + (tls_clause_.empty() ? "" : " " + tls_clause_);
-    entry.envelope.released = transaction_->released;
-    if (parameters.deliver_by)
-      entry.envelope.deliver_by = queue::DeliverBy{context_.executor->wall_now() + parameters.deliver_by->within};
-    entry.envelope.priority = parameters.priority.value_or(0);
     entry.held = transaction_->verdict == policy::Verdict::quarantine;
     if (entry.held) entry.hold_reason = transaction_->verdict_reason;
-    submission.remote = std::move(entry);
   }
   co_return co_await services_.delivery.deliver(std::move(submission), working());
 }
 
+// The recipient's copy: its header part, and its line in the trace.
+delivery::LocalRecipient Session::local_copy(std::size_t place, std::string_view common, queue::History& journey) const {
+  delivery::LocalRecipient copy = transaction_->local[place];
+  if (transaction_->verdict == policy::Verdict::quarantine) copy.mailbox = junk_mailbox;
+  const std::string& list = transaction_->local_lists[place];
+  copy.prefix = return_path_field(sender_of_members(list)) + delivered_to_field(transaction_->local_addresses[place]);
+  if (!list.empty()) copy.prefix += list_fields(list, transaction_->header_text());
+  copy.prefix.append(common);
+  journey.steps.push_back({.when = context_.executor->wall_now(), .what = "delivered", .recipient = transaction_->local_addresses[place],
+                           .host = {}, .text = "in " + copy.mailbox});
+  return copy;
+}
+
 Task<smtp::Reply> Session::deliver(std::shared_ptr<mailstore::StagedMessage> message, const HeaderFindings& findings) {
-  const std::string& message_id = findings.message_id;
   const std::string common = common_prefix();
-  const std::string return_path = return_path_field(transaction_->sender_address);
-  for (std::size_t i = 0; i < transaction_->local.size(); ++i) {
-    if (transaction_->verdict == policy::Verdict::quarantine) transaction_->local[i].mailbox = junk_mailbox;
-    transaction_->local[i].prefix = return_path + delivered_to_field(transaction_->local_addresses[i]) + common;
-  }
+  const smtp::Reply taken{250, {2, 0, 0}, format("Ok: {}.{}", id_, message_number_)};
+  queue::History journey = history("accepted", findings.message_id, taken);
+  Share all{.local = {}, .with_remote = true, .wishes = transaction_->wishes};
+  for (std::size_t i = 0; i < transaction_->local.size(); ++i) all.local.push_back(local_copy(i, common, journey));
   const std::uint64_t octets = message->octets();
-  const auto accepted = co_await submit(std::move(message), std::move(transaction_->local), true, common, message_id);
+  const auto accepted = co_await submit(std::move(message), std::move(all), common, findings.message_id, std::move(journey));
   if (!accepted) co_return reply_for(accepted.error());
-  log_accepted(octets, *accepted, message_id);
-  co_return smtp::Reply{250, {2, 0, 0}, format("Ok: {}.{}", id_, message_number_)};
+  log_accepted(octets, *accepted, findings.message_id);
+  co_return taken;
 }
 
 // RFC 2033 §4.2: a reply for each recipient. All go in one commit if they can; if not, each on its own.
 Task<std::vector<smtp::Reply>> Session::deliver_each(std::shared_ptr<mailstore::StagedMessage> message,
                                                      const HeaderFindings& findings) {
-  const auto places = transaction_->accepted;
-  const auto local = transaction_->local;
-  const auto addresses = transaction_->local_addresses;
+  const auto& places = transaction_->accepted;
   const smtp::Reply together = co_await deliver(message, findings);
   if (together.positive()) co_return std::vector(places.size(), together);
 
-  const std::string& message_id = findings.message_id;
   const std::string common = common_prefix();
+  const smtp::Reply taken{250, {2, 0, 0}, "Ok"};
   std::vector<smtp::Reply> by_account;
   bool forwarded = false;  // what goes elsewhere rides with the first that works
-  for (std::size_t i = 0; i < local.size(); ++i) {
-    auto recipient = local[i];
-    if (transaction_->verdict == policy::Verdict::quarantine) recipient.mailbox = junk_mailbox;
-    recipient.prefix = return_path_field(transaction_->sender_address) + delivered_to_field(addresses[i]) + common;
-    std::vector<delivery::LocalRecipient> alone;
-    alone.push_back(std::move(recipient));
-    const auto accepted = co_await submit(message, std::move(alone), !forwarded, common, message_id);
+  for (std::size_t i = 0; i < transaction_->local.size(); ++i) {
+    queue::History journey = history("accepted", findings.message_id, taken);
+    Share alone{.local = {}, .with_remote = !forwarded, .wishes = {}};
+    alone.local.push_back(local_copy(i, common, journey));
+    const auto accepted = co_await submit(message, std::move(alone), common, findings.message_id, std::move(journey));
     forwarded = forwarded || accepted.has_value();
-    by_account.push_back(accepted ? smtp::Reply{250, {2, 0, 0}, "Ok"} : reply_for(accepted.error()));
-    if (accepted) log_accepted(message->octets(), *accepted, message_id);
+    by_account.push_back(accepted ? taken : reply_for(accepted.error()));
+    if (accepted) log_accepted(message->octets(), *accepted, findings.message_id);
   }
   std::vector<smtp::Reply> replies;
   for (const auto& indices : places) {
-    smtp::Reply worst{250, {2, 0, 0}, "Ok"};
+    smtp::Reply worst = taken;
     for (const std::size_t index : indices) {
       if (!by_account[index].positive()) worst = by_account[index];
     }
-    replies.push_back(indices.empty() ? together : worst);
+    replies.push_back(!indices.empty() ? worst : forwarded ? taken : together);
   }
+  co_await report_each(replies, common, findings.message_id);
   co_return replies;
+}
+
+// For those whose reply was a yes.
+Task<void> Session::report_each(const std::vector<smtp::Reply>& replies, std::string common, std::string message_id) {
+  std::vector<SuccessWish> wishes = transaction_->wishes;
+  std::erase_if(wishes, [&](const SuccessWish& wish) { return wish.accepted >= replies.size() || !replies[wish.accepted].positive(); });
+  auto report = co_await success_report(std::move(wishes), std::move(common), std::move(message_id));
+  if (report && !*report) co_return;
+  std::string problem = report ? "" : report.error().describe();
+  if (report) {
+    const auto sent = co_await services_.delivery.deliver(**std::move(report), working());
+    if (!sent) problem = sent.error().describe();
+  }
+  if (!problem.empty()) services_.log.event(LogLevel::warning, "smtp.not_reported", {{"session", id_}, {"reason", problem}});
 }
 
 void Session::log_accepted(std::uint64_t octets, const delivery::Accepted& accepted, const std::string& message_id) const {
@@ -330,7 +358,8 @@ void Session::log_accepted(std::uint64_t octets, const delivery::Accepted& accep
                        {"message_id", message_id},
                        {"login", account_ ? account_->login : std::string()},
                        {"delivered", accepted.local.size()},
-                       {"queued", accepted.queued ? static_cast<std::uint64_t>(*accepted.queued) : 0}});
+                       {"queued", accepted.queued ? static_cast<std::uint64_t>(*accepted.queued) : 0},
+                       {"together", accepted.together.size()}});
 }
 
 }  // namespace keystonemail::reception

@@ -7,8 +7,19 @@
 #include <utility>
 
 #include "keystonemail/base/text.hpp"
+#include "keystonemail/mime/address.hpp"
 
 namespace keystonemail::reception {
+namespace {
+
+constexpr std::size_t delivered_to_max = 100;
+
+std::string key_of(std::string_view address) {
+  const auto parsed = mime::Address::parse(trim(address));
+  return parsed ? parsed->key() : to_lower(trim(address));
+}
+
+}  // namespace
 
 std::size_t HeaderCollector::feed(std::string_view piece) {
   if (complete_ || too_large_) return 0;
@@ -31,6 +42,8 @@ void HeaderCollector::append_fields(std::string_view fields) {
 
 void Transaction::remove_recipient(std::string_view address) {
   std::erase_if(remote, [&](const auto& recipient) { return iequals(recipient.address, address); });
+  std::erase_if(forwards, [&](const auto& forward) { return iequals(forward.recipient.address, address) || iequals(forward.via, address); });
+  std::erase_if(wishes, [&](const auto& wish) { return iequals(wish.address, address); });
   std::erase_if(judged, [&](const auto& recipient) { return iequals(recipient.address, address); });
   for (std::size_t i = 0; i < given.size(); ++i) {
     if (!iequals(given[i], address)) continue;
@@ -44,7 +57,9 @@ void Transaction::remove_recipient(std::string_view address) {
     }
     for (const std::string& one : addresses) {
       const bool shared = std::ranges::any_of(elsewhere, [&](const auto& other) { return std::ranges::find(other, one) != other.end(); });
-      if (!shared) std::erase_if(remote, [&](const auto& recipient) { return recipient.address == one; });
+      if (shared) continue;
+      std::erase_if(remote, [&](const auto& recipient) { return recipient.address == one; });
+      std::erase_if(forwards, [&](const auto& forward) { return forward.recipient.address == one; });
     }
   }
   for (std::size_t i = local.size(); i > 0; --i) {
@@ -55,6 +70,7 @@ void Transaction::remove_recipient(std::string_view address) {
 void Transaction::remove_local(std::size_t place) {
   local.erase(local.begin() + static_cast<std::ptrdiff_t>(place));
   local_addresses.erase(local_addresses.begin() + static_cast<std::ptrdiff_t>(place));
+  local_lists.erase(local_lists.begin() + static_cast<std::ptrdiff_t>(place));
   for (auto& places : accepted) {
     std::erase(places, place);
     for (std::size_t& other : places) other -= other > place ? 1 : 0;
@@ -66,8 +82,24 @@ void Transaction::roll_back(const Mark& mark) {
   elsewhere.resize(std::min(elsewhere.size(), mark.accepted));
   local.resize(mark.local);
   local_addresses.resize(mark.local);
+  local_lists.resize(mark.local);
+  forwards.resize(mark.forwards);
+  lists.resize(mark.lists);
+  on_the_way.resize(mark.on_the_way);
+  wishes.resize(mark.wishes);
   remote.resize(mark.remote);
   accepted.resize(mark.accepted);
+}
+
+bool Transaction::goes_to(std::string_view address) const {
+  const std::string key = key_of(address);
+  return std::ranges::any_of(remote, [&](const auto& other) { return key_of(other.address) == key; }) ||
+         std::ranges::any_of(forwards, [&](const auto& other) { return key_of(other.recipient.address) == key; });
+}
+
+void Transaction::note(WallTime when, std::string what, std::string recipient, std::string text, std::string host) {
+  if (journey.size() >= journey_steps_max) return;
+  journey.push_back({.when = when, .what = std::move(what), .recipient = std::move(recipient), .host = std::move(host), .text = std::move(text)});
 }
 
 void Transaction::describe(policy::Facts& facts) const noexcept {
@@ -95,10 +127,20 @@ HeaderFindings inspect_header(std::string_view header) {
         findings.has_message_id = true;
         if (findings.message_id.empty()) findings.message_id = mime::unfold(field->value);
         break;
-      default:
-        if (!iequals(field->name, "TLS-Required")) break;
-        findings.tls_optional = ++tls_fields == 1 && iequals(trim(mime::unfold(field->value)), "No");
+      case mime::FieldName::delivered_to:
+        if (findings.delivered_to.size() < delivered_to_max) findings.delivered_to.push_back(key_of(mime::unfold(field->value)));
         break;
+      case mime::FieldName::other:
+        if (iequals(field->name, "Auto-Submitted")) {
+          const std::string value = mime::unfold(field->value);
+          const std::string_view word = std::string_view(value).substr(0, value.find_first_of("; \t("));
+          if (!iequals(word, "no")) ++findings.automatic;
+          findings.is_automatic_reply = findings.is_automatic_reply || iequals(word, "auto-replied");
+        } else if (iequals(field->name, "TLS-Required")) {
+          findings.tls_optional = ++tls_fields == 1 && iequals(trim(mime::unfold(field->value)), "No");
+        }
+        break;
+      default: break;
     }
   }
   return findings;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "keystonemail/delivery/delivery.hpp"
+#include "keystonemail/directory/directory.hpp"
 #include "keystonemail/mime/header.hpp"
 #include "keystonemail/policy/draft.hpp"
 #include "keystonemail/smtp/server_event.hpp"
@@ -42,6 +43,24 @@ class HeaderCollector {
   bool too_large_ = false;
 };
 
+// Mail that goes on to an address elsewhere for somebody here.
+struct Forward {
+  queue::Recipient recipient;
+  std::string via;                                  // the address here that leads there
+  std::string list;                                 // the mailing list whose member it is; empty: none
+};
+
+// Somebody wants to hear that it has arrived (RFC 3461 §4.1, NOTIFY=SUCCESS), and we are the ones to tell.
+struct SuccessWish {
+  std::string address;
+  std::string original_recipient;
+  bool expanded = false;                            // it became several recipients (RFC 3461 §5.2.7.3)
+  std::size_t accepted = 0;                         // which RCPT it is of
+};
+
+// A line for the trace of a message has a ceiling, and so has their number.
+inline constexpr std::size_t journey_steps_max = 250;
+
 struct Transaction {
   smtp::Path sender;
   std::string sender_address;                       // as text; empty: the null reverse-path
@@ -49,7 +68,14 @@ struct Transaction {
   WallTime released{};                              // RFC 4865: to be held back until then; otherwise zero
   std::vector<delivery::LocalRecipient> local;      // one an account
   std::vector<std::string> local_addresses;         // beside it: for Delivered-To
+  std::vector<std::string> local_lists;             // beside it as well: the mailing list whose member it is
   std::vector<queue::Recipient> remote;
+  std::vector<Forward> forwards;
+  std::vector<directory::Mailboxes::List> lists;    // that are named above
+  std::vector<std::string> on_the_way;              // keys of addresses here that the message has come to
+  std::vector<SuccessWish> wishes;
+  std::vector<queue::TraceStep> journey;            // what happened so far
+  std::string seal;                                 // of what goes on: fields
   // For each accepted RCPT, in order, the accounts' places in `local` (LMTP answers by recipient).
   std::vector<std::vector<std::size_t>> accepted;
   std::vector<std::string> given;                   // beside it: the address
@@ -68,15 +94,20 @@ struct Transaction {
   policy::Verdict verdict = policy::Verdict::proceed;  // proceed, quarantine or discard
   std::string verdict_reason;                       // and whose it is, for the trace
 
-  [[nodiscard]] bool has_recipients() const noexcept { return !local.empty() || !remote.empty(); }
+  [[nodiscard]] bool has_recipients() const noexcept { return !local.empty() || !remote.empty() || !forwards.empty(); }
+  // Whether mail goes to that address already.
+  [[nodiscard]] bool goes_to(std::string_view address) const;
+  void note(WallTime when, std::string what, std::string recipient, std::string text, std::string host = {});
   // Takes a recipient out again, here and elsewhere: one as it was given, with all that it alone leads to, or one of those.
   void remove_recipient(std::string_view address);
   void remove_local(std::size_t place);
   // As many recipients as there were: the last RCPT was refused after all.
   struct Mark {
-    std::size_t local = 0, remote = 0, accepted = 0;
+    std::size_t local = 0, remote = 0, accepted = 0, forwards = 0, lists = 0, on_the_way = 0, wishes = 0;
   };
-  [[nodiscard]] Mark mark() const noexcept { return {local.size(), remote.size(), accepted.size()}; }
+  [[nodiscard]] Mark mark() const noexcept {
+    return {local.size(), remote.size(), accepted.size(), forwards.size(), lists.size(), on_the_way.size(), wishes.size()};
+  }
   void roll_back(const Mark& mark);
   // The message's header as it is now, as far as it has come.
   [[nodiscard]] std::string_view header_text() const noexcept;
@@ -91,6 +122,9 @@ struct HeaderFindings {
   bool has_message_id = false;
   bool tls_optional = false;                        // RFC 8689 §3: TLS-Required: No, once
   std::string message_id;                           // as written, brackets included; empty if none
+  std::vector<std::string> delivered_to;            // keys of the addresses in such fields (attack E1), some of them at most
+  std::uint32_t automatic = 0;                      // Auto-Submitted fields other than "no" (RFC 3834 §5)
+  bool is_automatic_reply = false;
 };
 [[nodiscard]] HeaderFindings inspect_header(std::string_view header);
 

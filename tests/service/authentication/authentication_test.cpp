@@ -243,3 +243,69 @@ TEST_CASE("authentication: what policies change at the end of a message is what 
     CHECK(has(results_of(world.received(sent)), "dkim=pass"));
   }
 }
+
+namespace {
+
+// A forwarder between an author whose SPF alone vouches for it and somebody who takes DMARC seriously.
+struct Passed {
+  crypto::PrivateKey key = crypto::PrivateKey::generate(crypto::KeyType::rsa).value();
+  std::string zone_text = "$TTL 300\nauthor.test. TXT \"v=spf1 ip4:192.0.2.1 -all\"\n_dmarc.author.test. TXT \"v=DMARC1; p=reject\"\n"
+                          "example.test. TXT \"v=spf1 ip4:192.0.2.1 -all\"\n";
+  std::unique_ptr<zone::ZoneResolver> dns;
+  queue::NewEntry entry;
+  std::string text;
+
+  explicit Passed(const std::string& sent) {
+    const std::string record = dkim::key_record_text(key.public_key());
+    zone_text += "s1._domainkey.example.test. TXT";
+    for (std::size_t at = 0; at < record.size(); at += 200) zone_text += " \"" + record.substr(at, 200) + "\"";
+    dns = std::make_unique<zone::ZoneResolver>(dns::Zone(dns::parse_zone(zone_text + "\n").value()));
+    auto keys = std::make_shared<dkim::SignerOptions>();
+    keys->keys.push_back({.domain = "example.test", .selector = "s1", .key = key});
+    forwarding::Options options;
+    options.srs = mailauth::srs::Options{.domain = "example.test", .secrets = {"0123456789abcdef0123456789abcdef"}};
+    options.keys = [keys](std::string_view domain) { return domain == "example.test" ? keys : std::shared_ptr<dkim::SignerOptions>(); };
+    ReceptionFixture server(smtp::Protocol::smtp, {}, {World::checks(*dns)}, forwarding::Forwarder::create(std::move(options)).value());
+    server.directory.aliases["away@example.test"] = {{}, {{"far@remote.test", "away@example.test"}}};
+    server.begin("writer@author.test", "away@example.test");
+    server.say("DATA\r\n");
+    REQUIRE(server.say(sent + ".\r\n").starts_with("250"));
+    entry = server.delivery.delivered.at(1).remote.value();
+    text = entry.prefix + server.delivery.delivered.at(1).message;
+  }
+  // What the next server makes of it.
+  [[nodiscard]] std::string reply(std::vector<std::string> trusted) const {
+    authentication::CheckOptions options;
+    options.trusted_sealers = std::move(trusted);
+    ReceptionFixture next(smtp::Protocol::smtp, {}, {World::checks(*dns, std::move(options))});
+    next.begin(entry.envelope.sender);
+    next.say("DATA\r\n");
+    std::string said = next.say(text + ".\r\n");
+    if (!next.delivery.delivered.empty()) said += results_of(next.delivery.delivered[0].local.at(0).prefix);
+    return said;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("forward: what is passed on has SPF of its own, and a seal by which whoever trusts us takes it in spite of DMARC") {
+  const Passed passed("From: writer@author.test\r\nSubject: x\r\n\r\nHello\r\n");
+  CHECK(passed.entry.envelope.sender.ends_with("=author.test=writer@example.test"));
+  CHECK(!passed.entry.envelope.unproven);
+  CHECK(has(passed.entry.prefix, "ARC-Seal: i=1;"));
+  CHECK(has(passed.entry.prefix, "ARC-Authentication-Results: i=1; mail.example.test;"));
+  const std::string strict = passed.reply({});
+  CHECK(strict.starts_with("550 5.7.26"));
+  const std::string trusting = passed.reply({"example.test"});
+  CAPTURE(trusting);
+  CHECK(trusting.starts_with("250"));
+  CHECK(has(without_comments(trusting), "spf=pass smtp.mailfrom="));
+  CHECK(has(trusting, "arc=pass"));
+  CHECK(has(trusting, "dmarc=fail"));
+}
+
+TEST_CASE("forward: what was changed behind the seal is believed by nobody") {
+  Passed passed("From: writer@author.test\r\nSubject: x\r\n\r\nHello\r\n");
+  passed.text.replace(passed.text.find("Hello\r\n"), 5, "Adieu");
+  CHECK(passed.reply({"example.test"}).starts_with("550 5.7.26"));
+}

@@ -33,7 +33,8 @@ class MemoryLog final : public Log {
 class ReceptionFixture {
  public:
   explicit ReceptionFixture(smtp::Protocol protocol = smtp::Protocol::smtp, smtp::ServerOptions engine = {},
-                            std::vector<std::shared_ptr<policy::Policy>> policies = {})
+                            std::vector<std::shared_ptr<policy::Policy>> policies = {},
+                            std::shared_ptr<const forwarding::Forwarder> forwarder = {})
       : chain(std::make_shared<policy::Chain>(std::move(policies))) {
     directory.add(1, "alice@example.test", "secret of alice");
     directory.add(2, "bob@example.test", "secret of bob");
@@ -42,7 +43,7 @@ class ReceptionFixture {
     const bool submission = protocol == smtp::Protocol::submission;
     engine.allow_plaintext_auth = submission;
     reception.emplace(reception::Options{.engine = engine, .offer_auth = submission, .primary_domain = "example.test"},
-                      reception::Services{directory, delivery, logins, limits, random, log, {}, [this] { return chain; }});
+                      reception::Services{directory, delivery, logins, limits, random, log, {}, [this] { return chain; }, std::move(forwarder)});
     connect();
   }
   ~ReceptionFixture() { finish(); }

@@ -137,14 +137,14 @@ TEST_CASE("reception: one copy an account, however many of its addresses are nam
 
 TEST_CASE("reception: an alias that leads elsewhere is queued in the same delivery") {
   ReceptionFixture server;
-  server.directory.aliases["both@example.test"] = {{{mailstore::AccountId{1}, "alice@example.test", {}}}, {"far@elsewhere.test"}};
+  server.directory.aliases["both@example.test"] = {{{mailstore::AccountId{1}, "alice@example.test", {}}}, {{"far@elsewhere.test"}}};
   server.begin("carol@elsewhere.test", "both@example.test");
   server.say("DATA\r\n");
   CHECK(server.say(message + ".\r\n").starts_with("250"));
-  REQUIRE(server.delivery.delivered.size() == 1);
-  REQUIRE(server.delivery.delivered[0].remote);
-  CHECK(server.delivery.delivered[0].remote->recipients[0].address == "far@elsewhere.test");
-  CHECK(server.delivery.delivered[0].remote->envelope.sender == "carol@elsewhere.test");
+  REQUIRE(server.delivery.delivered.size() == 2);
+  REQUIRE(server.delivery.delivered[1].remote);
+  CHECK(server.delivery.delivered[1].remote->recipients[0].address == "far@elsewhere.test");
+  CHECK(server.delivery.delivered[1].remote->envelope.sender == "carol@elsewhere.test");
 }
 
 TEST_CASE("reception: whatever fails before the commit is a 4yz and leaves nothing") {

@@ -20,6 +20,7 @@
 #include "keystonemail/policy/chain.hpp"
 #include "keystonemail/service/access/authenticator.hpp"
 #include "keystonemail/service/access/connection_limits.hpp"
+#include "keystonemail/service/forwarding/forwarder.hpp"
 #include "keystonemail/smtp/server_options.hpp"
 #include "keystonemail/tls/context.hpp"
 #include "keystonemail/transport/byte_stream.hpp"
@@ -38,6 +39,7 @@ struct Options {
   // The engine's ceilings of a message for peers on trusted networks. Zero: the same as for others.
   std::uint64_t trusted_message_octets_max = 0;
   std::uint32_t trusted_recipients_max = 0;
+  std::uint32_t automatic_max = 2;            // Auto-Submitted fields: more are answers to answers (RFC 3834 §2; attack E1)
 };
 
 // The certificate in use now; asked for each connection, so that a reload takes effect without dropping any.
@@ -56,6 +58,8 @@ struct Services {
   Log& log;
   TlsProvider tls;                            // may be empty where tls is none
   PolicyProvider policies = {};               // may be empty: no policies
+  // What mail gets that is passed on for people here. Null: it goes as it came.
+  std::shared_ptr<const forwarding::Forwarder> forwarder = {};
 };
 
 // Reception is one listener's service. serve() is called for each connection.

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// What a mailing list puts on top of a message for its members (RFC 2919, RFC 2369).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace keystonemail::reception {
+
+// Whole lines that end in CRLF: List-Id and List-Post of the list at `address`. Nothing when `header` says already which list
+// this is, or when a signature of its author covers such fields: it would be broken, and DMARC with it (RFC 6376 §5.4).
+[[nodiscard]] std::string list_fields(std::string_view address, std::string_view header);
+
+}  // namespace keystonemail::reception

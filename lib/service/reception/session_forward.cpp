@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Keystone Mail authors
+//
+// Session: what goes on to addresses elsewhere for people here, what comes back from there, and what senders hear.
+#include "service/reception/session.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <map>
+#include <utility>
+
+#include "base/try.hpp"
+#include "keystonemail/base/text.hpp"
+#include "keystonemail/dsn/report.hpp"
+#include "keystonemail/mime/address.hpp"
+#include "keystonemail/mime/header.hpp"
+#include "keystonemail/service/forwarding/report_route.hpp"
+#include "service/reception/list_fields.hpp"
+#include "service/reception/replies.hpp"
+#include "service/reception/trace_fields.hpp"
+
+namespace keystonemail::reception {
+namespace {
+
+constexpr std::size_t returned_header_octets_max = 64 * 1024;
+constexpr std::size_t sealed_piece_octets = 64 * 1024;
+
+std::string typed(std::string_view address) { return (is_ascii(address) ? "rfc822;" : "utf-8;") + std::string(address); }
+
+// RFC 3461 §5.2.7: what is asked of the next server about a recipient.
+queue::Notify notify_of(const directory::Mailboxes::Remote& found, queue::Notify asked, bool alone) {
+  if (!found.list.empty()) return {.specified = true, .failure = true};  // §5.2.7.1: for the owner of the list
+  if (found.is_copy) return {.specified = true, .never = true};          // §5.2.7.3 (b): the copy here is the one that counts
+  if (alone || !asked.specified || asked.never) return asked;            // §5.2.7.2
+  asked.success = false;                                                 // §5.2.7.3 (c)
+  asked.never = !asked.failure && !asked.delay;
+  return asked;
+}
+
+queue::Notify notify_of(const smtp::RcptParameters& parameters) {
+  const auto& notify = parameters.notify;
+  return {.specified = notify.given(), .never = notify.never, .success = notify.success, .failure = notify.failure, .delay = notify.delay};
+}
+
+std::string original_of(const smtp::RcptParameters& parameters) {
+  return parameters.original_recipient_type.empty() ? std::string() : parameters.original_recipient_type + ";" + parameters.original_recipient;
+}
+
+}  // namespace
+
+// --- The envelope ---
+
+void Session::add_forwards(std::vector<directory::Mailboxes::Remote> found, std::size_t leads_to, const smtp::RcptTo& event,
+                           std::string_view address) {
+  const std::string given = original_of(event.parameters);
+  for (auto& remote : found) {
+    if (!transaction_->elsewhere.empty()) transaction_->elsewhere.back().push_back(remote.address);
+    if (transaction_->goes_to(remote.address)) continue;  // one copy an address
+    Forward forward;
+    forward.via = remote.via.empty() ? std::string(address) : remote.via;
+    forward.list = remote.list;
+    forward.recipient.notify = notify_of(remote, notify_of(event.parameters), leads_to == 1);
+    if (remote.list.empty()) forward.recipient.original_recipient = given.empty() ? typed(address) : given;
+    forward.recipient.next_attempt = context_.executor->wall_now();
+    forward.recipient.address = std::move(remote.address);
+    if (const auto via = mime::Address::parse(forward.via)) transaction_->on_the_way.push_back(via->key());
+    transaction_->forwards.push_back(std::move(forward));
+  }
+}
+
+void Session::add_wish(const directory::Mailboxes& found, const smtp::RcptTo& event, std::string_view address) {
+  if (!event.parameters.notify.success) return;
+  const auto member = [](const auto& one) { return !one.list.empty(); };
+  const bool is_list = std::ranges::all_of(found.local, member) && std::ranges::all_of(found.remote, member);
+  const bool is_kept = found.local.size() == 1 && std::ranges::all_of(found.remote, &directory::Mailboxes::Remote::is_copy);
+  const bool is_passed_on = found.local.empty() && found.remote.size() == 1;
+  if (!is_list && is_passed_on) return;  // the next server is asked
+  transaction_->wishes.push_back({.address = std::string(address), .original_recipient = original_of(event.parameters),
+                                  .expanded = !is_list && !is_kept, .accepted = transaction_->accepted.size()});
+}
+
+// A report for mail that went on in our name goes to whom that mail was from. Only reports do: whoever has seen such an
+// address may not send through us to the one behind it.
+Task<std::optional<smtp::Reply>> Session::accept_return(const smtp::RcptTo& event, smtp::Path original) {
+  if (!transaction_->sender.is_null()) {
+    smtp::Reply refusal{550, {5, 7, 1}, "This address takes reports only"};
+    co_return refusal;
+  }
+  std::string address = original.to_string();
+  auto resolved = co_await services_.directory.resolve(address, working());
+  if (!resolved) co_return reply_for(resolved.error());
+  if (!std::holds_alternative<directory::NotLocal>(*resolved)) co_return co_await accept_here(*std::move(resolved), event, std::move(address));
+  const std::string as_given = event.recipient.to_string();
+  if (!transaction_->goes_to(address)) {
+    Forward forward;
+    forward.via = as_given;
+    forward.recipient.address = std::move(address);
+    forward.recipient.notify = {.specified = true, .never = true};
+    forward.recipient.next_attempt = context_.executor->wall_now();
+    transaction_->forwards.push_back(std::move(forward));
+  }
+  transaction_->on_the_way.push_back(to_lower(as_given));
+  transaction_->accepted.emplace_back();
+  co_return std::nullopt;
+}
+
+// --- The message ---
+
+// Mail that comes back to where it was (attacks E1, E2), and answers of machines to machines (RFC 3834 §2). Who logged in may
+// send again what is in a mailbox here.
+std::optional<smtp::Reply> Session::find_loop(const HeaderFindings& findings) const {
+  if (findings.received > options_.hops_max) return smtp::Reply{554, {5, 4, 6}, "Too many hops, this message is going round in circles"};  // RFC 5321 §6.3
+  if (account_) return std::nullopt;
+  if (findings.automatic > options_.automatic_max) return smtp::Reply{554, {5, 4, 6}, "Automatic answers to automatic answers are a loop"};
+  const auto been_here = [&](const std::string& key) { return std::ranges::find(findings.delivered_to, key) != findings.delivered_to.end(); };
+  const bool again = std::ranges::any_of(transaction_->on_the_way, been_here) ||
+                     std::ranges::any_of(transaction_->local_addresses, [&](const std::string& address) {
+                       const auto parsed = mime::Address::parse(address);
+                       return parsed && been_here(parsed->key());
+                     });
+  if (again) return smtp::Reply{554, {5, 4, 6}, "This message has been delivered to that address before, it is going round in circles"};
+  if (transaction_->lists.empty()) return std::nullopt;
+  if (findings.is_automatic_reply) return smtp::Reply{554, {5, 4, 6}, "Automatic answers do not go to mailing lists"};
+  if (transaction_->sender.is_null()) return smtp::Reply{550, {5, 7, 1}, "Reports do not go to mailing lists"};
+  return std::nullopt;
+}
+
+// The fields of ARC, of the message as it was written in the end; none when nobody looked at it, as there is nothing to say then.
+Result<void> Session::make_seal() {
+  Transaction& transaction = *transaction_;
+  const std::string_view chain = screening_.tag("arc");
+  if (!services_.forwarder || transaction.forwards.empty() || account_ || chain.empty() || !transaction.draft) return {};
+  const auto via = mime::Address::parse(transaction.forwards.front().via);
+  auto seal = via ? services_.forwarder->seal(via->domain()) : nullptr;
+  if (!seal) seal = services_.forwarder->seal(options_.primary_domain);
+  if (!seal) return {};
+  const std::string_view top = transaction.draft->top();
+  if (transaction.top_is_apart) seal->receive(top);
+  std::string piece;
+  for (std::uint64_t at = 0;; at += piece.size()) {
+    piece.clear();
+    KM_CHECK(transaction.writer->read(at, sealed_piece_octets, piece));
+    if (piece.empty()) break;
+    seal->receive(piece);
+  }
+  mailauth::AuthenticationResults results;
+  results.authserv_id = options_.engine.hostname;
+  mime::HeaderReader reader(top);
+  while (const auto field = reader.next()) {
+    if (!iequals(field->name, "Authentication-Results")) continue;
+    auto read = mailauth::parse_authentication_results(field->value);
+    if (!read || !iequals(read->authserv_id, options_.engine.hostname)) continue;
+    std::ranges::move(read->results, std::back_inserter(results.results));
+  }
+  using mailauth::arc::ChainStatus;
+  const ChainStatus status = chain == "pass" ? ChainStatus::pass : chain == "none" ? ChainStatus::none : ChainStatus::fail;
+  auto fields = seal->finish(status, results, context_.executor->wall_now());
+  if (fields) transaction.seal = *std::move(fields);
+  else services_.log.event(LogLevel::warning, "smtp.not_sealed", {{"session", id_}, {"reason", fields.error().describe()}});
+  return {};
+}
+
+// Attack E3: a sender that nobody vouches for may be anybody's address, and hears of nothing.
+bool Session::is_vouched_for() const {
+  const std::string_view spf = screening_.tag("spf");
+  return account_ || is_lmtp() || spf.empty() || spf == "pass" || screening_.tag("dmarc") == "pass";
+}
+
+std::string Session::sender_of_members(std::string_view list) const {
+  const auto found = std::ranges::find(transaction_->lists, list, &directory::Mailboxes::List::address);
+  if (list.empty() || found == transaction_->lists.end() || transaction_->sender.is_null()) return transaction_->sender_address;
+  return found->owner;
+}
+
+// In place of the sender, when that one's SPF does not know us.
+Task<Result<std::string>> Session::sender_of_forwards() {
+  const smtp::Path& sender = transaction_->sender;
+  if (!services_.forwarder || sender.is_null()) co_return transaction_->sender_address;
+  KM_CO_TRY(const bool ours, co_await services_.directory.is_local_domain(sender.domain, working()));
+  if (ours) co_return transaction_->sender_address;
+  std::string made = services_.forwarder->sender_for(sender, context_.executor->wall_now());
+  if (made.empty()) services_.log.event(LogLevel::warning, "smtp.sender_too_long", {{"session", id_}, {"from", transaction_->sender_address}});
+  co_return made;
+}
+
+queue::Envelope Session::envelope() const {
+  const auto& parameters = transaction_->parameters;
+  queue::Envelope envelope;
+  envelope.sender = transaction_->sender_address;
+  envelope.envelope_id = parameters.envelope_id;
+  envelope.dsn_return = static_cast<queue::DsnReturn>(parameters.dsn_return);
+  envelope.smtputf8 = parameters.smtputf8;
+  envelope.eight_bit = parameters.body != smtp::BodyType::seven_bit;
+  envelope.binary = parameters.body == smtp::BodyType::binary_mime;
+  envelope.require_tls = parameters.require_tls;
+  envelope.tls_optional = !parameters.require_tls && inspect_header(transaction_->header_text()).tls_optional;
+  envelope.released = transaction_->released;
+  if (parameters.deliver_by) {
+    envelope.deliver_by = queue::DeliverBy{.when = context_.executor->wall_now() + parameters.deliver_by->within,
+                                           .returns = parameters.deliver_by->mode == smtp::DeliverByMode::return_to_sender,
+                                           .trace = parameters.deliver_by->trace};
+  }
+  envelope.priority = parameters.priority.value_or(0);
+  return envelope;
+}
+
+Task<Result<std::vector<delivery::Submission>>> Session::forwarded(std::shared_ptr<mailstore::StagedMessage> message, std::string prefix,
+                                                                   std::string message_id) {
+  std::vector<delivery::Submission> all;
+  if (transaction_->forwards.empty()) co_return all;
+  KM_CO_TRY(const std::string sender, co_await sender_of_forwards());
+  const std::string_view header = transaction_->header_text();
+  std::map<std::pair<std::string, std::string>, std::size_t> places;  // by way and list
+  for (const Forward& forward : transaction_->forwards) {
+    const auto [place, is_new] = places.try_emplace({forward.via, forward.list}, all.size());
+    if (is_new) {
+      delivery::Submission& made = all.emplace_back();
+      made.message = message;
+      queue::NewEntry& entry = made.remote.emplace();
+      entry.envelope = envelope();
+      entry.envelope.unproven = !is_vouched_for();
+      entry.envelope.sender = forward.list.empty() ? sender : sender_of_members(forward.list);
+      entry.prefix = delivered_to_field(forward.via);
+      if (!forward.list.empty()) {  // RFC 3461 §5.2.7.1 (b)
+        entry.envelope.envelope_id.clear();
+        entry.envelope.dsn_return = queue::DsnReturn::unspecified;
+        entry.envelope.deliver_by.reset();
+        entry.envelope.unproven = false;  // it is the owner who hears
+        entry.prefix += list_fields(forward.list, header);
+      }
+      entry.prefix += transaction_->seal + prefix;
+      entry.message_id = message_id;
+      entry.login = account_ ? account_->login : std::string();
+      entry.session = id_;
+      entry.held = transaction_->verdict == policy::Verdict::quarantine;
+      if (entry.held) entry.hold_reason = transaction_->verdict_reason;
+    }
+    all[place->second].remote->recipients.push_back(forward.recipient);
+  }
+  for (auto& one : all) {
+    const queue::NewEntry& entry = *one.remote;
+    one.history.message_id = message_id;
+    std::string text = "from <" + entry.envelope.sender + "> for " + std::to_string(entry.recipients.size()) + ", session " + id_;
+    if (entry.held) text += ", held";
+    one.history.steps.push_back({.when = context_.executor->wall_now(), .what = "forwarded", .recipient = message_id, .host = {}, .text = std::move(text)});
+  }
+  co_return all;
+}
+
+Task<Result<std::optional<delivery::Submission>>> Session::success_report(std::vector<SuccessWish> wishes, std::string prefix, std::string message_id) {
+  std::optional<delivery::Submission> submission;
+  const bool may_be_told = !transaction_->sender.is_null() && is_vouched_for();
+  if (wishes.empty() || !may_be_told) co_return submission;
+  submission.emplace();
+  std::string sender = transaction_->sender_address;
+  const queue::Envelope original = envelope();
+  KM_CO_TRY(const bool somebody, co_await forwarding::address_report(services_.directory, services_.forwarder.get(), std::move(sender),
+                                                                     original, *submission, working()));
+  if (!somebody) {
+    submission.reset();
+    co_return submission;
+  }
+  dsn::Report report;
+  report.reporting_host = options_.engine.hostname;
+  report.sender = transaction_->sender_address;
+  report.envelope_id = transaction_->parameters.envelope_id;
+  report.original_message_id = message_id;
+  report.arrived = report.now = context_.executor->wall_now();
+  report.unique = services_.random.hex(16);
+  report.internationalized = transaction_->parameters.smtputf8;
+  for (SuccessWish& wish : wishes) {
+    dsn::RecipientStatus& status = report.recipients.emplace_back();
+    status.action = wish.expanded ? dsn::Action::expanded : dsn::Action::delivered;
+    status.recipient = std::move(wish.address);
+    status.original_recipient = std::move(wish.original_recipient);
+    status.status = "2.0.0";
+    status.diagnostic = wish.expanded ? "It went on to the addresses behind this one." : "It has arrived.";
+  }
+  report.original = std::move(prefix);
+  const std::string_view header = transaction_->header_text();
+  if (header.size() <= returned_header_octets_max) report.original += header.substr(0, mime::header_octets(header));
+  const std::string text = dsn::build_report(report);
+  KM_CO_TRY(const auto writer, services_.delivery.create_message());
+  KM_CO_CHECK(co_await writer->write(text, working()));
+  KM_CO_TRY(submission->message, co_await writer->finish(working()));
+  if (submission->remote) submission->remote->message_id = "<" + report.unique + "@" + report.reporting_host + ">";
+  co_return submission;
+}
+
+// --- The trace ---
+
+void Session::note_verdict(policy::Stage stage, const policy::Outcome& outcome) {
+  const WallTime now = context_.executor->wall_now();
+  if (outcome.verdict != policy::Verdict::proceed && outcome.verdict != transaction_->verdict) {
+    std::string text = std::string(to_string(stage)) + ": " + std::string(to_string(outcome.verdict));
+    if (!outcome.reason.empty()) text += ", " + outcome.reason;
+    transaction_->note(now, "judged", {}, std::move(text), outcome.policy);
+  }
+  if (stage != policy::Stage::deliver && stage != policy::Stage::submit) return;
+  std::string found;
+  for (const policy::Tag& tag : screening_.tags()) found += (found.empty() ? "" : " ") + tag.name + "=" + tag.value;
+  if (!found.empty()) transaction_->note(now, "judged", {}, std::move(found));
+}
+
+// From the connection to `what` came of it.
+queue::History Session::history(std::string_view what, const std::string& message_id, const smtp::Reply& reply) {
+  const WallTime now = context_.executor->wall_now();
+  queue::History history;
+  history.message_id = message_id;
+  std::string text = std::string(service_name()) + ", " + std::string(engine_.hello_name()) + " with " + std::string(engine_.with_protocol());
+  if (!tls_clause_.empty()) text += " " + tls_clause_;
+  text += ", session " + id_;
+  if (account_) text += ", login " + account_->login;
+  history.steps.push_back({.when = connected_, .what = "connected", .recipient = {}, .host = peer_, .text = std::move(text)});
+  std::ranges::copy(transaction_->journey, std::back_inserter(history.steps));
+  history.steps.push_back({.when = now, .what = std::string(what), .recipient = message_id, .host = {}, .text = reply.to_string()});
+  return history;
+}
+
+// Without a message id nobody would find it.
+Task<void> Session::note_refusal(const smtp::Reply& reply) {
+  const HeaderFindings findings = inspect_header(transaction_->header_text());
+  if (findings.message_id.empty()) co_return;
+  queue::History refused = history("refused", findings.message_id, reply);
+  (void)co_await services_.delivery.note(std::move(refused), working());
+}
+
+}  // namespace keystonemail::reception
