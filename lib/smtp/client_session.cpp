@@ -56,6 +56,12 @@ std::string mail_line(const ClientEnvelope& envelope, const Capabilities& offere
   if (offered.dsn && envelope.dsn_return == DsnReturn::full) line += " RET=FULL";
   if (offered.dsn && envelope.dsn_return == DsnReturn::headers) line += " RET=HDRS";
   if (offered.dsn && !envelope.envelope_id.empty()) line += " ENVID=" + encode_xtext(envelope.envelope_id);
+  if (offered.deliver_by && envelope.deliver_by) {  // RFC 2852 §4.1.4
+    const auto& by = *envelope.deliver_by;
+    const auto seconds = std::clamp<std::int64_t>(by.within.count(), -999'999'999, 999'999'999);
+    line += " BY=" + std::to_string(seconds) + (by.mode == DeliverByMode::return_to_sender ? ";R" : ";N") + (by.trace ? "T" : "");
+  }
+  if (offered.mt_priority && envelope.priority != 0) line += " MT-PRIORITY=" + std::to_string(envelope.priority);
   return line;
 }
 
@@ -270,6 +276,8 @@ void ClientSession::read_capabilities(std::string_view text) {
     if (iequals(keyword, "DSN")) capabilities_.dsn = true;
     if (iequals(keyword, "STARTTLS")) capabilities_.starttls = true;
     if (iequals(keyword, "REQUIRETLS")) capabilities_.require_tls = true;
+    if (iequals(keyword, "MT-PRIORITY")) capabilities_.mt_priority = true;
+    if (iequals(keyword, "DELIVERBY")) capabilities_.deliver_by = parse_decimal(value).value_or(0);
     if (iequals(keyword, "ENHANCEDSTATUSCODES")) capabilities_.enhanced_status_codes = true;
     if (iequals(keyword, "SIZE")) capabilities_.size = parse_decimal(value).value_or(0);
     if (iequals(keyword, "AUTH")) {

@@ -40,6 +40,8 @@ struct Capabilities {
   bool starttls = false;
   bool require_tls = false;
   bool enhanced_status_codes = false;
+  bool mt_priority = false;
+  std::optional<std::uint64_t> deliver_by;   // DELIVERBY; the least time it promises, in seconds (RFC 2852 §2)
   std::optional<std::uint64_t> size;         // without a value: no fixed maximum (RFC 1870 §4)
   std::vector<std::string> auth_mechanisms;  // upper case
 };
@@ -60,6 +62,8 @@ struct ClientEnvelope {
   bool smtputf8 = false;                    // the message needs SMTPUTF8 (RFC 6531); addresses are looked at as well
   DsnReturn dsn_return = DsnReturn::unspecified;
   std::string envelope_id;
+  std::optional<DeliverBy> deliver_by;      // sent when it is offered; `within` is what is left of it now
+  int priority = 0;                         // RFC 6710: likewise; zero is not sent
 };
 
 // What recipients get who were not answered when a session ended.

@@ -9,6 +9,7 @@
 
 #include "base/try.hpp"
 #include "keystonemail/mime/header.hpp"
+#include "keystonemail/service/forwarding/report_route.hpp"
 #include "service/relay/letter.hpp"
 
 namespace keystonemail::relay {
@@ -30,7 +31,8 @@ bool wants(const queue::Notify& notify, dsn::Action action) noexcept {
     case dsn::Action::failed: return !notify.specified || notify.failure;
     case dsn::Action::delayed: return !notify.specified || notify.delay;
     case dsn::Action::delivered:
-    case dsn::Action::relayed: return notify.specified && notify.success;
+    case dsn::Action::relayed:
+    case dsn::Action::expanded: return notify.specified && notify.success;
   }
   __builtin_unreachable();
 }
@@ -54,12 +56,14 @@ std::string_view event_name(const queue::RecipientChange& change, const Outcome&
 }  // namespace
 
 WallTime Clerk::expiry(const queue::Entry& entry) const noexcept {
-  return entry.envelope.sender.empty() ? std::min(entry.expires, entry.arrived + options_.retry.bounce_lifetime) : entry.expires;
+  const WallTime usual = entry.envelope.sender.empty() ? std::min(entry.expires, entry.arrived + options_.retry.bounce_lifetime) : entry.expires;
+  const auto& by = entry.envelope.deliver_by;
+  return by && by->returns ? std::min(usual, by->when) : usual;  // RFC 2852 §4.1.3: then it comes back
 }
 
 // Since when the sender is to hear that it takes longer.
 WallTime Clerk::delay_notice(const queue::Entry& entry) const noexcept {
-  if (entry.envelope.deliver_by) return entry.envelope.deliver_by->when;
+  if (entry.envelope.deliver_by && !entry.envelope.deliver_by->returns) return entry.envelope.deliver_by->when;
   return std::max(entry.arrived, entry.envelope.released) + options_.retry.delay_notice_after;
 }
 
@@ -75,7 +79,7 @@ queue::RecipientChange Clerk::change_for(const queue::Entry& entry, std::size_t 
   } else {
     const WallTime own = outcome.attempted ? now + options_.retry.wait_after(change.attempts, services_.random) : now;
     const auto& by = entry.envelope.deliver_by;
-    const bool until_told = by && by->when > now && !change.delay_told;  // RFC 2852 §4.1.3: the sender hears of it then
+    const bool until_told = by && !by->returns && by->when > now && !change.delay_told;  // RFC 2852 §4.1.3: the sender hears of it then
     const WallTime wanted = std::max({own, outcome.not_before, now + std::chrono::seconds(1)});
     const WallTime next = until_told ? std::min(wanted, by->when) : wanted;
     change.next_attempt = std::min(next, std::max(expiry(entry), now + std::chrono::seconds(1)));  // the last one is at the end
@@ -86,11 +90,12 @@ queue::RecipientChange Clerk::change_for(const queue::Entry& entry, std::size_t 
 std::optional<dsn::RecipientStatus> Clerk::report_for(const queue::Entry& entry, const queue::RecipientChange& change,
                                                       const Outcome& outcome, WallTime now) const {
   const queue::Recipient& recipient = entry.recipients[change.index];
+  const auto& deadline = entry.envelope.deliver_by;
   dsn::RecipientStatus status;
   const bool expired = change.state == RecipientState::failed && outcome.temporary();
   switch (change.state) {
     case RecipientState::delivered:
-      if (outcome.notifies && !entry.envelope.deliver_by) return std::nullopt;
+      if (outcome.notifies && (!deadline || (outcome.keeps_deadline && !deadline->trace))) return std::nullopt;
       status.action = outcome.final_host ? dsn::Action::delivered : dsn::Action::relayed;
       break;
     case RecipientState::failed: status.action = dsn::Action::failed; break;
@@ -101,12 +106,13 @@ std::optional<dsn::RecipientStatus> Clerk::report_for(const queue::Entry& entry,
       break;
   }
   // RFC 2852 §4.1.4.2: the next server does not promise the time, and the sender hears of that.
-  const bool passed_on = entry.envelope.deliver_by && status.action == dsn::Action::relayed && !recipient.notify.never;
+  // §4.1.4: of one that does it hears when it asked for that.
+  const bool passed_on = deadline && status.action == dsn::Action::relayed && !recipient.notify.never && (!outcome.keeps_deadline || deadline->trace);
   if (!passed_on && !wants(recipient.notify, status.action)) return std::nullopt;
   status.recipient = recipient.address;
   status.original_recipient = recipient.original_recipient;
   status.status = status_of(outcome, expired);
-  if (entry.envelope.deliver_by && status.action == dsn::Action::delayed) status.status = "4.4.7";  // RFC 2852 §4.1.3
+  if (deadline && status.action == dsn::Action::delayed) status.status = "4.4.7";  // RFC 2852 §4.1.3
   status.remote_host = outcome.host;
   status.diagnostic = outcome.reply.to_string();
   status.last_attempt = now;
@@ -121,7 +127,8 @@ Clerk::Verdict Clerk::judge(const Job& job, const std::vector<Outcome>& outcomes
   for (std::size_t i = 0; i < job.recipients.size(); ++i) {
     auto change = change_for(entry, job.recipients[i], outcomes[i], now);
     log(entry, change, outcomes[i]);
-    auto report = entry.envelope.sender.empty() ? std::nullopt : report_for(entry, change, outcomes[i], now);
+    const bool nobody = entry.envelope.sender.empty() || entry.envelope.unproven;  // attack E3
+    auto report = nobody ? std::nullopt : report_for(entry, change, outcomes[i], now);
     if (report) {
       change.delay_told = change.delay_told || report->action == dsn::Action::delayed;
       verdict.reported.push_back(verdict.settlement.changes.size());
@@ -180,40 +187,18 @@ Task<Result<void>> Clerk::settle(Verdict verdict, const queue::Entry& entry, Con
 
 // The report, to where the sender is: mailboxes here, the queue for elsewhere.
 Task<Result<void>> Clerk::tell(const Verdict& verdict, const queue::Entry& entry, Context context) {
-  KM_CO_TRY(auto resolution, co_await services_.directory.resolve(entry.envelope.sender, context));
   delivery::Submission submission;
-  std::vector<std::string> remote;
-  if (auto* here = std::get_if<directory::Mailboxes>(&resolution)) {
-    for (auto& mailbox : here->local) {
-      delivery::LocalRecipient& recipient = submission.local.emplace_back();
-      recipient.account = mailbox.account;
-      recipient.prefix = "Return-Path: <>\r\n";
-      if (!mailbox.address.empty()) recipient.prefix += "Delivered-To: " + mailbox.address + "\r\n";
-    }
-    remote = std::move(here->remote);
-  } else if (std::holds_alternative<directory::NotLocal>(resolution)) {
-    remote.push_back(entry.envelope.sender);
-  }
-  if (submission.local.empty() && remote.empty()) {  // a sender of ours that is no more: there is nobody to tell
+  std::string sender = entry.envelope.sender;
+  KM_CO_TRY(const bool somebody, co_await forwarding::address_report(services_.directory, services_.forwarder.get(), std::move(sender),
+                                                                     entry.envelope, submission, context));
+  if (!somebody) {  // a sender of ours that is no more: there is nobody to tell
     services_.log.event(LogLevel::warning, "relay.report.dropped",
                         {{"queued", static_cast<std::uint64_t>(entry.id)}, {"to", entry.envelope.sender}});
     queue::Settlement settlement = verdict.settlement;
     co_return co_await services_.queue.settle(std::move(settlement), context);
   }
   const std::string unique = services_.random.hex(16);
-  if (!remote.empty()) {
-    queue::NewEntry& report = submission.remote.emplace();
-    report.message_id = "<" + unique + "@" + options_.hostname + ">";
-    report.envelope.smtputf8 = entry.envelope.smtputf8;
-    report.envelope.require_tls = entry.envelope.require_tls;  // RFC 8689 §5
-    report.envelope.tls_optional = entry.envelope.tls_optional;
-    report.envelope.eight_bit = entry.envelope.eight_bit || entry.envelope.smtputf8;
-    for (std::string& address : remote) {
-      queue::Recipient& recipient = report.recipients.emplace_back();
-      recipient.address = std::move(address);
-      recipient.notify = {.specified = true, .never = true};  // RFC 3461 §6.1: nobody is told of a report
-    }
-  }
+  if (submission.remote) submission.remote->message_id = "<" + unique + "@" + options_.hostname + ">";
   KM_CO_TRY(const std::string text, co_await compose(verdict, entry, unique, context));
   KM_CO_TRY(const auto writer, services_.delivery.create_message());
   KM_CO_CHECK(co_await writer->write(text, context));

@@ -236,7 +236,27 @@ Task<std::optional<Outcome>> Courier::prepare(Consignment& consignment) {
   envelope.octets = letter.octets();
   // RFC 8689 §5: a report goes on without it rather than not at all.
   if (envelope.sender.is_null()) envelope.require_tls = envelope.require_tls && engine_.secure() && offered.require_tls;
-  co_return std::nullopt;
+  co_return refusal_for(envelope.deliver_by);
+}
+
+// RFC 2852 §4.1.4.1: only to a server that promises the same.
+std::optional<Outcome> Courier::refusal_for(const std::optional<smtp::DeliverBy>& by) const {
+  if (!by || by->mode != smtp::DeliverByMode::return_to_sender || target_.protocol == smtp::Protocol::lmtp) return std::nullopt;
+  const auto offered = engine_.capabilities().deliver_by;
+  if (offered && static_cast<std::int64_t>(*offered) <= by->within.count()) return std::nullopt;
+  const std::string why = offered ? " promises no delivery so soon" : " does not promise to deliver by a time";
+  return Outcome{.reply = {550, {5, 4, 7}, target_.host.to_string() + why}, .host = {}};
+}
+
+// RFC 2852 §4.1.4.2: a server that does not know of the deadline is at least to tell of delays.
+void Courier::ask_about_delays(smtp::ClientEnvelope& envelope) const {
+  if (!envelope.deliver_by || engine_.capabilities().deliver_by || !engine_.capabilities().dsn) return;
+  for (smtp::ClientRecipient& recipient : envelope.recipients) {
+    smtp::DsnNotify& notify = recipient.parameters.notify;
+    if (notify.never) continue;
+    if (!notify.given()) notify.failure = true;
+    notify.delay = true;
+  }
 }
 
 Task<std::vector<Outcome>> Courier::deliver(Consignment consignment) {
@@ -248,6 +268,7 @@ Task<std::vector<Outcome>> Courier::deliver(Consignment consignment) {
     ready_ = true;
     co_return std::vector<Outcome>(recipients, *problem);
   }
+  ask_about_delays(consignment.envelope);
   Letter& letter = *consignment.letter;
   engine_.send(std::move(consignment.envelope), now());
   std::uint64_t offset = 0;
@@ -306,6 +327,7 @@ std::vector<Outcome> Courier::outcomes_of(std::vector<smtp::Reply> replies) {
     outcome.security = security();
     outcome.notifies = engine_.capabilities().dsn;
     outcome.final_host = target_.protocol == smtp::Protocol::lmtp;
+    outcome.keeps_deadline = engine_.capabilities().deliver_by.has_value();
     // Words of the engine, for a recipient the server has not answered.
     if (closed != nullptr && !closed->reply && reply == smtp::connection_lost_reply()) {
       const HostFailure failure = failure_of(*closed);

@@ -94,6 +94,8 @@ class Courier {
   [[nodiscard]] Task<bool> give_message(Letter& letter, std::uint64_t& offset);
   [[nodiscard]] Task<void> hear_early_reply();
   [[nodiscard]] Task<std::optional<Outcome>> prepare(Consignment& consignment);
+  [[nodiscard]] std::optional<Outcome> refusal_for(const std::optional<smtp::DeliverBy>& by) const;
+  void ask_about_delays(smtp::ClientEnvelope& envelope) const;
   [[nodiscard]] HostFailure failure_of(const smtp::ClientClosed& closed);
   [[nodiscard]] std::vector<Outcome> outcomes_of(std::vector<smtp::Reply> replies);
   [[nodiscard]] Instant now() const noexcept { return context_.executor->now(); }

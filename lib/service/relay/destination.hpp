@@ -12,6 +12,7 @@
 #include "keystonemail/service/relay/route.hpp"
 #include "service/relay/job.hpp"
 #include "service/relay/outcome.hpp"
+#include "service/relay/pacer.hpp"
 #include "service/relay/security.hpp"
 #include "transport/waiter.hpp"
 
@@ -32,10 +33,12 @@ struct Destination {
   std::uint32_t losses = 0;                 // sessions that broke off, since the last message that went over
   WallTime not_before{};                    // until then it is left alone
   Outcome last_failure;
+  Pacer pacer;                              // of its messages
+  bool is_resuming = false;                 // somebody waits until the next may go
   std::optional<queue::Due> passed_over;    // the first entry for it that found the line full
 
   [[nodiscard]] bool is_away(WallTime now) const noexcept { return failures > 0 && now < not_before; }
-  [[nodiscard]] bool is_unused() const noexcept { return connections == 0 && waiting.empty() && !passed_over; }
+  [[nodiscard]] bool is_unused() const noexcept { return connections == 0 && waiting.empty() && !passed_over && !is_resuming; }
 
   void reached() noexcept {
     failures = 0;

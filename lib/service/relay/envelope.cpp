@@ -33,13 +33,19 @@ smtp::Path to_path(std::string_view address) {
   return {std::string(address.substr(0, at)), std::string(address.substr(std::min(at + 1, address.size())))};
 }
 
-smtp::ClientEnvelope envelope_for(const queue::Entry& entry, std::span<const std::size_t> recipients) {
+smtp::ClientEnvelope envelope_for(const queue::Entry& entry, std::span<const std::size_t> recipients, WallTime now) {
   smtp::ClientEnvelope envelope;
   envelope.sender = to_path(entry.envelope.sender);
   envelope.binary = entry.envelope.binary;
   envelope.require_tls = entry.envelope.require_tls;
   envelope.dsn_return = static_cast<smtp::DsnReturn>(entry.envelope.dsn_return);
   envelope.envelope_id = entry.envelope.envelope_id;
+  envelope.priority = entry.envelope.priority;
+  if (const auto& by = entry.envelope.deliver_by) {
+    envelope.deliver_by = smtp::DeliverBy{.within = std::chrono::floor<std::chrono::seconds>(by->when - now),
+                                          .mode = by->returns ? smtp::DeliverByMode::return_to_sender : smtp::DeliverByMode::notify,
+                                          .trace = by->trace};
+  }
   for (const std::size_t index : recipients) {
     const queue::Recipient& recipient = entry.recipients[index];
     envelope.recipients.push_back({to_path(recipient.address), parameters_of(recipient)});

@@ -14,7 +14,7 @@ namespace keystonemail::relay {
 
 // An address as a path, its domain in A-labels: what a server without SMTPUTF8 can be told, if anything can.
 [[nodiscard]] smtp::Path to_path(std::string_view address);
-// For those of the entry's recipients.
-[[nodiscard]] smtp::ClientEnvelope envelope_for(const queue::Entry& entry, std::span<const std::size_t> recipients);
+// For those of the entry's recipients, when it is `now`.
+[[nodiscard]] smtp::ClientEnvelope envelope_for(const queue::Entry& entry, std::span<const std::size_t> recipients, WallTime now);
 
 }  // namespace keystonemail::relay

@@ -18,6 +18,7 @@ struct Outcome {
   bool attempted = true;            // false: put off, since the destination is known to be away
   bool notifies = false;            // the next server has taken on the notifications (RFC 3461 §5.2.2)
   bool final_host = false;          // LMTP: it is in the mailbox
+  bool keeps_deadline = false;      // the next server has taken on the deadline (RFC 2852 §4.1.4)
   WallTime not_before{};            // of a destination that is away
   std::string security = {};        // of the connection; empty: there was none
 

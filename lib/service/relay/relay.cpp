@@ -20,6 +20,7 @@ constexpr auto memory_of_failures = std::chrono::hours(1);    // beyond the time
 constexpr std::uint32_t losses_max = 3;                       // sessions broken off in a row before the destination is left alone
 constexpr auto put_off_spread_max = std::chrono::minutes(1);
 constexpr auto farewell_poll = std::chrono::milliseconds(20);
+constexpr auto account_pause_min = std::chrono::seconds(5);    // before entries of an account that went too fast are read again
 
 // An order that is the same in each run.
 struct ByName {
@@ -139,14 +140,7 @@ void Relay::State::activate(queue::Entry entry, queue::Due due) {
     groups[&destination].push_back(i);
   }
   if (groups.empty() || entry.held) return;
-  if (!entry.login.empty()) {
-    const auto account = accounts.find(entry.login);
-    if (account != accounts.end() && account->second.active >= options.active_per_account_max) {
-      if (!account->second.passed_over) account->second.passed_over = due;
-      short_of.erase(&account->second);
-      return;
-    }
-  }
+  if (!entry.login.empty() && !has_turn(entry.login, due)) return;
   std::erase_if(groups, [&](const auto& group) {
     Destination& destination = *group.first;
     const bool no_room = !destination.is_away(now) && destination.waiting.size() >= options.waiting_per_destination_max;
@@ -155,7 +149,11 @@ void Relay::State::activate(queue::Entry entry, queue::Due due) {
     return no_room;
   });
   if (groups.empty()) return;
-  if (!entry.login.empty()) ++accounts[entry.login].active;
+  if (!entry.login.empty()) {
+    Account& account = accounts[entry.login];
+    ++account.active;
+    account.pacer.take(context->executor->now());
+  }
   auto shared = std::make_shared<ActiveEntry>(ActiveEntry{std::move(entry), due, groups.size()});
   active.emplace(static_cast<std::uint64_t>(due.id), shared);
   for (auto& [destination, recipients] : groups) {
@@ -166,6 +164,30 @@ void Relay::State::activate(queue::Entry entry, queue::Due due) {
       connect(*destination);
     }
   }
+}
+
+// Whether another entry of the account may be worked on now; if not, it is come back to.
+bool Relay::State::has_turn(const std::string& login, queue::Due due) {
+  const auto [found, is_new] = accounts.try_emplace(login);
+  Account& account = found->second;
+  if (is_new) account.pacer = Pacer(options.account_messages_per_minute_max);
+  const Instant now = context->executor->now();
+  const Instant turn = account.pacer.next(now);
+  if (account.active < options.active_per_account_max && turn <= now) return true;
+  if (!account.passed_over) account.passed_over = due;
+  short_of.erase(&account);
+  if (turn > now && !std::exchange(account.is_resuming, true)) resume_account(login, std::max<Instant>(turn, now + account_pause_min)).detach();
+  return false;
+}
+
+Task<void> Relay::State::resume_account(std::string login, Instant when) {
+  ++unfinished;
+  co_await sleep_until(when, *context);
+  --unfinished;
+  const auto account = accounts.find(login);
+  if (account == accounts.end()) co_return;
+  account->second.is_resuming = false;
+  if (const auto from = std::exchange(account->second.passed_over, std::nullopt); from && !stopping()) refill_for(&account->second, *from);
 }
 
 // Something new is due: what is behind it is read again.
@@ -216,6 +238,10 @@ void Relay::State::sweep(WallTime now) {
   next_sweep = context->executor->now() + sweep_interval;
   seen = {};
   end_refill();
+  std::erase_if(accounts, [&](const auto& item) {
+    const Account& account = item.second;
+    return account.active == 0 && !account.passed_over && !account.is_resuming && account.pacer.is_idle(context->executor->now());
+  });
   std::erase_if(destinations, [&](const auto& item) {
     const Destination& destination = *item.second;
     return destination.is_unused() && (destination.failures == 0 || now > destination.not_before + memory_of_failures);
@@ -240,6 +266,7 @@ Destination& Relay::State::destination_of(const queue::Entry& entry, const std::
       place->demand = demand;
       place->own_route = std::move(own);
       place->route = &*place->own_route;
+      place->pacer = Pacer(options.messages_per_minute_max);
     }
     return *place;
   }
@@ -256,8 +283,17 @@ Destination& Relay::State::destination_of(const queue::Entry& entry, const std::
     place->domain = std::move(place_name);
     place->demand = demand;
     place->route = &route;
+    place->pacer = Pacer(route.host.empty() ? rate_of(domain) : options.messages_per_minute_max);
   }
   return *place;
+}
+
+std::uint32_t Relay::State::rate_of(std::string_view domain) const {
+  if (const auto found = options.rates.find(domain); found != options.rates.end()) return found->second;
+  for (std::size_t dot = domain.find('.'); dot != std::string_view::npos; dot = domain.find('.', dot + 1)) {
+    if (const auto found = options.rates.find(domain.substr(dot)); found != options.rates.end()) return found->second;
+  }
+  return options.messages_per_minute_max;
 }
 
 // The destination is known not to answer: that is noted without asking it again.
@@ -293,6 +329,11 @@ void Relay::State::line_up(Destination& destination, Job job) {
 
 // Sees to it that somebody takes what waits.
 void Relay::State::connect(Destination& destination) {
+  const Instant now = context->executor->now();
+  if (const Instant turn = destination.pacer.next(now); turn > now) {
+    if (!destination.waiting.empty() && !std::exchange(destination.is_resuming, true)) resume(destination, turn).detach();
+    return;
+  }
   std::size_t left = destination.waiting.size();
   while (left > 0 && !destination.idle.empty()) {
     destination.idle.back()->wake_later();
@@ -308,6 +349,15 @@ void Relay::State::connect(Destination& destination) {
   if (left == 0 || destination.connections > 0 || destination.is_hungry || stopping()) return;
   destination.is_hungry = true;
   (destination.failures > 0 ? hungry_doubtful : hungry).push_back(destination.name);
+}
+
+// When the next message may go to it.
+Task<void> Relay::State::resume(Destination& destination, Instant when) {
+  ++unfinished;
+  co_await sleep_until(when, *context);
+  --unfinished;
+  destination.is_resuming = false;
+  if (!stopping()) connect(destination);
 }
 
 // What has failed before may take half of the connections, so that it cannot keep those waiting who answer.
@@ -344,6 +394,9 @@ Task<void> Relay::State::serve(Destination& destination) {
       co_await wait_for_job(destination);
       continue;
     }
+    const Instant now = context->executor->now();
+    if (destination.pacer.next(now) > now) break;  // resume() comes back to it
+    destination.pacer.take(now);
     Job job = std::move(destination.waiting.front());
     destination.waiting.pop_front();
     job_taken(destination);
@@ -431,7 +484,7 @@ Task<bool> Relay::State::deliver(Destination& destination, Courier& courier, Job
     conclude(std::move(job), std::move(outcomes));
     co_return true;
   }
-  Consignment consignment{.envelope = envelope_for(entry, job.recipients), .letter = letter->get(),
+  Consignment consignment{.envelope = envelope_for(entry, job.recipients, wall_now()), .letter = letter->get(),
                           .internationalized = entry.envelope.smtputf8};
   auto outcomes = co_await courier.deliver(std::move(consignment));
   if (courier.was_stale()) {  // the server had closed it while it was idle; no word was said of this message
@@ -493,9 +546,9 @@ void Relay::State::forget(const std::shared_ptr<ActiveEntry>& entry) {
   active.erase(static_cast<std::uint64_t>(entry->entry.id));
   if (const auto account = accounts.find(entry->entry.login); account != accounts.end()) {
     if (account->second.active > 0) --account->second.active;
-    const bool has_room = account->second.active <= options.active_per_account_max / 2;
+    const bool has_room = account->second.active <= options.active_per_account_max / 2 && !account->second.is_resuming;
     if (has_room && account->second.passed_over) refill_for(&account->second, *std::exchange(account->second.passed_over, std::nullopt));
-    if (account->second.active == 0) accounts.erase(account);
+    if (account->second.active == 0 && !account->second.is_resuming && account->second.pacer.is_idle(context->executor->now())) accounts.erase(account);
   }
   if (full && active.size() <= options.active_max / 2) {
     full = false;

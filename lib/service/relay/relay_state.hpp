@@ -33,12 +33,16 @@ struct Relay::State {
   struct Account {
     std::size_t active = 0;
     std::optional<queue::Due> passed_over;
+    Pacer pacer;
+    bool is_resuming = false;
   };
 
   // Reading the queue
   [[nodiscard]] Task<void> read_due(Context context);
   [[nodiscard]] Task<bool> take(queue::Due due, Context context);
   void activate(queue::Entry entry, queue::Due due);
+  [[nodiscard]] bool has_turn(const std::string& login, queue::Due due);
+  [[nodiscard]] Task<void> resume_account(std::string login, Instant when);
   void look_again(queue::Due from);
   void refill_for(const void* whom, queue::Due from);
   void go_back(queue::Due from);
@@ -54,6 +58,8 @@ struct Relay::State {
   void add(Destination& destination, std::shared_ptr<ActiveEntry> entry, std::vector<std::size_t> recipients);
   void connect(Destination& destination);
   void connect_hungry();
+  [[nodiscard]] Task<void> resume(Destination& destination, Instant when);
+  [[nodiscard]] std::uint32_t rate_of(std::string_view domain) const;
   [[nodiscard]] bool has_place(const Destination& destination) const noexcept;
   [[nodiscard]] Task<void> serve(Destination& destination);
   [[nodiscard]] Task<std::unique_ptr<Courier>> open(Destination& destination);

@@ -126,7 +126,9 @@ Task<Result<std::unique_ptr<Server>>> Server::open(ServerOptions options, Server
                                                .notes = s.options.notes};
   KM_CO_TRY(s.mail, co_await service::KvMailStore::open(s.ports.store, s.ports.blobs, s.ports.random, mail_options, context));
   KM_CO_CHECK(co_await s.mail->finish_removals(context));
-  s.queue.emplace(*s.mail, service::QueueOptions{.first_table = queue_tables, .lifetime = s.options.queue_lifetime});
+  s.queue.emplace(*s.mail, service::QueueOptions{.first_table = queue_tables, .lifetime = s.options.queue_lifetime,
+                                                     .account_entries_max = s.options.queued_per_account_max,
+                                                     .account_octets_max = s.options.queued_octets_per_account_max});
   if (!s.options.webhooks.empty()) {
     webhook::Options webhook_options{.hooks = s.options.webhooks, .table = table_named(s.options.first_table, webhook::table_name)};
     s.webhooks.emplace(std::move(webhook_options), s.ports.store, s.ports.random, s.ports.log);
@@ -211,7 +213,7 @@ std::shared_ptr<reception::Reception> Server::State::make_reception(const Listen
   made.primary_domain = options.primary_domain;
   const auto& tls = listener.tls_context ? listener.tls_context : ports.tls;
   return std::make_shared<reception::Reception>(
-      std::move(made), reception::Services{directory(), *delivery, *logins, limits, ports.random, ports.log, tls, ports.policies});
+      std::move(made), reception::Services{directory(), *delivery, *logins, limits, ports.random, ports.log, tls, ports.policies, ports.forwarder});
 }
 
 std::shared_ptr<service::imap::Service> Server::State::make_imap(const ListenerOptions& listener) {
@@ -237,7 +239,7 @@ std::unique_ptr<relay::Relay> Server::make_relay(relay::Options options, RelayPo
   if (options.hostname.empty()) options.hostname = state_->options.hostname;
   relay::Services services{*state_->queue,  *state_->delivery,   state_->directory(), ports.resolver,
                            ports.connector, state_->ports.random, state_->ports.log,   std::move(ports.tls), ports.tls_observer,
-                           ports.mta_sts};
+                           ports.mta_sts, state_->ports.forwarder};
   return std::make_unique<relay::Relay>(std::move(options), std::move(services));
 }
 

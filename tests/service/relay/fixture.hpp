@@ -27,6 +27,8 @@ namespace keystonemail::test {
 
 using namespace std::chrono_literals;
 
+inline bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
 // A network some of whose addresses never answer.
 class SlowNetwork final : public transport::Connector {
  public:
@@ -116,7 +118,7 @@ class RelayFixture {
   }
   void start() { start(store.queue_); }
   void start(queue::Queue& queue) {
-    relay.emplace(options, relay::Services{queue, store.delivery_, directory, *asked, network, random, log, tls, observer, sts});
+    relay.emplace(options, relay::Services{queue, store.delivery_, directory, *asked, network, random, log, tls, observer, sts, forwarder});
     running.emplace(relay->run(context().with_stop(relay_stop_.get_token())));
   }
   void stop() {
@@ -202,6 +204,7 @@ class RelayFixture {
   SeededRandom random{7};
   NullLog log;
   std::shared_ptr<const tls::ClientContext> tls = tls::ClientContext::create({}).value();
+  std::shared_ptr<const forwarding::Forwarder> forwarder;
   relay::Options options;
   std::vector<std::unique_ptr<ScriptedPeer>> peers;
   std::vector<std::unique_ptr<transport::Listener>> listeners;

@@ -9,12 +9,6 @@
 using namespace keystonemail;
 using namespace keystonemail::test;
 
-namespace {
-
-bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
-
-}  // namespace
-
 TEST_CASE("relay: a queued message goes to the domain's mail host, and leaves the queue") {
   RelayFixture f;
   auto& peer = f.peer();

@@ -9,6 +9,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +23,7 @@
 #include "keystonemail/directory/directory.hpp"
 #include "keystonemail/queue/queue.hpp"
 #include "keystonemail/resolver/resolver.hpp"
+#include "keystonemail/service/forwarding/forwarder.hpp"
 #include "keystonemail/service/mta_sts/policies.hpp"
 #include "keystonemail/service/relay/retry_schedule.hpp"
 #include "keystonemail/service/relay/route.hpp"
@@ -50,6 +53,9 @@ struct Options {
   std::size_t connections_per_destination_max = 10;
   std::size_t active_per_account_max = 1'000;       // entries of one login at once
   std::size_t messages_per_connection_max = 100;
+  std::uint32_t messages_per_minute_max = 0;        // to one destination; 0: no ceiling
+  std::map<std::string, std::uint32_t, std::less<>> rates;  // the same of some domains, as in RouteTable::domains
+  std::uint32_t account_messages_per_minute_max = 0;  // of one login
   std::size_t recipients_per_message_max = 100;     // in one transaction (RFC 5321 §4.5.3.1.8)
   std::size_t addresses_per_attempt_max = 10;       // RFC 5321 §5.1: at least two
   std::chrono::seconds idle_connection_max{2};      // kept for the next message
@@ -69,6 +75,7 @@ struct Services {
   std::shared_ptr<const tls::ClientContext> tls;  // null: no TLS
   TlsObserver* tls_observer = nullptr;      // null: nobody
   mta_sts::Policies* mta_sts = nullptr;     // null: MTA-STS is not looked at
+  std::shared_ptr<const forwarding::Forwarder> forwarder = {};  // who knows for whom senders of ours stand; null: nobody
 };
 
 // Threads: that of the executor of run()'s context. Ownership: outlives run().

@@ -28,6 +28,7 @@
 #include "keystonemail/service/access/connection_limits.hpp"
 #include "keystonemail/service/access/login_gate.hpp"
 #include "keystonemail/service/accounts/accounts.hpp"
+#include "keystonemail/service/forwarding/forwarder.hpp"
 #include "keystonemail/service/mailstore/kv_mail_store.hpp"
 #include "keystonemail/service/queue/kv_queue.hpp"
 #include "keystonemail/service/reports/report_store.hpp"
@@ -106,6 +107,8 @@ struct ServerOptions {
   service::Notes notes = service::Notes::larger;  // kept for the day that the index is lost
   web::OwnPolicy mta_sts = {};                  // that domains of ours have, given at https://mta-sts.DOMAIN
   std::vector<webhook::Hook> webhooks = {};     // who hears what becomes of mail for elsewhere; of URLs that differ
+  std::uint64_t queued_per_account_max = 10'000;             // messages of one login that wait; 0: no ceiling
+  std::uint64_t queued_octets_per_account_max = 1ULL << 30;  // and their octets
   crypto::ScryptCost password_cost = {};
   WorkerPoolOptions password_workers = {.threads = 2, .queue_max = 64};
 };
@@ -120,6 +123,7 @@ struct ServerPorts {
   // Somebody else's users. Null: those of accounts(). Their mailboxes are made when they are first seen.
   directory::Directory* directory = nullptr;
   PolicyProvider policies = {};                 // what judges mail; empty: nothing does
+  std::shared_ptr<const forwarding::Forwarder> forwarder = {};  // for mail that is passed on; null: it goes as it came
 };
 
 // What mail for elsewhere leaves by. Ownership: borrowed; outlives the relay.
