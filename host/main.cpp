@@ -103,6 +103,9 @@ void add_admin(CLI::App& app, Invocation& all) {
   admin_command(*account, all, "remove", "remove an account with its mail", "address");
   admin_command(*account, all, "disable", "refuse logins and mail", "address");
   admin_command(*account, all, "enable", "take them again", "address");
+  auto* forward = admin_command(*account, all, "forward", "where its mail goes as well: the account, then addresses; without any, says so", "addresses", Password::no, true);
+  auto* only = forward->add_flag_callback("--only", [&all] { all.admin.name = "only"; }, "keep no copy");
+  forward->add_flag_callback("--off", [&all] { all.admin.name = "off"; }, "no longer")->excludes(only);
   admin_command(*account, all, "password", "set the password", "address", Password::yes);
   admin_command(*account, all, "limits", "how much it may send, and has sent; then: LIMIT=NUMBER..., usual, release", "address and limits", Password::no, true);
   auto* app_password = command(*account, all, "app-password", "passwords made for one device each");
@@ -120,6 +123,8 @@ void add_admin(CLI::App& app, Invocation& all) {
   auto* alias = command(app, all, "alias", "addresses that lead elsewhere; @domain is its catch-all");
   alias->require_subcommand(1);
   admin_command(*alias, all, "add", "add or replace: the address, then where it leads", "addresses", Password::no, true);
+  admin_command(*alias, all, "add-list", "add or replace a mailing list: its address, then its members", "addresses", Password::no, true)
+      ->add_option("--owner", all.admin.name, "who hears of members that cannot be reached; else postmaster");
   admin_command(*alias, all, "list", "list all aliases", "");
   admin_command(*alias, all, "remove", "remove an alias", "address");
   auto* queue = command(app, all, "queue", "messages that wait for delivery elsewhere");
@@ -153,7 +158,7 @@ void add_admin(CLI::App& app, Invocation& all) {
   admin_command(*reports, all, "show", "one report with all it says", "id");
   admin_command(*reports, all, "send", "send what has been gathered", "")
       ->add_flag("--now", all.send_now, "today's as well, instead of in the night after")->required();
-  auto* trace = admin_command(app, all, "trace", "every step of a queued message, by its Message-ID or queue id; kept for 30 days", "message");
+  auto* trace = admin_command(app, all, "trace", "every step of a message, by its Message-ID or queue id; kept for 30 days", "message");
   trace->callback([&all] {
     all.admin.noun = "message";
     all.admin.verb = "trace";

@@ -116,6 +116,27 @@ Task<AdminReply> account_password(Stores& stores, AdminRequest request, Context 
   co_return with_warning(finished(result, "changed the password of " + request.arguments[0] + "\n"), warning_of(request));
 }
 
+// Without addresses, and not told to stop: says where it goes now.
+Task<AdminReply> account_forward(Stores& stores, AdminRequest request, Context context) {
+  auto& accounts = stores.server->accounts();
+  const std::string login = request.arguments.at(0);
+  accounts::Forwarding wanted;
+  wanted.targets.assign(request.arguments.begin() + 1, request.arguments.end());
+  wanted.keeps_copy = request.name != "only";
+  const bool ends = request.name == "off";
+  if (ends && !wanted.targets.empty()) co_return wrong_usage("say either where it goes or --off");
+  if (!wanted.targets.empty() || ends) {
+    const auto result = co_await accounts.set_forwarding(login, std::move(wanted), context);
+    if (!result) co_return failed(result.error());
+  }
+  const auto now = co_await accounts.forwarding(login, context);
+  if (!now) co_return failed(now.error());
+  AdminReply reply = done(now->targets.empty() ? login + " is not forwarded\n"
+                                               : format("{} -> {}{}\n", login, joined(now->targets), now->keeps_copy ? ", and keeps a copy" : ""));
+  reply.json = format("{{\"login\":{},\"targets\":{},\"keeps_copy\":{}}}\n", json_text(login), json_list(now->targets), now->keeps_copy);
+  co_return reply;
+}
+
 Task<AdminReply> app_password_add(Stores& stores, AdminRequest request, Context context) {
   accounts::AppPassword wanted;
   wanted.name = request.name;
@@ -171,6 +192,10 @@ Task<AdminReply> alias_add(Stores& stores, AdminRequest request, Context context
   accounts::Alias alias;
   alias.address = request.arguments.at(0);
   alias.kind = alias.address.starts_with('@') ? accounts::AliasKind::catch_all : accounts::AliasKind::alias;
+  if (request.verb == "add-list") {
+    alias.kind = accounts::AliasKind::list;
+    alias.owner = request.name;
+  }
   alias.targets.assign(request.arguments.begin() + 1, request.arguments.end());
   auto result = co_await stores.server->accounts().set_alias(std::move(alias), context);
   co_return finished(result, "set " + request.arguments[0] + "\n");
@@ -185,9 +210,13 @@ Task<AdminReply> alias_list(Stores& stores, AdminRequest, Context context) {
   auto all = co_await stores.server->accounts().aliases(context);
   if (!all) co_return failed(all.error());
   Listing list;
-  for (const accounts::Alias& alias : *all)
-    list.add(alias.address + " -> " + joined(alias.targets),
-             format("{{\"address\":{},\"targets\":{}}}", json_text(alias.address), json_list(alias.targets)));
+  for (const accounts::Alias& alias : *all) {
+    const bool is_list = alias.kind == accounts::AliasKind::list;
+    const std::string owner = !is_list ? "" : alias.owner.empty() ? " (list of postmaster)" : " (list of " + alias.owner + ")";
+    list.add(alias.address + " -> " + joined(alias.targets) + owner,
+             format("{{\"address\":{},\"targets\":{},\"list\":{},\"owner\":{}}}", json_text(alias.address), json_list(alias.targets), is_list,
+                    json_text(alias.owner)));
+  }
   co_return std::move(list).reply();
 }
 
@@ -320,7 +349,7 @@ Task<AdminReply> message_trace(Stores& stores, AdminRequest request, Context con
     if (!steps) co_return failed(steps.error());
     if (!steps->empty()) add_steps(list, id, *steps);
   }
-  if (list.text.empty()) co_return failed(Error(ErrorKind::not_found, "nothing is known of it: steps of queued messages are kept for 30 days, the log has all others"));
+  if (list.text.empty()) co_return failed(Error(ErrorKind::not_found, "nothing is known of it: steps of messages are kept for 30 days, and not of all that were refused; the log has them"));
   co_return std::move(list).reply();
 }
 
@@ -413,7 +442,9 @@ constexpr Command commands[] = {
     {"domain", "add", domain_add, 1},
     {"domain", "list", domain_list, 0},
     {"domain", "remove", domain_remove, 1},
+    {"account", "forward", account_forward, 1},
     {"alias", "add", alias_add, 2},
+    {"alias", "add-list", alias_add, 2},
     {"alias", "list", alias_list, 0},
     {"alias", "remove", alias_remove, 1},
     {"queue", "list", queue_list, 0},

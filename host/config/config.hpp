@@ -62,6 +62,18 @@ struct DirectoryConfig {
 
 enum class RelayTls : std::uint8_t { none, opportunistic, required, verified, implicit, dane };
 
+// Where mail for some domains goes instead.
+struct RouteConfig {
+  std::vector<std::string> domains;   // ".example.com" is all below it
+  std::string host;                   // as RelayConfig::host, or "lmtp:host:port"
+  std::string login;
+  SecretSource password;
+  RelayTls tls = RelayTls::opportunistic;
+  bool tls_given = false;
+  std::size_t line = 0;
+  friend bool operator==(const RouteConfig&, const RouteConfig&) = default;
+};
+
 // How mail for elsewhere leaves.
 struct RelayConfig {
   bool enabled = true;
@@ -79,6 +91,9 @@ struct RelayConfig {
   std::uint64_t mta_sts_port = 443;   // of policy hosts
   std::uint64_t connections = 250;
   std::uint64_t connections_per_domain = 10;
+  std::uint64_t messages_per_minute = 0;     // to one domain; 0: no ceiling
+  std::map<std::string, std::string> rates;  // the same of some domains
+  std::string source_address4, source_address6;  // empty: the system's choice
   friend bool operator==(const RelayConfig&, const RelayConfig&) = default;
 };
 
@@ -87,7 +102,18 @@ struct QueueConfig {
   std::uint64_t lifetime_hours = 120;
   std::uint64_t bounce_lifetime_hours = 24;
   std::uint64_t delay_notice_hours = 4;
+  std::uint64_t messages_per_account = 10'000;
+  std::uint64_t octets_per_account = 1'073'741'824;
+  std::uint64_t account_messages_per_minute = 0;  // 0: no ceiling
   friend bool operator==(const QueueConfig&, const QueueConfig&) = default;
+};
+
+// What mail is given that is passed on for people here.
+struct ForwardingConfig {
+  bool rewrite = true;                // senders, by SRS
+  std::string domain;                 // of rewritten senders; empty: the primary one
+  bool seal = true;                   // with ARC
+  friend bool operator==(const ForwardingConfig&, const ForwardingConfig&) = default;
 };
 
 enum class Dnssec : std::uint8_t { automatic, on, off };
@@ -190,7 +216,9 @@ struct Config {
   std::vector<ListenerConfig> listeners;
   DirectoryConfig directory;
   RelayConfig relay;
+  std::vector<RouteConfig> routes;
   QueueConfig queue;
+  ForwardingConfig forwarding;
   ResolverConfig resolver;
   AuthenticationConfig authentication;
   std::vector<MilterConfig> milters;  // in the order in which they are asked

@@ -263,6 +263,15 @@ Problem words(const Value& value, std::initializer_list<std::string_view> known,
   return std::nullopt;
 }
 
+Problem rates(const Value& value, std::map<std::string, std::string>& out) {
+  const auto* given = std::get_if<std::map<std::string, std::string>>(&value);
+  if (!given) return "must be a table of domains, as in { \"example.net\" = \"60\" }";
+  for (const auto& [domain, rate] : *given)
+    if (!parse_decimal(rate, 1'000'000)) return format("\"{}\" is not a number of messages in a minute", rate);
+  out = *given;
+  return std::nullopt;
+}
+
 Problem milter_address(const Value& value, MilterConfig& milter) {
   const auto* given = std::get_if<std::string>(&value);
   const auto address = given ? milter::Address::parse(*given) : std::nullopt;
@@ -301,7 +310,15 @@ Problem webhook_url(const Value& value, std::string& out) {
   return std::nullopt;
 }
 
+Problem source_address(const Value& value, IpAddress::Family family, std::string& out) {
+  if (auto problem = text(value, out)) return problem;
+  const auto address = IpAddress::parse(out);
+  if (!address || address->family() != family) return family == IpAddress::Family::v4 ? "must be an IPv4 address" : "must be an IPv6 address";
+  return std::nullopt;
+}
+
 constexpr std::int64_t count_max = 1'000'000;
+constexpr std::int64_t octets_max = std::int64_t{1} << 50;
 constexpr std::int64_t weight_max = 1'000;
 
 // As number(), into a narrower one.
@@ -421,6 +438,24 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return number(v, 1, 10'000, d.config.relay.connections); }},
     Key{"relay", "connections_per_domain", "number", "10", "Of them to one domain.",
         [](Draft d, const Value& v) { return number(v, 1, 1'000, d.config.relay.connections_per_domain); }},
+    Key{"relay", "messages_per_minute", "number", "0", "Messages to one domain in a minute; 0: as many as go.",
+        [](Draft d, const Value& v) { return number(v, 0, count_max, d.config.relay.messages_per_minute); }},
+    Key{"relay", "rates", "table of texts", "{}", "The same of some domains: { \"example.net\" = \"60\" }; \".example.net\" is all below it.",
+        [](Draft d, const Value& v) { return rates(v, d.config.relay.rates); }},
+    Key{"relay", "source_address4", "text", "none", "The IPv4 address of this machine that outgoing connections come from; else the system chooses.",
+        [](Draft d, const Value& v) { return source_address(v, IpAddress::Family::v4, d.config.relay.source_address4); }},
+    Key{"relay", "source_address6", "text", "none", "The same for IPv6.",
+        [](Draft d, const Value& v) { return source_address(v, IpAddress::Family::v6, d.config.relay.source_address6); }},
+    Key{"route", "domains", "list of domains", "required", "Whose mail goes this way; \".example.net\" is all below it.",
+        [](Draft d, const Value& v) { return domains(v, d.route->domains); }},
+    Key{"route", "host", "text", "required", "Where to: a host and port, or \"lmtp:host:port\".",
+        [](Draft d, const Value& v) { return route(v, d.route->host); }},
+    Key{"route", "login", "text", "none", "Log in there by this name. Under TLS, or on loopback, alone.",
+        [](Draft d, const Value& v) { return text(v, d.route->login); }},
+    Key{"route", "password", "file or secret", "none", "And this password: a path, { file = \"...\" } or { env = \"...\" }.",
+        [](Draft d, const Value& v) { return secret(v, SecretSource::Kind::file, d.route->password); }},
+    Key{"route", "tls", "text", "\"opportunistic\"", "As [relay] tls.",
+        [](Draft d, const Value& v) { return d.route->tls_given = true, one_of(v, relay_tls_names, d.route->tls); }},
     Key{"queue", "retry", "list of times", "[\"5m\", \"10m\", \"20m\", \"40m\", \"1h\", \"2h\", \"4h\", \"8h\"]", "How long to wait after each failed "
         "attempt, less or more by a tenth; the last one is repeated.",
         [](Draft d, const Value& v) { return durations(v, d.config.queue.retry); }},
@@ -430,6 +465,18 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return number(v, 1, 10'000, d.config.queue.bounce_lifetime_hours); }},
     Key{"queue", "delay_notice_hours", "number", "4", "After how long a sender is told that mail is still waiting.",
         [](Draft d, const Value& v) { return number(v, 1, 10'000, d.config.queue.delay_notice_hours); }},
+    Key{"queue", "messages_per_account", "number", "10000", "Messages of one account that may wait at once; 0: any number. More are refused for now.",
+        [](Draft d, const Value& v) { return number(v, 0, count_max, d.config.queue.messages_per_account); }},
+    Key{"queue", "octets_per_account", "number", "1073741824", "And their octets; 0: any number.",
+        [](Draft d, const Value& v) { return number(v, 0, octets_max, d.config.queue.octets_per_account); }},
+    Key{"queue", "account_messages_per_minute", "number", "0", "Messages of one account that leave in a minute; more wait. 0: as many as go.",
+        [](Draft d, const Value& v) { return number(v, 0, count_max, d.config.queue.account_messages_per_minute); }},
+    Key{"forwarding", "rewrite", "true or false", "true", "Give mail that is passed on a sender of ours (SRS), so that SPF holds where it goes; reports find back.",
+        [](Draft d, const Value& v) { return flag(v, d.config.forwarding.rewrite); }},
+    Key{"forwarding", "domain", "text", "primary_domain", "The domain of such senders. Ours; its SPF record must name this server.",
+        [](Draft d, const Value& v) { return host_name(v, d.config.forwarding.domain); }},
+    Key{"forwarding", "seal", "true or false", "true", "Seal it with ARC, by the domain's DKIM key, so that whoever trusts us need not mind that DMARC fails.",
+        [](Draft d, const Value& v) { return flag(v, d.config.forwarding.seal); }},
     Key{"resolver", "servers", "list of addresses", "[]", "DNS servers to ask, as in [\"127.0.0.1:5353\"]; none: ask from the root on, and validate.",
         [](Draft d, const Value& v) { return endpoints(v, d.config.resolver.servers); }},
     Key{"resolver", "dnssec", "text", "\"automatic\"", "Whether to validate: on, off, or automatic, which is on when asking from the root or when trust anchors are "
@@ -627,7 +674,7 @@ std::string_view to_string(Protocol protocol) noexcept {
 std::span<const Key> config_keys() noexcept { return keys; }
 
 bool is_repeated(std::string_view section) noexcept {
-  return section == "listener" || section == "milter" || section == "policy.list" || section == "webhook";
+  return section == "listener" || section == "milter" || section == "route" || section == "policy.list" || section == "webhook";
 }
 
 const Key* find_key(std::string_view section, std::string_view name) noexcept {

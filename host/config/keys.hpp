@@ -25,6 +25,7 @@ struct Draft {
   Config& config;
   ListenerConfig* listener = nullptr;    // of the [[listener]] the key is in
   MilterConfig* milter = nullptr;        // or of the [[milter]]
+  RouteConfig* route = nullptr;          // or of the [[route]]
   policies::DnsList* list = nullptr;     // or of the [[policy.list]]
   WebhookConfig* webhook = nullptr;      // or of the [[webhook]]
 };

@@ -67,6 +67,7 @@ class Reader {
   void take_milter(const toml::table& table);
   void take_dns_list(const toml::table& table);
   void take_webhook(const toml::table& table);
+  void take_route(const toml::table& table);
   void finish_listeners();
   void add_usual_listeners();
   void check_whole();
@@ -108,6 +109,8 @@ void Reader::take_named_section(std::string_view section, const toml::node& node
     take_list(section, node, [this](const toml::table& table) { take_listener(table); });
   } else if (section == "milter") {
     take_list(section, node, [this](const toml::table& table) { take_milter(table); });
+  } else if (section == "route") {
+    take_list(section, node, [this](const toml::table& table) { take_route(table); });
   } else if (section == "policy.list") {
     take_list(section, node, [this](const toml::table& table) { take_dns_list(table); });
   } else if (section == "webhook") {
@@ -126,6 +129,16 @@ void Reader::take_section(std::string_view section, const toml::table& table, Dr
     if (is_section(inner)) take_named_section(inner, node);
     else take(section, name.str(), name.source().begin.line, node, draft);
   }
+}
+
+void Reader::take_route(const toml::table& table) {
+  RouteConfig route;
+  route.line = line_of(table);
+  take_section("route", table, {.config = reading_.config, .route = &route});
+  if (route.domains.empty()) error(route.line, "this route has no domains");
+  if (route.host.empty()) error(route.line, "this route has no host");
+  if (!route.login.empty() && route.password.kind == SecretSource::Kind::none) error(route.line, "route.login needs route.password");
+  reading_.config.routes.push_back(std::move(route));
 }
 
 template <class Each>

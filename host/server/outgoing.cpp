@@ -49,27 +49,48 @@ Result<std::string> domain_key(std::string_view what, const std::string& domain)
   return below ? "." + *name : *name;
 }
 
-Result<relay::RouteTable> route_table(const RelayConfig& config) {
+Result<std::shared_ptr<const relay::RouteLogin>> route_login(const std::string& name, const SecretSource& source) {
+  if (name.empty()) return std::shared_ptr<const relay::RouteLogin>();
+  KM_TRY(std::string password, read_secret(source));
+  while (password.ends_with('\n') || password.ends_with('\r')) password.pop_back();
+  return std::make_shared<const relay::RouteLogin>(relay::RouteLogin{name, crypto::SecretString::adopt(password)});
+}
+
+Result<relay::RouteTable> route_table(const RelayConfig& config, const std::vector<RouteConfig>& routes) {
   relay::RouteTable table;
   table.usual.port = static_cast<std::uint16_t>(config.port);
   if (!config.host.empty()) {
     KM_TRY(table.usual, parse_route(config.host));
   }
   if (config.tls_given || table.usual.tls == relay::RouteTls::opportunistic) table.usual.tls = to_route_tls(config.tls);
-  if (!config.login.empty()) {
-    KM_TRY(std::string password, read_secret(config.password));
-    while (password.ends_with('\n') || password.ends_with('\r')) password.pop_back();
-    table.usual.login = std::make_shared<relay::RouteLogin>(relay::RouteLogin{config.login, crypto::SecretString::adopt(password)});
-  }
+  KM_TRY(table.usual.login, route_login(config.login, config.password));
   for (const auto& [domain, text] : config.routes) {
     KM_TRY(const std::string key, domain_key("routes", domain));
     KM_TRY(table.domains[key], parse_route(text));
+  }
+  for (const RouteConfig& one : routes) {
+    KM_TRY(relay::Route route, parse_route(one.host));
+    if (one.tls_given) route.tls = to_route_tls(one.tls);
+    KM_TRY(route.login, route_login(one.login, one.password));
+    for (const std::string& domain : one.domains) {
+      KM_TRY(const std::string key, domain_key("route", domain));
+      table.domains[key] = route;
+    }
   }
   for (const auto& [domain, tls] : config.tls_domains) {
     KM_TRY(const std::string key, domain_key("tls_domains", domain));
     table.domains.try_emplace(key, table.usual).first->second.tls = to_route_tls(tls);
   }
   return table;
+}
+
+Result<std::map<std::string, std::uint32_t, std::less<>>> rate_table(const RelayConfig& config) {
+  std::map<std::string, std::uint32_t, std::less<>> rates;
+  for (const auto& [domain, rate] : config.rates) {
+    KM_TRY(const std::string name, domain_key("rates", domain));
+    rates[name] = static_cast<std::uint32_t>(parse_decimal(rate).value_or(0));
+  }
+  return rates;
 }
 
 }  // namespace
@@ -89,9 +110,13 @@ Result<std::unique_ptr<Outgoing>> Outgoing::open(const Config& config, keystonem
   KM_TRY(outgoing->resolver_, unbound::open_resolver(resolver_options(config.resolver)));
   relay::Options options;
   options.hostname = config.hostname;
-  KM_TRY(options.routes, route_table(config.relay));
+  KM_TRY(options.routes, route_table(config.relay, config.routes));
   options.connections_max = config.relay.connections;
   options.connections_per_destination_max = config.relay.connections_per_domain;
+  options.messages_per_minute_max = static_cast<std::uint32_t>(config.relay.messages_per_minute);
+  options.account_messages_per_minute_max = static_cast<std::uint32_t>(config.queue.account_messages_per_minute);
+  KM_TRY(options.rates, rate_table(config.relay));
+  loop.set_source_addresses(IpAddress::parse(config.relay.source_address4), IpAddress::parse(config.relay.source_address6));
   options.own_endpoints = std::move(own_endpoints);
   if (!config.queue.retry.empty()) options.retry.steps = config.queue.retry;
   options.retry.bounce_lifetime = std::chrono::hours(config.queue.bounce_lifetime_hours);

@@ -97,7 +97,7 @@ bool needs_restart(const Config& a, const Config& b) {
   };
   return a.hostname != b.hostname || a.primary_domain != b.primary_domain || a.data_directory != b.data_directory ||
          a.user != b.user || a.loops != b.loops || !same_directory(a.directory, b.directory) ||
-         a.relay != b.relay || a.queue != b.queue || a.reports != b.reports || a.mta_sts != b.mta_sts || a.webhooks != b.webhooks ||
+         a.relay != b.relay || a.routes != b.routes || a.forwarding != b.forwarding || a.queue != b.queue || a.reports != b.reports || a.mta_sts != b.mta_sts || a.webhooks != b.webhooks ||
          a.resolver != b.resolver || !std::ranges::equal(a.listeners, b.listeners, same);
 }
 
@@ -157,6 +157,10 @@ Result<void> Program::start() {
     KM_TRY(std::string secret, read_secret(webhook.secret));
     while (secret.ends_with('\n') || secret.ends_with('\r')) secret.pop_back();
     webhook.secret = {SecretSource::Kind::literal, std::move(secret)};
+  }
+  for (RouteConfig& route : opened.routes) {
+    KM_TRY(std::string password, read_secret(route.password));
+    route.password = {SecretSource::Kind::literal, std::move(password)};
   }
   if (!config_.user.empty()) KM_CHECK(become(config_.user));  // the ports are open now
   KM_TRY(stores_, opening_.run_until(Stores::open(opened, log_, {}, Context{&opening_})));
@@ -275,7 +279,7 @@ Result<void> Program::read_again() {
   KM_TRY(const ConfigReading reading, read_config_file(path_));
   if (!reading.errors.empty()) return fail(ErrorKind::invalid, describe(reading.errors, path_));
   if (needs_restart(config_, reading.config))
-    return fail(ErrorKind::conflict, "hostname, domain, directories, user, loops, listeners, relay, queue, reports, MTA-STS, webhooks or resolver changed: restart the server for that");
+    return fail(ErrorKind::conflict, "hostname, domain, directories, user, loops, listeners, relay, queue, forwarding, reports, MTA-STS, webhooks or resolver changed: restart the server for that");
   if (const auto loaded = tls_.load(reading.config); !loaded)
     return fail(loaded.error().kind(), loaded.error().text() + " " + loaded.error().detail());
   log_.set(reading.config.log_format, reading.config.log_level);

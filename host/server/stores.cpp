@@ -9,8 +9,10 @@
 #include "base/try.hpp"
 #include "keystonemail/backends/memory/blob_store.hpp"
 #include "keystonemail/backends/memory/kv_store.hpp"
+#include "keystonemail/codec/idna.hpp"
 #include "server/directory_plugin.hpp"
 #include "zone/zone_facts.hpp"
+#include "server/srs_key.hpp"
 
 namespace keystonemail::host {
 
@@ -69,9 +71,25 @@ keystonemail::ServerOptions server_options(const Config& config, kv::Table first
   options.mta_sts = own_policy(config.mta_sts);
   for (const WebhookConfig& webhook : config.webhooks) options.webhooks.push_back(to_hook(webhook));
   options.queue_lifetime = std::chrono::hours(config.queue.lifetime_hours);
+  options.queued_per_account_max = config.queue.messages_per_account;
+  options.queued_octets_per_account_max = config.queue.octets_per_account;
   options.connections = std::move(limits.connections);
   options.logins.trusted = std::move(limits.trusted_logins);
   return options;
+}
+
+// What mail is given that is passed on: a sender of ours, and a seal with the DKIM key of the domain that it went through.
+Result<std::shared_ptr<const forwarding::Forwarder>> make_forwarder(const Config& config, Stores& stores) {
+  forwarding::Options options;
+  if (config.forwarding.rewrite) {
+    const std::string& domain = config.forwarding.domain.empty() ? config.primary_domain : config.forwarding.domain;
+    const auto name = codec::to_ascii_domain(domain);
+    if (!name) return fail(ErrorKind::invalid, domain + " is no domain to rewrite senders to");
+    KM_TRY(auto secrets, srs_secrets(config.data_directory, stores.random));
+    options.srs = mailauth::srs::Options{.domain = *name, .secrets = std::move(secrets)};
+  }
+  if (config.forwarding.seal) options.keys = [dkim = stores.dkim.get()](std::string_view domain) { return dkim->signer(domain); };
+  return forwarding::Forwarder::create(std::move(options));
 }
 
 }  // namespace
@@ -132,6 +150,7 @@ Task<Result<std::unique_ptr<Stores>>> Stores::open_for(Use use, Config config, L
   stores->dkim = DkimKeys::open(config.data_directory + "/dkim");
   for (const std::string& problem : stores->dkim->problems()) log.event(LogLevel::warning, "dkim.key.unusable", {{"why", problem}});
   keystonemail::ServerPorts ports{*stores->kv, *stores->blobs, stores->random, log, std::move(tls), stores->plugin.get()};
+  if (use == Use::work) KM_CO_TRY(ports.forwarder, make_forwarder(config, *stores));
   ports.policies = [stores = stores.get()] { return stores->policies ? stores->policies() : nullptr; };
   KM_CO_TRY(stores->server, co_await keystonemail::Server::open(std::move(options), std::move(ports), context));
   const auto after = static_cast<std::uint8_t>(segments::blob_tables().size() + keystonemail::Server::tables().size());

@@ -96,8 +96,8 @@ with Server(sys.argv[1], listeners=LISTENERS, extra=extra) as server:
     check('moved to another host, it goes there at once', done.returncode == 0 and wait_for(lambda: 'moved' in sink.subjects and not entries(server)), (done, server.log()))
     text = server.run('trace', '<moved@example.test>').stdout
     steps = json.loads(server.run('trace', entry, '--json').stdout)
-    check('the trace of an entry that is gone has every step', [s['what'] for s in steps] == ['accepted', 'deferred', 'moved', 'delivered'], steps)
-    check('with who said what', steps[-1]['text'].find('taken by the sink') >= 0 and 'session' in steps[0]['text'] and steps[0]['recipient'] == '<moved@example.test>', steps)
+    check('the trace of an entry that is gone has every step', [s['what'] for s in steps] == ['connected', 'sender', 'recipient', 'accepted', 'deferred', 'moved', 'delivered'], steps)
+    check('with who said what', steps[-1]['text'].find('taken by the sink') >= 0 and 'session' in steps[0]['text'] and steps[3]['recipient'] == '<moved@example.test>', steps)
     check('its session is that of the log', re.search(r'session (\S+?),', steps[0]['text'])[1] in server.log(), steps)
     check('the columns are aligned', len({line.index(s['recipient'] or s['text']) for line, s in zip(text.splitlines()[1:], steps) if s['recipient']}) == 1, text)
     check('a message that nobody knows is not found', server.run('trace', 'nobody@example.test').returncode == 1)
@@ -116,7 +116,7 @@ with Server(sys.argv[1], listeners=LISTENERS, extra=extra) as server:
     check('mail held back for a while waits', 'held back until' in server.run('queue', 'show', entries(server)[-1]['id']).stdout and 'later' not in sink.subjects)
     check('and goes when it is time', wait_for(lambda: 'later' in sink.subjects) and time.monotonic() - began > 1.0, sink.subjects)
     until = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=60)).strftime('%Y-%m-%dT%H:%M:%SZ')
-    for options, to, what in ((['HOLDUNTIL=' + until], 'x@sink.test', 'later than is offered'), (['BY=60;R'], 'x@sink.test', 'a promise that nobody keeps'),
+    for options, to, what in ((['HOLDUNTIL=' + until], 'x@sink.test', 'later than is offered'), (['BY=0;R'], 'x@sink.test', 'a time that has passed'),
                               (['HOLDFOR=60'], 'alice@example.test', 'holding back what is for a mailbox here')):
         try:
             submit('refused', to, options)

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <thread>
 #include <vector>
@@ -54,6 +55,7 @@ class UvLoop::Core {
   std::size_t sessions_max;
   std::atomic<std::size_t> sessions = 0;
   bool is_draining = false;
+  std::optional<IpAddress> source4, source6;  // of outgoing connections
 
  private:
   struct SignalWatch {

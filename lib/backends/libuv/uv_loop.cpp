@@ -195,6 +195,11 @@ void UvLoop::run_some() {
 void UvLoop::stop() {
   core_->post([this] { uv_stop(&core_->loop); });
 }
+void UvLoop::set_source_addresses(std::optional<IpAddress> v4, std::optional<IpAddress> v6) {
+  core_->source4 = v4;
+  core_->source6 = v6;
+}
+
 void UvLoop::set_connections_max(std::size_t connections_max) {
   post([this, connections_max] { core_->set_sessions_max(connections_max); });
 }

@@ -104,6 +104,11 @@ Task<Result<std::unique_ptr<UvStream>>> UvStream::connect(UvLoop::Core& core, En
     bool finished = false;
   } attempt{.request = {}, .stream = stream.get()};
   attempt.request.data = &attempt;
+  const auto& source = to.address.family() == IpAddress::Family::v4 ? core.source4 : core.source6;
+  if (source) {
+    const SocketAddress from = to_socket_address({*source, 0});
+    if (const int bound = uv_tcp_bind(&handle->tcp, from.get(), 0); bound != 0) co_return uv_failure(bound, "from " + source->to_string());
+  }
   const SocketAddress address = to_socket_address(to);
   const int started = uv_tcp_connect(&attempt.request, &handle->tcp, address.get(), [](uv_connect_t* request, int status) {
     auto& done = *static_cast<Attempt*>(request->data);

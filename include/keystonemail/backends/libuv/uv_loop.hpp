@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,8 @@ class UvLoop final : public Executor, public transport::Connector {
                                                                     transport::Handler handler);
   [[nodiscard]] Task<Result<std::unique_ptr<transport::ByteStream>>> connect(Endpoint to, Context context) override;
   [[nodiscard]] Task<Result<std::unique_ptr<transport::ByteStream>>> connect_path(std::string path, Context context) override;
+  // Where connections come from that are made from now on, for each family; nothing: the system chooses. On the loop's thread.
+  void set_source_addresses(std::optional<IpAddress> v4, std::optional<IpAddress> v6);
 
   // The same on a Unix socket, for the owner alone (mode 0600); a socket that nobody listens on is replaced.
   [[nodiscard]] Result<std::unique_ptr<transport::Listener>> listen_local(const std::string& path,
