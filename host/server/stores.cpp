@@ -150,7 +150,9 @@ Task<Result<std::unique_ptr<Stores>>> Stores::open_for(Use use, Config config, L
   stores->dkim = DkimKeys::open(config.data_directory + "/dkim");
   for (const std::string& problem : stores->dkim->problems()) log.event(LogLevel::warning, "dkim.key.unusable", {{"why", problem}});
   keystonemail::ServerPorts ports{*stores->kv, *stores->blobs, stores->random, log, std::move(tls), stores->plugin.get()};
-  if (use == Use::work) KM_CO_TRY(ports.forwarder, make_forwarder(config, *stores));
+  if (use == Use::work) {
+    KM_CO_TRY(ports.forwarder, make_forwarder(config, *stores));
+  }
   ports.policies = [stores = stores.get()] { return stores->policies ? stores->policies() : nullptr; };
   KM_CO_TRY(stores->server, co_await keystonemail::Server::open(std::move(options), std::move(ports), context));
   const auto after = static_cast<std::uint8_t>(segments::blob_tables().size() + keystonemail::Server::tables().size());
