@@ -65,6 +65,21 @@ TEST_CASE("uv stream: [::] serves IPv4 too, and the peer is seen as the IPv4 add
   CHECK(seen == "127.0.0.1");
 }
 
+TEST_CASE("uv stream: connections come from the address that was chosen for their family, and from no address that is not here") {
+  std::string seen;
+  Server server([&](std::unique_ptr<ByteStream> stream, Context context) -> Task<void> {
+    seen = stream->peer().address.to_string();
+    co_await echo(std::move(stream), std::move(context));
+  });
+  server.loop.set_source_addresses(IpAddress::parse("127.0.0.5"), IpAddress::parse("::1"));
+  auto client = server.connect();
+  CHECK(server.loop.run_until(converse(*client, "x\n", server.soon())).has_value());
+  CHECK(seen == "127.0.0.5");
+  server.loop.set_source_addresses(IpAddress::parse("192.0.2.77"), std::nullopt);
+  const auto none = server.loop.run_until(server.loop.connect(server.listener->local(), server.soon()));
+  CHECK(!none.has_value());
+}
+
 TEST_CASE("uv stream: many pieces of odd sizes go out whole and in order, far beyond the socket's buffer") {
   const std::string text = pattern(8'000'000);
   std::string got;

@@ -339,3 +339,46 @@ TEST_CASE("config: webhooks go to https, or to this machine, each to a URL of it
   CHECK(hook("url = \"https://a/\"\n[[webhook]]\nurl = \"https://a\"\n").contains("has the url of another"));
   CHECK(errors_of(with_tls + "[webhook]\nurl = \"https://a/\"\n").contains("write [[webhook]] for each"));
 }
+
+TEST_CASE("config: routes, rates, source addresses and forwarding are read, and what is wrong with them is said at its line") {
+  const auto reading = read_config(with_tls + R"([relay]
+messages_per_minute = 600
+rates = { "example.net" = "60" }
+source_address4 = "192.0.2.1"
+source_address6 = "2001:db8::1"
+[queue]
+messages_per_account = 5
+octets_per_account = 4096
+account_messages_per_minute = 30
+[forwarding]
+rewrite = false
+domain = "Forward.Example.org"
+seal = false
+[[route]]
+domains = ["example.net", ".example.com"]
+host = "smtp.example.net:587"
+login = "us"
+password = { env = "SMARTHOST" }
+tls = "required"
+[[route]]
+domains = ["lists.example.org"]
+host = "lmtp:127.0.0.1:24"
+)");
+  CHECK(describe(reading.errors, "f") == "");
+  CHECK(reading.config.relay.messages_per_minute == 600);
+  CHECK(reading.config.relay.rates.at("example.net") == "60");
+  CHECK(reading.config.relay.source_address6 == "2001:db8::1");
+  CHECK(reading.config.queue.octets_per_account == 4096);
+  CHECK(!reading.config.forwarding.rewrite);
+  CHECK(reading.config.forwarding.domain == "forward.example.org");
+  REQUIRE(reading.config.routes.size() == 2);
+  CHECK(reading.config.routes[0].domains == std::vector<std::string>{"example.net", ".example.com"});
+  CHECK(reading.config.routes[0].tls == RelayTls::required);
+  CHECK(reading.config.routes[0].password.name == "SMARTHOST");
+  CHECK(reading.config.routes[1].host == "lmtp:127.0.0.1:24");
+  const std::string lines = errors_of(with_tls + "[relay]\nsource_address4 = \"::1\"\nrates = { \"x\" = \"many\" }\n[[route]]\ndomains = [\"a.test\"]\nlogin = \"us\"\n");
+  CHECK(lines.find("f:8: relay.source_address4 must be an IPv4 address") != std::string::npos);
+  CHECK(lines.find("f:9: relay.rates \"many\" is not a number of messages in a minute") != std::string::npos);
+  CHECK(lines.find("this route has no host") != std::string::npos);
+  CHECK(lines.find("route.login needs route.password") != std::string::npos);
+}
