@@ -73,7 +73,7 @@ void Books::check_queue(const SiteView& view, Ledgers& books) {
       const queue::Recipient& recipient = record.recipients[i];
       Step sum;
       for (const auto& step : steps) {
-        if (step.what == "accepted") sum.accepted = step.when;
+        if (step.what == "accepted" || step.what == "forwarded") sum.accepted = step.when;
         if (step.recipient != recipient.address) continue;
         if (step.what == "delivered") ++sum.delivered;
         if (step.what != "failed") continue;

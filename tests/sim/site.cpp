@@ -27,21 +27,11 @@ class WatchedDelivery final : public delivery::Delivery {
     return std::make_unique<Writer>(*std::move(writer), *this);
   }
   Task<Result<delivery::Accepted>> deliver(delivery::Submission submission, Context context) override {
-    const std::string text = texts_[submission.message.get()];
-    const std::string key = key_of(text);
-    const auto remote = submission.remote;
-    const auto settlement = submission.settlement;
-    std::vector<std::string> local;
-    for (const auto& recipient : submission.local) local.push_back(recipient.prefix);
+    const delivery::Submission copy = submission;
     auto accepted = co_await inner_.deliver(std::move(submission), context);
     if (!accepted) co_return accepted;
-    if (remote) records_.queued.push_back({*accepted->queued, key, remote->envelope.sender, remote->recipients});
-    if (key.ends_with(own_id_)) {
-      ReportRecord report{.key = key, .text = text, .to = {}, .settlement = settlement};
-      if (remote && remote->recipients.size() == 1) report.to = remote->recipients[0].address;
-      if (!remote && local.size() == 1) report.to = delivered_to(local[0]);
-      records_.reports.push_back(std::move(report));
-    }
+    write_down(copy, accepted->queued);
+    for (std::size_t i = 0; i < copy.together.size(); ++i) write_down(copy.together[i], accepted->together[i]);
     co_return accepted;
   }
   Task<Result<bool>> has_room(mailstore::AccountId account, std::uint64_t octets, Context context) override {
@@ -68,6 +58,18 @@ class WatchedDelivery final : public delivery::Delivery {
     WatchedDelivery& owner_;
     std::string text_;
   };
+
+  void write_down(const delivery::Submission& one, std::optional<queue::EntryId> queued) {
+    const std::string text = texts_[one.message.get()];
+    const std::string key = key_of(text);
+    const auto& remote = one.remote;
+    if (remote) records_.queued.push_back({*queued, key, remote->envelope.sender, remote->recipients});
+    if (!key.ends_with(own_id_)) return;
+    ReportRecord report{.key = key, .text = text, .to = {}, .settlement = one.settlement};
+    if (remote && remote->recipients.size() == 1) report.to = remote->recipients[0].address;
+    if (!remote && one.local.size() == 1) report.to = delivered_to(one.local[0].prefix);
+    records_.reports.push_back(std::move(report));
+  }
 
   static std::string delivered_to(std::string_view prefix) {
     constexpr std::string_view name = "Delivered-To: ";

@@ -77,6 +77,7 @@ class Session {
   // What the sender hears of those who asked for it; nothing when nobody did, or there is nobody to tell.
   [[nodiscard]] Task<Result<std::optional<delivery::Submission>>> success_report(std::vector<SuccessWish> wishes, std::string prefix, std::string message_id);
   [[nodiscard]] queue::Envelope envelope() const;
+  [[nodiscard]] std::string origin() const;
   void note_verdict(policy::Stage stage, const policy::Outcome& outcome);
   [[nodiscard]] queue::History history(std::string_view what, const std::string& message_id, const smtp::Reply& reply);
   [[nodiscard]] Task<void> note_refusal(const smtp::Reply& reply);

@@ -183,6 +183,8 @@ Task<Result<std::string>> Session::sender_of_forwards() {
   co_return made;
 }
 
+std::string Session::origin() const { return peer_ + " with " + std::string(engine_.with_protocol()) + (tls_clause_.empty() ? "" : " " + tls_clause_); }
+
 queue::Envelope Session::envelope() const {
   const auto& parameters = transaction_->parameters;
   queue::Envelope envelope;
@@ -232,6 +234,7 @@ Task<Result<std::vector<delivery::Submission>>> Session::forwarded(std::shared_p
       entry.message_id = message_id;
       entry.login = account_ ? account_->login : std::string();
       entry.session = id_;
+      entry.origin = origin();
       entry.held = transaction_->verdict == policy::Verdict::quarantine;
       if (entry.held) entry.hold_reason = transaction_->verdict_reason;
     }

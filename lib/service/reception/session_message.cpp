@@ -268,6 +268,7 @@ Task<Result<delivery::Accepted>> Session::submit(std::shared_ptr<mailstore::Stag
     entry.message_id = std::move(message_id);
     entry.login = account_ ? account_->login : std::string();
     entry.session = id_;
+    entry.origin = origin();
     entry.held = transaction_->verdict == policy::Verdict::quarantine;
     if (entry.held) entry.hold_reason = transaction_->verdict_reason;
   }

@@ -11,7 +11,7 @@
 namespace keystonemail::test {
 
 struct MemoryServer : MemoryStore {
-  MemoryServer() : MemoryStore({}, memory::Completion::inline_, service::queue_tables()) {}
+  MemoryServer() : MemoryStore({.notes = service::Notes::none}, memory::Completion::inline_, service::queue_tables()) {}
   delivery::Delivery& delivery() { return delivery_; }
   queue::Queue& queue() { return queue_; }
 
