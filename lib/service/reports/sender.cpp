@@ -194,7 +194,7 @@ Task<Result<void>> Sender::mail(std::string message, const reports::Cover& cover
       recipient.prefix = "Return-Path: <>\r\n";
       if (!mailbox.address.empty()) recipient.prefix += "Delivered-To: " + mailbox.address + "\r\n";
     }
-    remote = std::move(here->remote);
+    for (auto& address : here->remote) remote.push_back(std::move(address.address));
   } else if (std::holds_alternative<directory::NotLocal>(resolution)) {
     remote.push_back(cover.to);
   }
