@@ -83,13 +83,13 @@ TEST_CASE("E5: a trusted network has not logged in, and no form of our own addre
 
 TEST_CASE("E5: an alias that leads elsewhere forwards what comes for it, and nothing else") {
   ReceptionFixture server;
-  server.directory.aliases["away@example.test"] = {.local = {}, .remote = {"someone@elsewhere.test"}};
+  server.directory.aliases["away@example.test"] = {.local = {}, .remote = {{.address = "someone@elsewhere.test"}}};
   server.begin("carol@elsewhere.test", "away@example.test");
   CHECK(server.say("RCPT TO:<someone@elsewhere.test>\r\n").starts_with("550 5.7.1"));
   server.say("DATA\r\n");
   CHECK(server.say("Subject: x\r\n\r\nx\r\n.\r\n").starts_with("250"));
-  REQUIRE(server.delivery.delivered.at(0).remote);
-  CHECK(server.delivery.delivered[0].remote->recipients.size() == 1);
+  REQUIRE(server.delivery.delivered.at(1).remote);
+  CHECK(server.delivery.delivered[1].remote->recipients.size() == 1);
 }
 
 TEST_CASE("reception: trusted peers may send larger messages to more people") {
