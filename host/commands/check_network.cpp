@@ -10,7 +10,11 @@
 #include "keystonemail/backends/libuv/uv_loop.hpp"
 #include "keystonemail/base/text.hpp"
 #include "keystonemail/crypto/certificate.hpp"
+#include "keystonemail/http/fields.hpp"
+#include "keystonemail/mailauth/mta_sts/policy.hpp"
+#include "keystonemail/mailauth/mta_sts/record.hpp"
 #include "keystonemail/mime/date.hpp"
+#include "keystonemail/service/web/https_fetcher.hpp"
 #include "keystonemail/tls/context.hpp"
 #include "keystonemail/tls/dane.hpp"
 #include "keystonemail/transport/tls_stream.hpp"
@@ -148,6 +152,48 @@ Finding judge_key_records(Names& names, const std::string& host, std::uint16_t p
   return finding;
 }
 
+// RFC 8461: the record, the policy behind it, and whether that names the hosts that the MX records name.
+void judge_policy(libuv::UvLoop& loop, Names& names, const tls::ClientOptions& trust, const dns::Name& domain, const std::vector<dns::Name>& hosts,
+                  std::vector<Finding>& findings) {
+  namespace sts = mailauth::mta_sts;
+  Finding& finding = findings.emplace_back(Finding{.standing = Standing::missing, .subject = "MTA-STS " + domain.text(), .found = {}, .advice = {}, .weighty = false});
+  const auto name = domain.prefixed("_mta-sts");
+  const auto answer = name ? names.ask({.name = *name, .type = dns::RecordType::txt}) : dns::Answer();
+  if (dns::is_temporary(answer.status)) finding.standing = Standing::unknown, finding.found = std::string(dns::to_string(answer.status));
+  std::vector<std::string> texts;
+  for (const dns::RecordData& data : answer.records) {
+    if (const auto* text = std::get_if<dns::Txt>(&data)) texts.push_back(text->joined());
+  }
+  const auto record = sts::choose_record(texts);
+  if (!record) return;
+  finding.standing = Standing::wrong;
+  finding.found = "id " + record->id;
+  const auto client = tls::ClientContext::create(web::fetcher_tls(trust));
+  if (!client) return;
+  web::HttpsFetcher fetcher({}, names.resolver(), loop, *client);
+  web::FetchRequest request{.url = "https://mta-sts." + domain.text() + "/.well-known/mta-sts.txt", .octets_max = sts::limits::policy_octets_max};
+  const auto response = loop.run_until(fetcher.fetch(std::move(request), Context(&loop, {}, loop.now() + answer_time_max)));
+  finding.advice = format("serve the policy at https://mta-sts.{}/.well-known/mta-sts.txt as text/plain, with a certificate for that name", domain.text());
+  if (!response || response->status != 200) {
+    finding.found += response ? format("; HTTP status {}", response->status) : format("; {}: {}", to_string(response.error().fault()), response.error().detail());
+    return;
+  }
+  const auto policy = sts::parse_policy(response->body);
+  if (http::media_type(response->headers) != "text/plain" || !policy) {
+    finding.found += policy ? "; its media type is not text/plain" : format("; the policy has {}", to_string(policy.error()));
+    return;
+  }
+  finding.found += format("; mode {}, for {} days", to_string(policy->mode), policy->max_age / std::chrono::days(1));
+  finding.standing = Standing::good;
+  finding.advice.clear();
+  for (const dns::Name& host : hosts) {
+    if (policy->mode == sts::Mode::none || policy->allows(host)) continue;
+    finding.standing = Standing::wrong;
+    finding.found += format("; it does not name {}", host.text());
+    finding.advice = "name every mail exchanger in the policy, and change the record's id";
+  }
+}
+
 struct Door {
   std::uint16_t port;
   Dialogue dialogue;
@@ -242,6 +288,7 @@ int run_check_tls(const std::string& config, const DnsRequest& request, Output o
   if (!client) return report_error(output, words_of(client.error()));
   libuv::UvLoop loop;
   std::vector<Finding> findings;
+  if (const auto domain = dns::Name::from_domain(setting->facts.domain)) judge_policy(loop, *setting->names, options, *domain, *hosts, findings);
   for (const dns::Name& host : *hosts) {
     const auto addresses = addresses_of(*setting->names, host);
     if (addresses.empty()) findings.push_back({.standing = Standing::missing, .subject = host.text(), .found = {}, .advice = "it has no address in the DNS"});
