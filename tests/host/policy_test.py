@@ -157,7 +157,7 @@ def test_tarpit_and_rates(server):
         client.mail('x@good.test')
         started = time.monotonic()
         codes = [client.rcpt(f'guess{i}@example.test')[0] for i in range(2)]
-        check('tarpit: unknown recipients are answered late', codes == [550, 550] and time.monotonic() - started >= 2.9, time.monotonic() - started)
+        check('tarpit: unknown recipients are answered late', codes == [550, 550] and time.monotonic() - started >= 2.9, (codes, time.monotonic() - started))
         codes = [client.rcpt(f'guess{i}@example.test')[0] for i in range(2, 5)]
         check('rates: a dictionary ends the connection', codes == [550, 550, 421], codes)
     check('rates: and keeps the network out for a while', '421 4.7.0' in replies(swaks(server)))
