@@ -74,7 +74,8 @@ Task<void> Relay::State::read_due(Context with) {
   full = false;
   next_due.reset();
   if (with.executor->now() >= next_sweep) sweep(wall_now());
-  while (!stopping()) {
+  for (bool first = true; !stopping(); first = false) {
+    if (!first) co_await yield(*with.executor);  // whoever else is on this loop, and the first attempts, do not wait for all that is due
     const std::uint64_t rewinds_before = rewinds;  // the store may let others run before it answers
     auto batch = co_await services.queue.due(seen, due_batch, with);
     if (!batch) {
