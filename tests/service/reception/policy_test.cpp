@@ -186,7 +186,9 @@ TEST_CASE("reception policy: a recipient that a policy redirects is not delivere
     if (stage != Stage::rcpt || facts.recipients.back().address != "Sales@example.test") return Decision::proceed();
     return Decision::proceed().with(policy::RemoveRecipient{"Sales@example.test"}).with(policy::AddRecipient{"alice@example.test"});
   });
-  server.directory.aliases["sales@example.test"] = {.local = {{mailstore::AccountId{2}, "bob@example.test", {}}}, .remote = {{.address = "agency@elsewhere.test"}}};
+  directory::Mailboxes& sales = server.directory.aliases["sales@example.test"];
+  sales.local.push_back({mailstore::AccountId{2}, "bob@example.test", {}});
+  sales.remote.push_back({.address = "agency@elsewhere.test"});
   server.begin("carol@elsewhere.test", "Sales@example.test");
   CHECK(server.deliver_message().starts_with("250"));
   REQUIRE(server.delivery.delivered.size() == 1);

@@ -83,7 +83,7 @@ TEST_CASE("E5: a trusted network has not logged in, and no form of our own addre
 
 TEST_CASE("E5: an alias that leads elsewhere forwards what comes for it, and nothing else") {
   ReceptionFixture server;
-  server.directory.aliases["away@example.test"] = {.local = {}, .remote = {{.address = "someone@elsewhere.test"}}};
+  server.directory.aliases["away@example.test"].remote.push_back({.address = "someone@elsewhere.test"});
   server.begin("carol@elsewhere.test", "away@example.test");
   CHECK(server.say("RCPT TO:<someone@elsewhere.test>\r\n").starts_with("550 5.7.1"));
   server.say("DATA\r\n");
