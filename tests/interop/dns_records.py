@@ -110,7 +110,7 @@ with Server(sys.argv[1]) as server, tempfile.TemporaryDirectory() as folder:
         server.start()
         code, found = look(server, 'tls', dns)
         smtp = next((one for subject, one in found.items() if subject.startswith('smtp ')), {})
-        check('every TLS port is tried', {s.split()[0] for s in found} == {'smtp', 'TLSA', 'submission', 'submissions', 'imap', 'imaps'}, found)
+        check('every TLS port is tried, and the policy of MTA-STS', {s.split()[0] for s in found} == {'MTA-STS', 'smtp', 'TLSA', 'submission', 'submissions', 'imap', 'imaps'}, found)
         check('a self-signed certificate is told of', code == 1 and 'signed by nobody' in smtp.get('found', ''), found)
         code, found = look(server, 'port25', dns, '--exchanger', f'127.0.0.1:{server.port("smtp")}')
         check('port 25 answers, out and in', code == 0 and len(found) == 2 and set(statuses(found).values()) == {'present'}, found)
