@@ -141,13 +141,13 @@ TEST_CASE("delivery: whichever call fails, it is in all places or in none") {
 
 TEST_CASE("delivery: what else is written is there with the message, or neither is") {
   Served s;
-  const kv::Table table{static_cast<std::uint8_t>(0)};
+  static constexpr kv::Table table{std::uint8_t{0}};
   bool fails = true;
   for (int i = 0; i < 2; ++i) {
     auto submission = s.submission(body);
     submission.local = {Served::to(s.a)};
     submission.remote.emplace().recipients.resize(1);
-    submission.also = [table, &fails](kv::Transaction& t) -> Task<Result<void>> {
+    submission.also = [&fails](kv::Transaction& t) -> Task<Result<void>> {
       t.put(table, "\xffnote", "written");
       if (fails) co_return fail(ErrorKind::conflict, "no");
       co_return Result<void>();
