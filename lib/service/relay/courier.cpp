@@ -196,7 +196,8 @@ Task<smtp::ClientEvent> Courier::next(Context context) {
       else if (!got) lost = got.error().kind();
     }
     if (alive) continue;
-    if (lost == ErrorKind::timeout) engine_.expire(now());
+    // The engine knows when its own time is up, but not the caller's.
+    if (lost == ErrorKind::timeout && now() < context.deadline) engine_.expire(now());
     else engine_.receive_end(now());
   }
 }
