@@ -98,7 +98,8 @@ Result<Mailbox> Rewriter::forward(const Mailbox& sender, WallTime now) const {
   std::string local;
   if (form == Form::later) {  // the paper, §"SRS1": the first forwarder stays, the hash becomes ours
     std::string_view rest = std::string_view(sender.local).substr(tag_octets);
-    if (take_part(rest) && rest.find('=') != std::string_view::npos) local = "SRS1=" + hash_of(secret, Form::later, rest) + "=" + std::string(rest);
+    std::string_view behind = rest;  // the hash
+    if (take_part(rest) && take_part(behind) && take_part(behind) && !behind.empty()) local = "SRS1=" + hash_of(secret, Form::later, rest) + "=" + std::string(rest);
   } else if (form == Form::first) {
     const std::string rest = to_lower(sender.domain) + "=" + sender.local.substr(tag_octets - 1);
     local = "SRS1=" + hash_of(secret, Form::later, rest) + "=" + rest;

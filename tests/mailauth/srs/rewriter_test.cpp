@@ -66,6 +66,19 @@ TEST_CASE("srs: what another forwarder made becomes SRS1, by whatever number of 
   CHECK(first.reverse(*from_three, today).value() == Mailbox{"carol", "else.test"});
 }
 
+TEST_CASE("srs: what only looks like another forwarder's is a sender like others") {
+  const auto r = rewriter();
+  for (const char* local : {"SRS1=ABCDEFt==HHHH=AA=else.test=carol", "SRS1=H=one.test=", "SRS1=H=one.test", "SRS1==one.test=x", "SRS1="}) {
+    CAPTURE(local);
+    const auto made = r.forward({local, "two.test"}, today);
+    REQUIRE(made);
+    CHECK(made->local.starts_with("SRS0="));
+    const auto back = r.reverse(*made, today);
+    REQUIRE(back);
+    CHECK(*back == Mailbox{local, "two.test"});
+  }
+}
+
 TEST_CASE("srs: an address lives for its time, also across the day where the numbers begin again, and a clock set back a day is borne") {
   const auto r = rewriter();
   for (const int day : {20'000, 20'479, 20'480, 20'470}) {  // 20,480 is a multiple of 1,024
