@@ -54,7 +54,9 @@ struct WebFixture {
     options.application_protocols = {"http/1.1"};
     return tls::ServerContext::create(options).value();
   }
-  ~WebFixture() {
+  ~WebFixture() { finish(); }
+  // Lets all sessions come to their end.
+  void finish() {
     listeners.clear();
     loop.advance(1h);
   }

@@ -26,6 +26,7 @@ struct FetcherFixture : WebFixture {
   std::vector<std::string> heard;    // what servers were asked
   bool stays_open = false;
   HttpsFetcherOptions options{};
+  ~FetcherFixture() { finish(); }  // what still speaks writes to `heard`
 
   // A server that gives its answer once it has read a request's header and as much of its body as that says.
   Task<void> speak(std::unique_ptr<transport::ByteStream> stream, std::shared_ptr<const tls::ServerContext> tls, Context context) {
