@@ -13,23 +13,11 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
+from knot import KNOT_SERVER  # noqa: E402
 from keystone import Checks, Server  # noqa: E402
 from name_server import NameServer  # noqa: E402
 
-CONFIGURATION = '''
-server:
-  rundir: {directory}
-  listen: 127.0.0.1@{port}
-log:
-  - target: stderr
-    any: warning
-database:
-  storage: {directory}
-template:
-  - id: default
-    storage: {directory}
-    file: "%s.zone"
-zone:
+CONFIGURATION = KNOT_SERVER + '''zone:
   - domain: example.test
 '''
 HEAD = '$ORIGIN example.test.\n$TTL 300\n@ SOA ns.example.test. admin.example.test. 1 3600 600 86400 60\n@ NS ns.example.test.\nns A 127.0.0.1\n'

@@ -11,6 +11,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
+from knot import KNOT_SERVER  # noqa: E402
 from keystone import Checks  # noqa: E402
 
 TOOL = sys.argv[1]
@@ -24,20 +25,7 @@ _25._tcp.mx TLSA 3 1 1 {}
 alias CNAME mx
 *.wild TXT "any"
 '''.format('ab' * 32)
-CONFIGURATION = '''
-server:
-  rundir: {directory}
-  listen: 127.0.0.1@{port}
-log:
-  - target: stderr
-    any: warning
-database:
-  storage: {directory}
-template:
-  - id: default
-    storage: {directory}
-    file: "%s.zone"
-policy:
+CONFIGURATION = KNOT_SERVER + '''policy:
   - id: quick
     algorithm: ecdsap256sha256
     nsec3: {nsec3}

@@ -18,25 +18,13 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
+from knot import KNOT_SERVER  # noqa: E402
 from keystone import Checks, Server  # noqa: E402
 
 program = sys.argv[1]
 check = Checks()
 ALICE, PASSWORD = 'alice@example.test', 'correct horse battery staple'
-KNOT = '''
-server:
-  rundir: {directory}
-  listen: 127.0.0.1@{port}
-log:
-  - target: stderr
-    any: warning
-database:
-  storage: {directory}
-template:
-  - id: default
-    storage: {directory}
-    file: "%s.zone"
-policy:
+KNOT = KNOT_SERVER + '''policy:
   - id: quick
     algorithm: ecdsap256sha256
 zone:
