@@ -88,6 +88,7 @@ extra = f'\n[relay]\nenabled = true\n[[route]]\ndomains = ["sink.test", "sender.
 with Server(sys.argv[1], listeners=LISTENERS, extra=extra) as server:
     server.add_account('alice@example.test', PASSWORD)
     server.add_account('bob@example.test', PASSWORD)
+    server.add_account('carol@example.test', PASSWORD)
     run = server.run
     check('an alias elsewhere', run('alias', 'add', 'away@example.test', 'far@sink.test').returncode == 0)
     check('a list with its owner', run('alias', 'add-list', '--owner', 'alice', 'team@example.test', 'bob', 'member@sink.test', Sink.refused).returncode == 0)
@@ -183,6 +184,19 @@ with Server(sys.argv[1], listeners=LISTENERS, extra=extra) as server:
     check('mail that was refused has one as well', refused and refused[-1]['what'] == 'refused' and '5.4.6' in refused[-1]['text'], refused)
     check('in words for people', 'delivered' in run('trace', '<two@sender.test>').stdout)
     check('one that nobody knows is not found', run('trace', 'nothing@sender.test').returncode == 1)
+
+    # Attack E2: what comes again stays here, also after the server was killed.
+    run('account', 'forward', 'carol', 'redirected@sink.test', '--only')
+    sent = lambda: sum('redirected@sink.test' in message[1] for message in sink.messages)  # noqa: E731
+    receive(['carol@example.test'], 'six@sender.test')
+    check('mail of a user goes on, and does not stay', wait_for(lambda: sent() == 1) and not inbox('carol@example.test'), server.log())
+    server.kill()
+    server.start()
+    receive(['carol@example.test'], 'six@sender.test')
+    check('E2: the same message again stays in the mailbox', len(inbox('carol@example.test')) == 1, server.log())
+    receive(['carol@example.test'], 'seven@sender.test')
+    check('E2: another one goes on, and the first did not', wait_for(lambda: sent() == 2) and len(inbox('carol@example.test')) == 1, server.log())
+    check('E2: the trace tells', 'kept here' in run('trace', 'six@sender.test').stdout, run('trace', 'six@sender.test').stdout)
 
     done = run('account', 'forward', 'bob', '--off')
     check('forwarding ends', done.returncode == 0 and 'not forwarded' in done.stdout, done)

@@ -32,10 +32,15 @@ class FakeDelivery final : public delivery::Delivery {
     if (fail_create) return std::unexpected(*fail_create);
     return std::make_unique<Writer>(*this);
   }
-  Task<Result<delivery::Accepted>> deliver(delivery::Submission submission, Context) override {
+  kv::Store* store = nullptr;               // where what is written along goes; needed when something is
+  Task<Result<delivery::Accepted>> deliver(delivery::Submission submission, Context context) override {
     if (fail_deliver) co_return std::unexpected(*fail_deliver);
     for (const auto& recipient : submission.local) {
       if (full.contains(recipient.account)) co_return fail(ErrorKind::over_quota);
+    }
+    if (submission.also) {
+      const auto also = co_await store->transact(submission.also, {}, context);
+      if (!also) co_return std::unexpected(also.error());
     }
     delivery::Accepted accepted;
     for (std::size_t i = 0; i < submission.local.size(); ++i) accepted.local.push_back(mailstore::EmailId{++last_id_});

@@ -49,6 +49,8 @@ struct Mailboxes {                   // accounts here, and addresses elsewhere t
     std::string via = {};            // the address here that leads to it; empty: the one that was asked for
     std::string list = {};           // the mailing list whose member it is; empty: none
     bool is_copy = false;            // a mailbox here keeps the message as well, so that nobody needs to hear of this one
+    // Whose wish it is, when an account here is forwarded there: such mail may stay with that account instead (attack E2).
+    std::optional<AccountId> account = {};
   };
   // RFC 5321 §3.9.2: mail to members is sent in the name of who looks after the list.
   struct List {

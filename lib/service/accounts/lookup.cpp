@@ -29,6 +29,7 @@ class Expansion {
     std::string via;
     std::string list;
     bool is_copy = false;
+    std::optional<directory::AccountId> account = {};
   };
   // Whether `address` led anywhere.
   [[nodiscard]] Task<Result<bool>> follow(mime::Address address, Way way, std::size_t depth);
@@ -56,7 +57,7 @@ Task<Result<bool>> Expansion::follow(mime::Address address, Way way, std::size_t
   KM_CO_TRY(const auto ours, co_await reader_.get(state_.table, domain_key(address.domain())));
   if (!visited_.insert(address.key()).second) co_return true;
   if (!ours) {
-    found_.remote.push_back({address.to_string(), std::move(way.via), std::move(way.list), way.is_copy});
+    found_.remote.push_back({address.to_string(), std::move(way.via), std::move(way.list), way.is_copy, way.account});
     co_return true;
   }
   KM_CO_TRY(auto matched, co_await match(address));
@@ -69,6 +70,7 @@ Task<Result<bool>> Expansion::follow(mime::Address address, Way way, std::size_t
     if (list) note_list(*list);
     way.list = alias.address;
     way.is_copy = false;
+    way.account.reset();
   }
   co_return co_await follow_all(std::move(alias.targets), std::move(way), depth);
 }
@@ -82,6 +84,7 @@ Task<Result<bool>> Expansion::follow_account(directory::AccountId id, mime::Addr
   if (forwarding.targets.empty()) co_return true;
   way.via = address.to_string();
   way.is_copy = way.is_copy || keeps;
+  way.account = id;
   (void)visited_.insert(mime::Address::parse(record->login).value_or(address).key());  // user+detail is the user
   co_return co_await follow_all(std::move(forwarding.targets), std::move(way), depth);
 }

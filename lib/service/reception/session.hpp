@@ -65,6 +65,9 @@ class Session {
   [[nodiscard]] Task<std::optional<smtp::Reply>> accept_here(directory::Resolution resolved, const smtp::RcptTo& event, std::string address);
   [[nodiscard]] Task<std::optional<smtp::Reply>> accept_return(const smtp::RcptTo& event, smtp::Path original);
   void add_forwards(std::vector<directory::Mailboxes::Remote> found, std::size_t leads_to, const smtp::RcptTo& event, std::string_view address);
+  // What went on lately stays here (attack E2).
+  [[nodiscard]] Task<Result<void>> hold_repeats(std::string message_id);
+  [[nodiscard]] kv::Operation remember_redirects(std::string_view message_id) const;
   void add_wish(const directory::Mailboxes& found, const smtp::RcptTo& event, std::string_view address);
   [[nodiscard]] std::optional<smtp::Reply> find_loop(const HeaderFindings& findings) const;
   [[nodiscard]] Result<void> make_seal();

@@ -55,10 +55,14 @@ void Session::add_forwards(std::vector<directory::Mailboxes::Remote> found, std:
   const std::string given = original_of(event.parameters);
   for (auto& remote : found) {
     if (!transaction_->elsewhere.empty()) transaction_->elsewhere.back().push_back(remote.address);
+    const bool is_redirect = remote.account && remote.list.empty();
+    if (is_redirect) transaction_->redirectors.push_back({*remote.account, remote.via.empty() ? std::string(address) : remote.via, remote.address,
+                                                          transaction_->accepted.size()});
     if (transaction_->goes_to(remote.address)) continue;  // one copy an address
     Forward forward;
     forward.via = remote.via.empty() ? std::string(address) : remote.via;
     forward.list = remote.list;
+    forward.is_redirect = is_redirect;
     forward.recipient.notify = notify_of(remote, notify_of(event.parameters), leads_to == 1);
     if (remote.list.empty()) forward.recipient.original_recipient = given.empty() ? typed(address) : given;
     forward.recipient.next_attempt = context_.executor->wall_now();
@@ -123,6 +127,36 @@ std::optional<smtp::Reply> Session::find_loop(const HeaderFindings& findings) co
   if (findings.is_automatic_reply) return smtp::Reply{554, {5, 4, 6}, "Automatic answers do not go to mailing lists"};
   if (transaction_->sender.is_null()) return smtp::Reply{550, {5, 7, 1}, "Reports do not go to mailing lists"};
   return std::nullopt;
+}
+
+// A message that went to that address for somebody here not long ago has come back by a way that left no field of ours in it,
+// or was sent again. It is not passed on once more, nor lost: it stays with whom it was for.
+Task<Result<void>> Session::hold_repeats(std::string message_id) {
+  if (services_.redirects == nullptr) co_return Result<void>();
+  for (std::size_t i = 0; i < transaction_->forwards.size();) {
+    const Forward& forward = transaction_->forwards[i];
+    std::string name = forward.is_redirect ? forwarding::Redirects::name(message_id, forward.recipient.address) : std::string();
+    KM_CO_TRY(const bool known, co_await services_.redirects->knows(std::move(name), working()));
+    if (!known) {
+      ++i;
+      continue;
+    }
+    services_.log.event(LogLevel::warning, "smtp.redirect_repeated", {{"session", id_}, {"message_id", message_id}, {"via", forward.via},
+                                                                      {"to", forward.recipient.address}});
+    transaction_->note(context_.executor->wall_now(), "kept here", forward.via, forward.recipient.address + " has had this message, less than 12 hours ago");
+    transaction_->keep_here(i);
+  }
+  co_return Result<void>();
+}
+
+kv::Operation Session::remember_redirects(std::string_view message_id) const {
+  std::vector<std::string> names;
+  if (services_.redirects != nullptr) {
+    for (const Forward& forward : transaction_->forwards)
+      if (forward.is_redirect) names.push_back(forwarding::Redirects::name(message_id, forward.recipient.address));
+    std::erase(names, std::string());
+  }
+  return names.empty() ? kv::Operation() : services_.redirects->remember(std::move(names), context_.executor->wall_now());
 }
 
 // The fields of ARC, of the message as it was written in the end; none when nobody looked at it, as there is nothing to say then.

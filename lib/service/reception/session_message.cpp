@@ -151,7 +151,8 @@ Task<void> Session::on(smtp::MessageEnd) {
     co_return;
   }
   findings = inspect_header(transaction_->header_text());
-  const auto sealed = make_seal();
+  auto sealed = co_await hold_repeats(findings.message_id);
+  if (sealed) sealed = make_seal();
   if (!sealed) {
     end_transaction();
     engine_.decide(reply_for(sealed.error()), now());
@@ -257,6 +258,7 @@ Task<Result<delivery::Accepted>> Session::submit(std::shared_ptr<mailstore::Stag
   submission.history = std::move(history);
   KM_CO_TRY(auto report, co_await success_report(std::move(share.wishes), prefix, message_id));
   if (share.with_remote) {
+    submission.also = remember_redirects(message_id);
     KM_CO_TRY(submission.together, co_await forwarded(submission.message, prefix, message_id));
   }
   if (report) submission.together.push_back(*std::move(report));

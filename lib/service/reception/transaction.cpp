@@ -43,6 +43,9 @@ void HeaderCollector::append_fields(std::string_view fields) {
 void Transaction::remove_recipient(std::string_view address) {
   std::erase_if(remote, [&](const auto& recipient) { return iequals(recipient.address, address); });
   std::erase_if(forwards, [&](const auto& forward) { return iequals(forward.recipient.address, address) || iequals(forward.via, address); });
+  std::erase_if(redirectors, [&](const auto& one) {
+    return iequals(one.target, address) || iequals(one.address, address) || (one.accepted < given.size() && iequals(given[one.accepted], address));
+  });
   std::erase_if(wishes, [&](const auto& wish) { return iequals(wish.address, address); });
   std::erase_if(judged, [&](const auto& recipient) { return iequals(recipient.address, address); });
   for (std::size_t i = 0; i < given.size(); ++i) {
@@ -77,6 +80,27 @@ void Transaction::remove_local(std::size_t place) {
   }
 }
 
+void Transaction::keep_here(std::size_t forward) {
+  const Forward gone = std::move(forwards[forward]);
+  forwards.erase(forwards.begin() + static_cast<std::ptrdiff_t>(forward));
+  const std::string key = key_of(gone.recipient.address);
+  for (const Redirector& one : redirectors) {
+    if (key_of(one.target) != key) continue;
+    const auto same = std::ranges::find(local, one.account, &delivery::LocalRecipient::account);
+    const auto place = static_cast<std::size_t>(same - local.begin());
+    if (same == local.end()) {
+      local.push_back({.account = one.account});
+      local_addresses.push_back(one.address);
+      local_lists.emplace_back();
+    }
+    if (one.accepted >= accepted.size()) continue;
+    auto& places = accepted[one.accepted];
+    if (std::ranges::find(places, place) == places.end()) places.push_back(place);
+    if (gone.recipient.notify.success)
+      wishes.push_back({.address = one.address, .original_recipient = gone.recipient.original_recipient, .expanded = false, .accepted = one.accepted});
+  }
+}
+
 void Transaction::roll_back(const Mark& mark) {
   given.resize(std::min(given.size(), mark.accepted));
   elsewhere.resize(std::min(elsewhere.size(), mark.accepted));
@@ -84,6 +108,7 @@ void Transaction::roll_back(const Mark& mark) {
   local_addresses.resize(mark.local);
   local_lists.resize(mark.local);
   forwards.resize(mark.forwards);
+  redirectors.resize(mark.redirectors);
   lists.resize(mark.lists);
   on_the_way.resize(mark.on_the_way);
   wishes.resize(mark.wishes);

@@ -48,6 +48,15 @@ struct Forward {
   queue::Recipient recipient;
   std::string via;                                  // the address here that leads there
   std::string list;                                 // the mailing list whose member it is; empty: none
+  bool is_redirect = false;                         // an account here is forwarded there
+};
+
+// An account here that is forwarded to an address elsewhere; several may lead to one.
+struct Redirector {
+  mailstore::AccountId account{};
+  std::string address;                              // of the account
+  std::string target;
+  std::size_t accepted = 0;                         // which RCPT it was come to by
 };
 
 // Somebody wants to hear that it has arrived (RFC 3461 §4.1, NOTIFY=SUCCESS), and we are the ones to tell.
@@ -71,6 +80,7 @@ struct Transaction {
   std::vector<std::string> local_lists;             // beside it as well: the mailing list whose member it is
   std::vector<queue::Recipient> remote;
   std::vector<Forward> forwards;
+  std::vector<Redirector> redirectors;
   std::vector<directory::Mailboxes::List> lists;    // that are named above
   std::vector<std::string> on_the_way;              // keys of addresses here that the message has come to
   std::vector<SuccessWish> wishes;
@@ -101,12 +111,14 @@ struct Transaction {
   // Takes a recipient out again, here and elsewhere: one as it was given, with all that it alone leads to, or one of those.
   void remove_recipient(std::string_view address);
   void remove_local(std::size_t place);
+  // Takes out the forward in that place: the message stays with the accounts that are forwarded there.
+  void keep_here(std::size_t forward);
   // As many recipients as there were: the last RCPT was refused after all.
   struct Mark {
-    std::size_t local = 0, remote = 0, accepted = 0, forwards = 0, lists = 0, on_the_way = 0, wishes = 0;
+    std::size_t local = 0, remote = 0, accepted = 0, forwards = 0, redirectors = 0, lists = 0, on_the_way = 0, wishes = 0;
   };
   [[nodiscard]] Mark mark() const noexcept {
-    return {local.size(), remote.size(), accepted.size(), forwards.size(), lists.size(), on_the_way.size(), wishes.size()};
+    return {local.size(), remote.size(), accepted.size(), forwards.size(), redirectors.size(), lists.size(), on_the_way.size(), wishes.size()};
   }
   void roll_back(const Mark& mark);
   // The message's header as it is now, as far as it has come.

@@ -89,6 +89,7 @@ struct Server::State {
   std::optional<BanRows> ban_rows;
   std::optional<reporting::ReportStore> reports;
   std::optional<webhook::Webhooks> webhooks;
+  std::optional<forwarding::Redirects> redirects;
   std::optional<web::MailSite> site;
   std::vector<std::unique_ptr<web::PlainSite>> plain_sites;  // one for each listener without TLS
 
@@ -111,6 +112,7 @@ std::vector<std::string> Server::tables() {
   names.emplace_back(mta_sts::table_name);
   names.emplace_back(reporting::ReportStore::table_name);
   names.emplace_back(webhook::table_name);
+  names.emplace_back(forwarding::Redirects::table_name);
   return names;
 }
 
@@ -146,6 +148,7 @@ Task<Result<std::unique_ptr<Server>>> Server::open(ServerOptions options, Server
   s.logins->primary_domain = s.options.primary_domain;
   s.logins->keep_bans = [&s](std::vector<access::LoginGate::Ban> bans, Context on) { return s.keep_bans(std::move(bans), std::move(on)); };
   s.ban_rows.emplace(s.ports.store, ban_table);
+  s.redirects.emplace(s.ports.store, table_named(mail_tables, forwarding::Redirects::table_name));
   s.reports.emplace(s.ports.store, table_named(mail_tables, reporting::ReportStore::table_name));
   KM_CO_TRY(const auto bans, co_await s.ban_rows->load(context.executor->wall_now(), context));
   s.gate.restore(bans);
@@ -213,7 +216,7 @@ std::shared_ptr<reception::Reception> Server::State::make_reception(const Listen
   made.primary_domain = options.primary_domain;
   const auto& tls = listener.tls_context ? listener.tls_context : ports.tls;
   return std::make_shared<reception::Reception>(
-      std::move(made), reception::Services{directory(), *delivery, *logins, limits, ports.random, ports.log, tls, ports.policies, ports.forwarder});
+      std::move(made), reception::Services{directory(), *delivery, *logins, limits, ports.random, ports.log, tls, ports.policies, ports.forwarder, &*redirects});
 }
 
 std::shared_ptr<service::imap::Service> Server::State::make_imap(const ListenerOptions& listener) {

@@ -204,6 +204,7 @@ TEST_CASE("accounts: an account's mail goes on to addresses of its choice, with 
   REQUIRE(found.remote.size() == 1);
   CHECK(found.remote[0].is_copy);
   CHECK(found.remote[0].via == "alice+box@example.test");
+  CHECK(found.remote[0].account == directory::AccountId{1});
   REQUIRE(f.run(f.directory->set_forwarding("alice", {{"far@elsewhere.test"}, false}, f.context())));
   const auto only = f.resolve("alice@example.test");
   REQUIRE(is<directory::Mailboxes>(only));
@@ -213,6 +214,11 @@ TEST_CASE("accounts: an account's mail goes on to addresses of its choice, with 
   CHECK(f.run(f.directory->forwarding("alice", f.context()))->targets == std::vector<std::string>{"far@elsewhere.test"});
   REQUIRE(f.run(f.directory->set_enabled("alice", false, f.context())));
   CHECK(!is<directory::Mailboxes>(f.resolve("alice@example.test")));
+  REQUIRE(f.run(f.directory->set_enabled("alice", true, f.context())));
+  REQUIRE(f.run(f.directory->set_alias({"to-far", AliasKind::alias, {"far@elsewhere.test"}}, f.context())));
+  CHECK(!std::get<directory::Mailboxes>(f.resolve("to-far@example.test")).remote.at(0).account);
+  REQUIRE(f.run(f.directory->set_forwarding("alice", {{"to-far"}, false}, f.context())));
+  CHECK(std::get<directory::Mailboxes>(f.resolve("alice@example.test")).remote.at(0).account == directory::AccountId{1});  // by way of an alias
   CHECK(!f.run(f.directory->set_forwarding("alice", {{"alice@example.test"}, true}, f.context())));
   CHECK(!f.run(f.directory->set_forwarding("nobody", {{"x@y.test"}, true}, f.context())));
 }

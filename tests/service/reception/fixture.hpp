@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "keystonemail/backends/memory/kv_store.hpp"
 #include "keystonemail/service/reception/reception.hpp"
 #include "keystonemail/transport/pipe.hpp"
 #include "support/fake_delivery.hpp"
@@ -43,7 +44,8 @@ class ReceptionFixture {
     const bool submission = protocol == smtp::Protocol::submission;
     engine.allow_plaintext_auth = submission;
     reception.emplace(reception::Options{.engine = engine, .offer_auth = submission, .primary_domain = "example.test"},
-                      reception::Services{directory, delivery, logins, limits, random, log, {}, [this] { return chain; }, std::move(forwarder)});
+                      reception::Services{directory, delivery, logins, limits, random, log, {}, [this] { return chain; }, std::move(forwarder), &redirects});
+    delivery.store = store.get();
     connect();
   }
   ~ReceptionFixture() { finish(); }
@@ -99,6 +101,8 @@ class ReceptionFixture {
   SimExecutor executor;
   std::stop_source stop;
   FakeDirectory directory;
+  std::unique_ptr<kv::Store> store = memory::make_kv_store({.tables = {"redirects"}});
+  forwarding::Redirects redirects{*store, kv::Table{0}};
   FakeDelivery delivery;
   SeededRandom random{1};
   access::LoginGate gate{{}};

@@ -56,6 +56,9 @@ struct Forwarding : ReceptionFixture {
     directory.aliases["many@example.test"] = {{{mailstore::AccountId{1}, "alice@example.test", {}}},
                                               {{"far@remote.test", "many@example.test"}, {"further@remote.test", "many@example.test"}}};
     directory.aliases["kept@example.test"] = {{{mailstore::AccountId{2}, "kept@example.test", {}}}, {{"far@remote.test", "kept@example.test", {}, true}}};
+    directory.aliases["gone@example.test"] = {{}, {{.address = "far@remote.test", .via = "gone@example.test", .account = mailstore::AccountId{2}}}};
+    directory.aliases["both@example.test"] = {{{mailstore::AccountId{1}, "both@example.test", {}}},
+                                              {{.address = "far@remote.test", .via = "both@example.test", .is_copy = true, .account = mailstore::AccountId{1}}}};
     directory.aliases["list@example.test"] = {{{mailstore::AccountId{1}, "alice@example.test", {}, "list@example.test"}},
                                               {{"far@remote.test", "list@example.test", "list@example.test"},
                                                {"further@other.test", "list@example.test", "list@example.test"}},
@@ -359,6 +362,82 @@ TEST_CASE("trace: what happened to a message is told from the connection to the 
   REQUIRE(onward.steps.size() == 1);
   CHECK(onward.steps[0].what == "forwarded");
   CHECK(onward.message_id == "<m1@elsewhere.test>");
+}
+
+TEST_CASE("E2: a message that a user has redirected to an address stays here when it comes again within 12 hours, and is not lost") {
+  Forwarding server;
+  const auto again = [&](const std::vector<std::string>& to, const std::string& message = text, const std::string& rcpt_words = {}) {
+    server.finish();
+    server.delivery.delivered.clear();
+    server.connect();
+    return server.send(to, message, "carol@elsewhere.test", {}, rcpt_words);
+  };
+  const auto kept = [&] { return server.delivery.delivered.at(0).local; };
+  CHECK(server.send({"gone@example.test"}).starts_with("250"));
+  REQUIRE(server.delivery.delivered.size() == 2);
+  CHECK(kept().empty());
+  CHECK(server.queued(1).recipients.at(0).address == "far@remote.test");
+
+  CHECK(again({"gone@example.test"}).starts_with("250"));
+  REQUIRE(server.delivery.delivered.size() == 1);  // in the mailbox instead
+  REQUIRE(kept().size() == 1);
+  CHECK(kept()[0].account == mailstore::AccountId{2});
+  CHECK(kept()[0].mailbox == "INBOX");
+  CHECK(has(kept()[0].prefix, "Delivered-To: gone@example.test\r\n"));
+  CHECK(has(server.log.text, "smtp.redirect_repeated"));
+
+  CHECK(again({"both@example.test"}).starts_with("250"));  // to the same address for another, who keeps a copy: that is one copy
+  REQUIRE(server.delivery.delivered.size() == 1);
+  REQUIRE(kept().size() == 1);
+  CHECK(kept()[0].account == mailstore::AccountId{1});
+
+  CHECK(again({"gone@example.test", "both@example.test"}).starts_with("250"));  // each has it
+  REQUIRE(server.delivery.delivered.size() == 1);
+  CHECK(kept().size() == 2);
+
+  CHECK(again({"gone@example.test"}, text, " NOTIFY=SUCCESS").starts_with("250"));  // and a sender that asked is told of that
+  CHECK(has(report_of(server.delivery), "Action: delivered\r\n"));
+
+  std::string other = text;
+  other.replace(other.find("m1@"), 3, "m2@");
+  CHECK(again({"gone@example.test"}, other).starts_with("250"));
+  CHECK(server.delivery.delivered.size() == 2);            // another message goes on
+  for (int i = 0; i < 2; ++i) {
+    CHECK(again({"gone@example.test"}, "Subject: no id\r\n\r\nx\r\n").starts_with("250"));
+    CHECK(server.delivery.delivered.size() == 2);          // one without an id cannot be told from others
+    CHECK(again({"away@example.test"}).starts_with("250"));
+    CHECK(server.delivery.delivered.size() == 2);          // an alias has no mailbox that could keep it
+  }
+  server.executor.advance(std::chrono::hours(12));
+  CHECK(again({"gone@example.test"}).starts_with("250"));
+  CHECK(server.delivery.delivered.size() == 2);
+}
+
+TEST_CASE("E2: a repeated message that its mailbox has no room for is deferred, by LMTP as well") {
+  for (const auto protocol : {smtp::Protocol::smtp, smtp::Protocol::lmtp}) {
+    Forwarding server({}, protocol);
+    server.is_lmtp_ = protocol == smtp::Protocol::lmtp;
+    CHECK(server.send({"gone@example.test"}).starts_with("250"));
+    server.delivery.full.insert(mailstore::AccountId{2});
+    server.finish();
+    server.delivery.delivered.clear();
+    server.connect();
+    const std::string said = server.send({"gone@example.test", "alice@example.test"});
+    CHECK(said.starts_with("452 "));
+    CHECK(server.delivery.delivered.size() == (server.is_lmtp_ ? 1 : 0));  // alice's
+    CHECK(has(said, "250 2.0.0") == server.is_lmtp_);
+  }
+}
+
+TEST_CASE("E2: what is redirected is remembered in the commit that queues it, or not at all") {
+  Forwarding server;
+  server.delivery.fail_deliver = Error(ErrorKind::unavailable, "");
+  CHECK(server.send({"gone@example.test"}).starts_with("452"));
+  server.delivery.fail_deliver.reset();
+  server.finish();
+  server.connect();
+  CHECK(server.send({"gone@example.test"}).starts_with("250"));
+  CHECK(server.delivery.delivered.size() == 2);
 }
 
 TEST_CASE("lmtp: success is told by LMTP as well, of those whose reply was a yes") {

@@ -21,6 +21,7 @@
 #include "keystonemail/service/access/authenticator.hpp"
 #include "keystonemail/service/access/connection_limits.hpp"
 #include "keystonemail/service/forwarding/forwarder.hpp"
+#include "keystonemail/service/forwarding/redirects.hpp"
 #include "keystonemail/smtp/server_options.hpp"
 #include "keystonemail/tls/context.hpp"
 #include "keystonemail/transport/byte_stream.hpp"
@@ -60,6 +61,8 @@ struct Services {
   PolicyProvider policies = {};               // may be empty: no policies
   // What mail gets that is passed on for people here. Null: it goes as it came.
   std::shared_ptr<const forwarding::Forwarder> forwarder = {};
+  // What went on lately for people here, in the store of `delivery`. Null: it goes on each time.
+  const forwarding::Redirects* redirects = nullptr;
 };
 
 // Reception is one listener's service. serve() is called for each connection.
