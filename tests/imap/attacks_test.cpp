@@ -3,6 +3,7 @@
 //
 // Section B of the attack catalogue, by id.
 #include "imap/session_driver.hpp"
+#include "support/sanitized.hpp"
 
 using namespace keystonemail::imap;
 using namespace std::string_view_literals;
@@ -57,8 +58,9 @@ TEST_CASE("B3: NUL and 8-bit in quoted strings and literals are BAD") {
 TEST_CASE("B3: every pair of octets in a quoted string is read as RFC 9051 §9 says") {
   SessionDriver driver;
   driver.send("e ENABLE UTF8=ACCEPT\r\n");
+  const int step = keystonemail::test::sanitized ? 7 : 1;
   for (int a = 0; a < 256; ++a) {
-    for (int b = 0; b < 256; ++b) {
+    for (int b = a % step; b < 256; b += step) {
       if (a == '\n' || b == '\n' || (a == '"' && b == ' ')) continue;
       const std::string pair{static_cast<char>(a), static_cast<char>(b)};
       const bool escaped = a == '\\' && (b == '\\' || b == '"');

@@ -16,7 +16,7 @@
 #include "keystonemail/mailauth/dkim/signer.hpp"
 #include "keystonemail/mailauth/dkim/verifier.hpp"
 
-namespace keystonemail::mailauth::test {
+namespace keystonemail::mailauth::testing {
 
 struct Zone {
   std::map<std::string, std::vector<std::string>> texts;        // name, its TXT records
@@ -105,4 +105,4 @@ inline std::string crlf(std::string_view text) {
   return out;
 }
 
-}  // namespace keystonemail::mailauth::test
+}  // namespace keystonemail::mailauth::testing

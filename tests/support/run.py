@@ -14,6 +14,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -46,18 +47,40 @@ SANITIZER_ENVIRONMENT = {
 
 
 class Tally:
+    """What came of each test, told as it ends. Any thread."""
+
     def __init__(self):
+        self.lock = threading.Lock()
         self.passed = self.failed = 0
         self.failures = []
 
     def add(self, name, passed, failed, seconds, output=''):
-        self.passed += passed
-        self.failed += failed
         mark = paint('32', 'ok  ') if failed == 0 else paint('31', 'FAIL')
-        print(f'{mark} {name:<44} {passed:>6} passed {failed:>4} failed {seconds:>8.1f} s', flush=True)
-        if failed:
-            self.failures.append(name)
-            print('\n'.join(output.splitlines()[-60:]), flush=True)
+        with self.lock:
+            self.passed += passed
+            self.failed += failed
+            print(f'{mark} {name:<44} {passed:>6} passed {failed:>4} failed {seconds:>8.1f} s', flush=True)
+            if failed:
+                self.failures.append(name)
+                print('\n'.join(output.splitlines()[-60:]), flush=True)
+
+
+class Lanes:
+    """Where tests run: a few at once, since many wait more than they compute, and beside them, one after the other, those that
+    want one of the machine's programs for themselves."""
+
+    def __init__(self):
+        self.shared = concurrent.futures.ThreadPoolExecutor(os.cpu_count() + 1)
+        self.alone = concurrent.futures.ThreadPoolExecutor(1)
+        self.running = []
+
+    def submit(self, test, *arguments):
+        lane = self.shared if test.get('is_parallel', True) else self.alone
+        self.running.append(lane.submit(*arguments))
+
+    def join(self):
+        for test in self.running:
+            test.result()  # a fault of this program is not passed over
 
 
 def paint(code, text):
@@ -109,7 +132,8 @@ def tests_of(directory, settings):
             yield test
 
 
-def run_configuration(name, settings, words, tally):
+def run_configuration(name, settings, words, tally, lanes):
+    """Builds, then leaves the tests to the lanes: the next configuration is built while they run."""
     directory, failure = configure(name, settings)
     if failure:
         tally.add(f'{name}: configure', 0, 1, 0, failure.stdout)
@@ -120,18 +144,15 @@ def run_configuration(name, settings, words, tally):
         return
     started = time.monotonic()
     targets = [] if name == 'release' and not words else sorted({target for test in tests for target in target_names(directory, test)})
-    built = run(['ninja', '-C', str(directory), *targets], env=dict(os.environ, **CACHE_ENVIRONMENT))
+    politely = ['nice', '-n', '10']  # towards the tests that run
+    built = run([*politely, 'ninja', '-C', str(directory), *targets], env=dict(os.environ, **CACHE_ENVIRONMENT))
     print(f'     {name}: built in {time.monotonic() - started:.0f} s', flush=True)
     if built.returncode:
         tally.add(f'{name}: build', 0, 1, time.monotonic() - started, built.stdout)
         return
     patience = 1 if name == 'release' else 4
-    tests.sort(key=lambda test: -(test.get('timeout') or 0))  # the long ones first, so that none of them is alone at the end
-    for jobs, chosen in ((os.cpu_count(), True), (1, False)):  # then those that want the machine's programs for themselves
-        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-            several = [test for test in tests if test.get('is_parallel', True) == chosen]
-            for result in pool.map(lambda test: run_test(test, directory, patience), several):
-                tally.add(f'{name}: {result[0]}', *result[1:])
+    for test in sorted(tests, key=lambda test: -(test.get('timeout') or 0)):  # the long ones first, so that none is alone at the end
+        lanes.submit(test, run_test, test, directory, patience, f'{name}: {test["name"]}', tally)
 
 
 def target_names(directory, test):
@@ -146,8 +167,7 @@ def target_names(directory, test):
     return names
 
 
-def run_test(test, directory, patience):
-    """What Tally.add takes."""
+def run_test(test, directory, patience, name, tally):
     environment = dict(os.environ, **SANITIZER_ENVIRONMENT, **test.get('env', {}), KEYSTONEMAIL_FUZZ_SECONDS=str(FUZZ_SECONDS))
     started = time.monotonic()
     try:
@@ -156,7 +176,7 @@ def run_test(test, directory, patience):
         output = result.stdout
     except subprocess.TimeoutExpired as late:
         passed, failed, output = 0, 1, f'{late.stdout or ""}\nran longer than {late.timeout} s'
-    return test['name'], passed, failed, time.monotonic() - started, output
+    tally.add(name, passed, failed, time.monotonic() - started, output)
 
 
 def main():
@@ -168,10 +188,12 @@ def main():
             print(test['name'])
         return 0
     chosen = [word.removeprefix('--only=') for word in sys.argv[1:] if word.startswith('--only=')]
+    lanes = Lanes()
     for name, settings in CONFIGURATIONS.items():
         if (chosen and name not in chosen) or (settings.get('by_hand') and not chosen):
             continue
-        run_configuration(name, settings, words, tally)
+        run_configuration(name, settings, words, tally, lanes)
+    lanes.join()
     if words and tally.passed + tally.failed == 0:
         print(f'no group is called {" or ".join(words)}; tests/run --list shows them')
         tally.failed += 1

@@ -9,11 +9,11 @@
 using namespace keystonemail;
 using namespace keystonemail::mailauth;
 using namespace keystonemail::mailauth::arc;
-using test::arc_message;
-using test::describe;
-using test::Hands;
-using test::replaced;
-using test::verify_arc;
+using testing::arc_message;
+using testing::describe;
+using testing::Hands;
+using testing::replaced;
+using testing::verify_arc;
 
 TEST_CASE("arc: a sealer adds one set on top, in lines of at most 78 columns") {
   Hands hands;
@@ -31,7 +31,7 @@ TEST_CASE("arc: a sealer adds one set on top, in lines of at most 78 columns") {
 
 TEST_CASE("arc: DKIM signatures are sealed with the message") {
   Hands hands;
-  const test::Domain domain;
+  const testing::Domain domain;
   const auto text = hands.seal("one.example", domain.sign(arc_message));
   CHECK(describe(verify_arc(hands.zone, text)) == "pass");
   CHECK(describe(verify_arc(hands.zone, replaced(text, "DKIM-Signature: v=1", "DKIM-Signature: v=2"))) ==
@@ -68,14 +68,14 @@ TEST_CASE("arc: a full chain, a header that begins with white space and one beyo
   const auto options = hands.hand("one.example");
   Sealer full(options);
   full.receive("ARC-Seal: i=50; cv=pass\r\n" + arc_message);
-  CHECK(full.receive_end(ChainStatus::pass, {"x", {}, 1, 0}, test::at(1)).error().kind() == ErrorKind::too_large);
+  CHECK(full.receive_end(ChainStatus::pass, {"x", {}, 1, 0}, testing::at(1)).error().kind() == ErrorKind::too_large);
   Sealer blank(options);
   blank.receive(" " + arc_message);
-  CHECK(blank.receive_end(ChainStatus::none, {"x", {}, 1, 0}, test::at(1)).error().kind() == ErrorKind::invalid);
+  CHECK(blank.receive_end(ChainStatus::none, {"x", {}, 1, 0}, testing::at(1)).error().kind() == ErrorKind::invalid);
   Sealer large(options);
   for (int i = 0; i < 1100; ++i) large.receive("X: " + std::string(1000, 'x') + "\r\n");
   large.receive(arc_message);
-  CHECK(large.receive_end(ChainStatus::none, {"x", {}, 1, 0}, test::at(1)).error().kind() == ErrorKind::too_large);
+  CHECK(large.receive_end(ChainStatus::none, {"x", {}, 1, 0}, testing::at(1)).error().kind() == ErrorKind::too_large);
 }
 
 TEST_CASE("arc: a message without From is sealed too, and stays verifiable") {

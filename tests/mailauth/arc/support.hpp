@@ -11,7 +11,7 @@
 #include "keystonemail/mailauth/arc/verifier.hpp"
 #include "mailauth/support.hpp"
 
-namespace keystonemail::mailauth::test {
+namespace keystonemail::mailauth::testing {
 
 inline arc::Chain verify_arc(const Zone& zone, std::string_view message, std::size_t piece = std::string_view::npos,
                              const dkim::VerifierOptions& options = {}) {
@@ -57,4 +57,4 @@ inline std::string replaced(std::string text, std::string_view from, std::string
   return text;
 }
 
-}  // namespace keystonemail::mailauth::test
+}  // namespace keystonemail::mailauth::testing

@@ -10,16 +10,16 @@
 using namespace keystonemail;
 using namespace keystonemail::mailauth;
 using namespace keystonemail::mailauth::arc;
-using test::arc_message;
-using test::describe;
-using test::Hands;
-using test::replaced;
-using test::verify_arc;
+using testing::arc_message;
+using testing::describe;
+using testing::Hands;
+using testing::replaced;
+using testing::verify_arc;
 
 namespace {
 
 // RFC 8617 appendix B, without its trace fields. Its keys were never published.
-const std::string rfc8617_message = test::crlf(
+const std::string rfc8617_message = testing::crlf(
     "ARC-Seal: i=3; a=rsa-sha256; cv=pass; d=clochette.example.org; s=\n"
     "        clochette; t=12345; b=CU87XzXlNlk5X/yW4l73UvPUcP9ivwYWxyBWcVrRs7\n"
     "        +HPx3K05nJhny2fvymbReAmOA9GTH/y+k9kEc59hAKVg==\n"
@@ -75,14 +75,14 @@ std::string three_hands(Hands& hands) {
 }  // namespace
 
 TEST_CASE("arc: the chain of RFC 8617 appendix B is whole, and lacks its keys") {
-  const test::Zone zone;
+  const testing::Zone zone;
   CHECK(describe(verify_arc(zone, rfc8617_message)) == "fail: ARC-Message-Signature: no key for signature");
   CHECK(zone.asked == std::vector<std::string>{"dk-lists._domainkey.lists.example.org", "20120806._domainkey.gmail.example",
                                                "clochette._domainkey.clochette.example.org"});
 }
 
 TEST_CASE("arc: the body hash of RFC 8617 appendix B is that of its message, its signature is of no key of ours") {
-  test::Zone zone;
+  testing::Zone zone;
   const auto key = crypto::PrivateKey::generate(crypto::KeyType::rsa).value().public_key();
   for (const char* name : {"dk-lists._domainkey.lists.example.org", "20120806._domainkey.gmail.example",
                            "clochette._domainkey.clochette.example.org"}) {
@@ -94,7 +94,7 @@ TEST_CASE("arc: the body hash of RFC 8617 appendix B is that of its message, its
 
 TEST_CASE("arc: a message without sets has no chain and wants no body") {
   CHECK(describe(verify_arc({}, arc_message)) == "none");
-  Verifier verifier({}, test::at(0));
+  Verifier verifier({}, testing::at(0));
   verifier.receive(arc_message);
   CHECK_FALSE(verifier.wants_input());
 }

@@ -9,10 +9,10 @@
 using namespace keystonemail;
 using namespace keystonemail::mailauth;
 using namespace keystonemail::mailauth::dkim;
-using test::crlf;
-using test::describe;
-using test::Domain;
-using test::verify_dkim;
+using testing::crlf;
+using testing::describe;
+using testing::Domain;
+using testing::verify_dkim;
 
 namespace {
 
@@ -47,8 +47,8 @@ TEST_CASE("D6: signatures expire after seven days, and then fail") {
   const Domain domain;
   const auto text = domain.sign(plain_message);
   CHECK(text.find("t=1800000000; x=1800604800;") != std::string::npos);
-  CHECK(describe(verify_dkim(domain.zone, text, test::at(1'800'604'800 + 299))[0]) == "pass");
-  CHECK(describe(verify_dkim(domain.zone, text, test::at(1'800'604'800 + 301))[0]) == "fail: signature expired");
+  CHECK(describe(verify_dkim(domain.zone, text, testing::at(1'800'604'800 + 299))[0]) == "pass");
+  CHECK(describe(verify_dkim(domain.zone, text, testing::at(1'800'604'800 + 301))[0]) == "fail: signature expired");
 }
 
 TEST_CASE("dkim: a lifetime of none writes no x=") {
@@ -69,7 +69,7 @@ TEST_CASE("D5: a field added to what we signed breaks the signature") {
   for (const auto& field : default_signed_fields()) {
     if (field.rule != FieldRule::oversigned) continue;
     CAPTURE(field.name);
-    for (const auto& result : verify_dkim(domain.zone, field.name + ": forged\r\n" + text, test::at(1'800'000'000), lenient)) {
+    for (const auto& result : verify_dkim(domain.zone, field.name + ": forged\r\n" + text, testing::at(1'800'000'000), lenient)) {
       CHECK(describe(result) == "fail: signature did not verify");
     }
   }
@@ -106,7 +106,7 @@ TEST_CASE("dkim: every instance of a field that stands several times is signed")
 TEST_CASE("dkim: a signature does not depend on where pieces are cut") {
   const Domain domain;
   const auto whole = domain.fields(plain_message);
-  for (std::size_t piece = 1; piece < 40; ++piece) REQUIRE(domain.fields(plain_message, test::at(1'800'000'000), piece) == whole);
+  for (std::size_t piece = 1; piece < 40; ++piece) REQUIRE(domain.fields(plain_message, testing::at(1'800'000'000), piece) == whole);
 }
 
 TEST_CASE("dkim: a message without From, or with two, is not signed") {
@@ -114,7 +114,7 @@ TEST_CASE("dkim: a message without From, or with two, is not signed") {
   for (const std::string& text : {std::string(), std::string("Subject: x\r\n\r\n"), "From: b@example.com\r\n" + plain_message}) {
     Signer signer(domain.options);
     signer.receive(text);
-    CHECK(signer.receive_end(test::at(1)).error().kind() == ErrorKind::invalid);
+    CHECK(signer.receive_end(testing::at(1)).error().kind() == ErrorKind::invalid);
   }
 }
 
@@ -123,7 +123,7 @@ TEST_CASE("dkim: nothing is put on top of a header that begins with white space,
   for (const char* blank : {" ", "\t"}) {
     Signer signer(domain.options);
     signer.receive(blank + plain_message);
-    CHECK(signer.receive_end(test::at(1)).error().kind() == ErrorKind::invalid);
+    CHECK(signer.receive_end(testing::at(1)).error().kind() == ErrorKind::invalid);
   }
 }
 
@@ -133,7 +133,7 @@ TEST_CASE("dkim: a header beyond the limits is not signed") {
   const std::string line = "X: " + std::string(1000, 'x') + "\r\n";
   for (int i = 0; i < 1100; ++i) signer.receive(line);
   signer.receive(plain_message);
-  CHECK(signer.receive_end(test::at(1)).error().kind() == ErrorKind::too_large);
+  CHECK(signer.receive_end(testing::at(1)).error().kind() == ErrorKind::too_large);
 }
 
 TEST_CASE("dkim: options that cannot work are refused") {
@@ -159,7 +159,7 @@ TEST_CASE("dkim: a domain with U-labels signs with A-labels") {
   for (auto& key : options.keys) key.domain = "B\xc3\xbc""cher.example";
   Signer signer(options);
   signer.receive(plain_message);
-  const auto fields = signer.receive_end(test::at(1'800'000'000)).value();
+  const auto fields = signer.receive_end(testing::at(1'800'000'000)).value();
   CHECK(fields.find("d=xn--bcher-kva.example;") != std::string::npos);
   CHECK(describe(verify_dkim(domain.zone, fields + plain_message)[0]) == "pass");
 }

@@ -70,6 +70,7 @@ struct Host {
     options.hostname = "mx." + domain;
     options.organization = "The people of " + domain;
     options.contact = "postmaster@" + domain;
+    options.flush_interval = 20s;  // days pass here
     ServerOptions server_options{.hostname = options.hostname, .primary_domain = domain};
     ServerPorts ports{*store, *blobs, random, log};
     ports.policies = [this] { return chain; };
