@@ -74,6 +74,13 @@ TEST_CASE("crc32c: the check value, chaining, and both ways agree") {
     CHECK(crc32c(octets) == crc32c_by_table(octets, 0));
     octets.push_back(static_cast<char>(random.next_u64()));
   }
+  while (octets.size() < 80'000) octets.push_back(static_cast<char>(random.next_u64()));
+  for (const std::size_t size : {12'287U, 12'288U, 12'289U, 24'576U, 24'583U, 65'536U, 80'000U}) {
+    CAPTURE(size);
+    const auto first = std::string_view(octets).substr(0, size);
+    CHECK(crc32c(first) == crc32c_by_table(first, 0));
+    CHECK(crc32c(first, 77) == crc32c_by_table(first, 77));
+  }
 }
 
 TEST_CASE("idna: one form for every way to write a domain") {
