@@ -7,6 +7,10 @@
 #include <cassert>
 #include <cstring>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace keystonemail::codec {
 namespace {
 
@@ -49,9 +53,68 @@ constexpr QuantumTable first_bits = placed(18), second_bits = placed(12), third_
 
 std::uint32_t octet(const char* p) { return static_cast<unsigned char>(*p); }
 
+#if defined(__x86_64__)
+// The octets of a quantum a b c as b a c b: two 16-bit words, in each of which lie two characters' bits.
+alignas(16) constexpr std::array<std::int8_t, 16> spread{1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10};
+// What makes a value its character: by range a-z (0), each digit (1 to 10), + and /, and A-Z (13).
+alignas(16) constexpr std::array<std::int8_t, 16> steps{'a' - 26, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52,
+                                                        '0' - 52, '0' - 52, '0' - 52, '+' - 62, '/' - 63, 'A', 0, 0};
+__m128i load(const void* from) noexcept { return _mm_loadu_si128(static_cast<const __m128i*>(from)); }
+
+// Writes 16 characters for 12 octets as long as 16 are left to look at, and says how many octets that were.
+__attribute__((target("ssse3"))) std::size_t encode_twelves(char* to, const char* from, std::size_t octets) noexcept {
+  std::size_t done = 0;
+  for (; octets - done >= 16; done += 12, to += 16) {
+    const __m128i words = _mm_shuffle_epi8(load(from + done), load(spread.data()));
+    // First and third character by a multiplication that shifts down, second and fourth by one that shifts up.
+    const __m128i odd = _mm_mulhi_epu16(_mm_and_si128(words, _mm_set1_epi32(0x0fc0fc00)), _mm_set1_epi32(0x04000040));
+    const __m128i even = _mm_mullo_epi16(_mm_and_si128(words, _mm_set1_epi32(0x003f03f0)), _mm_set1_epi32(0x01000010));
+    const __m128i values = _mm_or_si128(odd, even);
+    const __m128i capital = _mm_and_si128(_mm_cmpgt_epi8(_mm_set1_epi8(26), values), _mm_set1_epi8(13));
+    const __m128i range = _mm_or_si128(_mm_subs_epu8(values, _mm_set1_epi8(51)), capital);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_add_epi8(values, _mm_shuffle_epi8(load(steps.data()), range)));
+  }
+  return done;
+}
+
+// The same, twice as wide and by whole lines with their line ends, of which it gives the number. What is written behind a line is
+// written over by the next; up to line_slack characters behind the last.
+constexpr std::size_t line_slack = 32;
+__attribute__((target("avx2"))) std::size_t encode_lines(char* to, std::string_view octets, std::size_t line_characters,
+                                                         std::string_view line_end) noexcept {
+  const std::size_t line_octets = line_characters / 4 * 3;
+  const std::size_t looked_at = (line_octets + 23) / 24 * 24 + 4;
+  const __m256i spread_twice = _mm256_broadcastsi128_si256(load(spread.data())), steps_twice = _mm256_broadcastsi128_si256(load(steps.data()));
+  std::size_t done = 0;
+  for (; octets.size() - done >= looked_at; done += line_octets, to += line_characters + line_end.size()) {
+    const char* from = octets.data() + done;
+    for (std::size_t at = 0; at < line_octets; at += 24) {
+      const __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(load(from + at)), load(from + at + 12), 1);
+      const __m256i words = _mm256_shuffle_epi8(both, spread_twice);
+      const __m256i odd = _mm256_mulhi_epu16(_mm256_and_si256(words, _mm256_set1_epi32(0x0fc0fc00)), _mm256_set1_epi32(0x04000040));
+      const __m256i even = _mm256_mullo_epi16(_mm256_and_si256(words, _mm256_set1_epi32(0x003f03f0)), _mm256_set1_epi32(0x01000010));
+      const __m256i values = _mm256_or_si256(odd, even);
+      const __m256i capital = _mm256_and_si256(_mm256_cmpgt_epi8(_mm256_set1_epi8(26), values), _mm256_set1_epi8(13));
+      const __m256i range = _mm256_or_si256(_mm256_subs_epu8(values, _mm256_set1_epi8(51)), capital);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + at / 3 * 4), _mm256_add_epi8(values, _mm256_shuffle_epi8(steps_twice, range)));
+    }
+    for (std::size_t i = 0; i < line_end.size(); ++i) to[line_characters + i] = line_end[i];
+  }
+  return done / line_octets;
+}
+#endif
+
 // Writes 4 characters for every 3 of `octets`. REQUIRES: a multiple of 3.
 char* encode_quanta(char* to, const char* from, std::size_t octets) {
   assert(octets % 3 == 0);
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("ssse3")) {
+    const std::size_t done = encode_twelves(to, from, octets);
+    to += done / 3 * 4;
+    from += done;
+    octets -= done;
+  }
+#endif
   for (const char* const end = from + octets; from != end; from += 3, to += 4) {
     const std::uint32_t bits = octet(from) << 16 | octet(from + 1) << 8 | octet(from + 2);
     std::memcpy(to, &standard_pairs[bits >> 12], 2);
@@ -86,21 +149,38 @@ std::size_t decode_quanta(char*& to, std::string_view text) {
   return static_cast<std::size_t>(from - text.data());
 }
 
-void put_line_end(std::string& out, Base64Layout::LineEnd line_end) {
-  out += line_end == Base64Layout::LineEnd::crlf ? "\r\n" : "\n";
-}
+std::string_view text_of(Base64Layout::LineEnd line_end) { return line_end == Base64Layout::LineEnd::crlf ? "\r\n" : "\n"; }
+void put_line_end(std::string& out, Base64Layout::LineEnd line_end) { out += text_of(line_end); }
+std::size_t line_end_octets(Base64Layout::LineEnd line_end) { return text_of(line_end).size(); }
 
-std::size_t line_end_octets(Base64Layout::LineEnd line_end) { return line_end == Base64Layout::LineEnd::crlf ? 2 : 1; }
+// Appends full lines with their line ends where that can be done fast, as long as more octets follow in `octets`; gives the
+// octets encoded.
+#if defined(__x86_64__)
+std::size_t append_lines(std::string& out, std::string_view octets, const Base64Layout& layout) {
+  std::size_t lines = 0;
+  if (!__builtin_cpu_supports("avx2")) return 0;
+  const std::size_t line = layout.line_octets + line_end_octets(layout.line_end), at = out.size();
+  const std::size_t lines_max = octets.size() / (layout.line_octets / 4 * 3);
+  out.resize_and_overwrite(at + lines_max * line + line_slack, [&](char* text, std::size_t) {
+    lines = encode_lines(text + at, octets, layout.line_octets, text_of(layout.line_end));
+    return at + lines * line;
+  });
+  return lines * (layout.line_octets / 4 * 3);
+}
+#else
+std::size_t append_lines(std::string&, std::string_view, const Base64Layout&) { return 0; }
+#endif
 
 }  // namespace
 
 void append_base64(std::string& out, std::string_view octets) {
-  const std::size_t at = out.size();
-  out.resize(at + (octets.size() + 2) / 3 * 4);
-  const std::size_t whole = octets.size() / 3 * 3;
-  char* to = encode_quanta(out.data() + at, octets.data(), whole);
-  to = encode_rest(to, octets.data() + whole, octets.size() - whole);
-  assert(to == out.data() + out.size());
+  const std::size_t at = out.size(), whole = octets.size() / 3 * 3, end = at + (octets.size() + 2) / 3 * 4;
+  out.resize_and_overwrite(end, [&](char* text, std::size_t) {
+    char* to = encode_quanta(text + at, octets.data(), whole);
+    to = encode_rest(to, octets.data() + whole, octets.size() - whole);
+    assert(to == text + end);
+    return end;
+  });
 }
 
 std::string encode_base64(std::string_view octets, Base64Alphabet alphabet) {
@@ -285,6 +365,8 @@ void Base64Encoder::append_quanta(std::string& out, std::string_view octets) {
         put_line_end(out, layout_.line_end);
         column_ = 0;
       }
+      if (column_ == 0) octets.remove_prefix(append_lines(out, octets, layout_));
+      count = octets.size();
       count = std::min<std::size_t>(count, (layout_.line_octets - column_) / 4 * 3);
       column_ += static_cast<std::uint32_t>(count / 3 * 4);
     }

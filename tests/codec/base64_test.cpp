@@ -126,3 +126,35 @@ TEST_CASE("base64 encoder: pieces of any size give the same body") {
     CHECK(out == whole);
   }
 }
+
+// By its definition (RFC 4648 §4), character by character.
+static std::string encoded_slowly(std::string_view octets, const Base64Layout& layout) {
+  constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  std::size_t column = 0;
+  for (std::size_t at = 0; at < octets.size(); at += 3, column += 4) {
+    if (layout.line_octets != 0 && column == layout.line_octets) {
+      out += layout.line_end == Base64Layout::LineEnd::crlf ? "\r\n" : "\n";
+      column = 0;
+    }
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < 3; ++i) bits = bits << 8 | (at + i < octets.size() ? static_cast<unsigned char>(octets[at + i]) : 0U);
+    for (unsigned i = 0; i < 4; ++i) out += at + i > octets.size() ? '=' : alphabet[bits >> (18 - 6 * i) & 63];
+  }
+  return out;
+}
+
+TEST_CASE("base64: lines of every length hold what the alphabet says, however many follow") {
+  const std::string octets = random_octets(1'000, 9);
+  for (const std::uint32_t line : {0U, 4U, 8U, 12U, 16U, 20U, 60U, 64U, 72U, 76U, 128U, 1'000U}) {
+    for (const auto end : {Base64Layout::LineEnd::crlf, Base64Layout::LineEnd::lf}) {
+      const Base64Layout layout{.line_octets = line, .line_end = end};
+      for (std::size_t size = 0; size < octets.size(); size += size < 200 ? 1 : 37) {
+        CAPTURE(line);
+        CAPTURE(size);
+        const auto some = std::string_view(octets).substr(0, size);
+        REQUIRE(encode_base64(some, layout) == encoded_slowly(some, layout));
+      }
+    }
+  }
+}

@@ -87,21 +87,24 @@ Task<Result<void>> append_base64_piece(std::string& out, const Piece& piece, con
   const std::uint64_t row = std::min(offset / unit, row_last);
   const std::uint64_t begin = row * line_decoded;
   const std::uint64_t end = std::min(use.octets, ((offset + octets - 1) / unit + 1) * line_decoded);
-  KM_CO_TRY(const auto decoded, co_await blobs.read(reader, use.id, begin, end - begin));
-  if (decoded.size() != end - begin) co_return damaged("a blob is shorter than its message says");
+  const std::uint64_t from = begin - begin % blob::limits::read_unit_octets;
+  KM_CO_TRY(const auto decoded, co_await blobs.read(reader, use.id, from, end - from));
+  if (decoded.size() != end - from) co_return damaged("a blob is shorter than its message says");
   std::string text;
-  for (std::size_t at = 0; at < decoded.size(); at += line_decoded) {
-    const auto piece_of_line = std::string_view(decoded).substr(at, line_decoded);
-    codec::append_base64(text, piece_of_line);
-    const bool last = begin + at + piece_of_line.size() == use.octets;
-    if (!last && piece.layout.line_octets != 0) text.append(line_end);
-    if (last) {
-      for (unsigned i = 0; i < piece.layout.trailing_line_ends; ++i) text.append(line_end);
-    }
-  }
+  text.reserve((end - begin + line_decoded - 1) / line_decoded * unit + 1024);  // and line ends after it
+  codec::Base64Encoder encoder(piece.layout);
+  encoder.append(text, std::string_view(decoded).substr(begin - from));
+  if (end == use.octets) encoder.finish(text);
+  else if (piece.layout.line_octets != 0) text.append(line_end);
   const std::uint64_t skip = offset - row * unit;
   if (text.size() < skip + octets) co_return damaged("an attachment is shorter than its message says");
-  out.append(text, skip, octets);
+  if (out.empty()) {
+    text.erase(0, skip);
+    text.resize(octets);
+    out.swap(text);
+  } else {
+    out.append(text, skip, octets);
+  }
   co_return Result<void>();
 }
 
