@@ -8,9 +8,9 @@
 
 namespace keystonemail::segments {
 
-bool compress(std::string& out, std::string_view content, Dictionary dictionary) {
+bool compress(std::string& out, std::string_view content, Dictionary dictionary, unsigned eighths_max) {
   const std::size_t before = out.size();
-  const std::size_t worth = content.size() - content.size() / 8;
+  const std::size_t worth = content.size() - content.size() / 8 * (8 - eighths_max);
   int octets = 0;
   LZ4_stream_t stream;
   LZ4_initStream(&stream, sizeof stream);

@@ -13,8 +13,8 @@ namespace keystonemail::segments {
 
 enum class Dictionary : std::uint8_t { none, mail };
 
-// Appends `content` to `out` compressed; false, with `out` as it was, when that saves less than an eighth.
-[[nodiscard]] bool compress(std::string& out, std::string_view content, Dictionary dictionary);
+// Appends `content` to `out` compressed; false, with `out` as it was, when that takes more than `eighths_max` of its length.
+[[nodiscard]] bool compress(std::string& out, std::string_view content, Dictionary dictionary, unsigned eighths_max = 7);
 // The `octets` octets that were compressed; false when `stored` is damaged. Appends to `out`.
 [[nodiscard]] bool decompress(std::string& out, std::string_view stored, std::size_t octets, Dictionary dictionary);
 

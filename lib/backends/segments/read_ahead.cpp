@@ -67,7 +67,7 @@ std::optional<std::string> ReadAhead::take(const blob::BlobId& id, std::uint64_t
 
 void ReadAhead::expect(std::shared_ptr<const Segment> segment, const Location& location, const blob::BlobId& id,
                        std::uint64_t offset, std::uint64_t content_octets) {
-  const bool decodes = location.record_octets < content_octets - content_octets / 8;
+  const bool decodes = location.record_octets < content_octets - content_octets / 4;
   if (!decodes || offset == 0 || offset % chunk_octets != 0 || offset >= content_octets) return;
   auto piece = std::make_shared<Piece>(std::move(segment), location, id, offset);
   if (!workers_.submit([piece] { piece->decode(); })) return;

@@ -130,19 +130,23 @@ Result<std::string> read_record(const Segment& segment, const Location& location
   const std::uint64_t end_of_record = location.offset + location.record_octets - record_trailer_octets;
   std::string fetched;
   while (index <= last_chunk) {
-    // As many as are stored in a row are fetched together.
+    // As many as are stored in a row are fetched together, those that are not compressed to where they belong.
+    const bool compressed = chunk_at(table, index).compressed;
     std::size_t after = index;
     std::uint64_t run_octets = 0;
     do run_octets += chunk_at(table, after++).stored_octets;
-    while (after <= last_chunk && run_octets < run_octets_max);
+    while (after <= last_chunk && run_octets < run_octets_max && chunk_at(table, after).compressed == compressed);
     if (at + run_octets > end_of_record) return damaged(segment, at, "chunk table");
     std::string_view stored;
-    if (at + run_octets <= location.offset + first.size()) {
+    const bool is_at_hand = at + run_octets <= location.offset + first.size();
+    if (is_at_hand) {
       stored = std::string_view(first).substr(at - location.offset, run_octets);
     } else {
+      std::string& into = compressed ? fetched : out;
       fetched.clear();
-      KM_CHECK(segment.read(at, run_octets, fetched));
-      stored = fetched;
+      const std::size_t begin = into.size();
+      KM_CHECK(segment.read(at, run_octets, into));
+      stored = std::string_view(into).substr(begin);
     }
     for (; index < after; ++index) {
       const Chunk chunk = chunk_at(table, index);
@@ -150,8 +154,8 @@ Result<std::string> read_record(const Segment& segment, const Location& location
       if (!chunk.compressed && chunk.stored_octets != content_octets) return damaged(segment, at, "chunk table");
       const auto piece = stored.substr(0, chunk.stored_octets);
       if (codec::crc32c(piece) != chunk.sum) return damaged(segment, at, "chunk sum");
-      if (!chunk.compressed) out.append(piece);
-      else if (!decompress(out, piece, content_octets, Dictionary::none)) return damaged(segment, at, "chunk compression");
+      if (!compressed && is_at_hand) out.append(piece);
+      if (compressed && !decompress(out, piece, content_octets, Dictionary::none)) return damaged(segment, at, "chunk compression");
       stored.remove_prefix(piece.size());
       at += piece.size();
     }
