@@ -179,6 +179,11 @@ void ResponseWriter::append(std::string_view piece) {
   literal_due_ -= piece.size();
 }
 
+void ResponseWriter::skip(std::uint64_t octets) {
+  assert(octets <= literal_due_);
+  literal_due_ -= octets;
+}
+
 void ResponseWriter::fetch_flags(std::uint32_t sequence_number, std::optional<std::uint32_t> uid, FlagView flags,
                                  std::optional<std::uint64_t> modseq) {
   assert(!in_fetch_ && sequence_number > 0);

@@ -90,6 +90,7 @@ TEST_CASE("imap response: FETCH items") {
   item.partial = Partial{10, 5};
   CHECK(fetched([&](auto& out) { out.section(item, "abcde"); }) == "BODY[4.1.HEADER.FIELDS (To)]<10> {5}\r\nabcde");
   CHECK(fetched([&](auto& out) { out.begin_section(item, 4); out.append("ab"); out.append("cd"); }).ends_with("{4}\r\nabcd"));
+  CHECK(fetched([&](auto& out) { out.begin_section(item, 4); out.append("ab"); out.skip(2); }).ends_with("{4}\r\nab"));
   item = {.attribute = FetchAttribute::binary, .section = {.path = {1}}};
   CHECK(fetched([&](auto& out) { out.section(item, std::string_view("a\0b", 3)); }) == std::string("BINARY[1] ~{3}\r\na\0b", 19));
   CHECK(fetched([&](auto& out) { out.section_nil(item); }) == "BINARY[1] NIL");

@@ -121,6 +121,8 @@ class ResponseWriter {
   // The same in pieces: begin, then append() until `octets` are written.
   void begin_section(const FetchItem& item, std::uint64_t octets, LiteralKind kind = LiteralKind::literal);
   void append(std::string_view piece);
+  // The same for octets that the caller itself sends, right after all output that is pending.
+  void skip(std::uint64_t octets);
   void end_fetch();
 
   // A whole line in one step: UID and MODSEQ when given. For the flags of many messages.

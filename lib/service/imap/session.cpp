@@ -2,6 +2,7 @@
 // Copyright the Keystone Mail authors
 #include "service/imap/session.hpp"
 
+#include <array>
 #include <cassert>
 #include <utility>
 
@@ -153,15 +154,29 @@ Task<bool> Session::flush() {
   while (!lost_) {
     const std::string_view output = engine_.pending_output();
     if (output.empty()) co_return true;
-    const auto written = co_await stream_->write({&output, 1}, working().until(now() + service_.options().write_timeout));
-    if (!written) {
-      lost_ = true;
-      break;
-    }
-    octets_out_ += output.size();
+    if (!co_await write({&output, 1})) break;
     engine_.consume_output(output.size());
   }
   co_return false;
+}
+
+Task<bool> Session::flush_with(std::string_view piece) {
+  if (lost_) co_return false;
+  const std::array<std::string_view, 2> pieces{engine_.pending_output(), piece};
+  if (!co_await write(pieces)) co_return false;
+  engine_.consume_output(pieces[0].size());
+  out().skip(piece.size());
+  co_return true;
+}
+
+Task<bool> Session::write(std::span<const std::string_view> pieces) {
+  const auto written = co_await stream_->write(pieces, working().until(now() + service_.options().write_timeout));
+  if (!written) {
+    lost_ = true;
+    co_return false;
+  }
+  for (const std::string_view piece : pieces) octets_out_ += piece.size();
+  co_return true;
 }
 
 Task<bool> Session::upgrade() {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -66,6 +67,8 @@ class Session {
   [[nodiscard]] bool output_full() const noexcept { return engine_.pending_output().size() >= output_octets; }
   // Waits until the peer has taken what was written. False: it is gone, and so is the session.
   [[nodiscard]] Task<bool> flush();
+  // The same, with a piece of a literal after it that is not copied: it has to last until then.
+  [[nodiscard]] Task<bool> flush_with(std::string_view piece);
   // Tells what others have changed. False: the mailbox is no more.
   [[nodiscard]] Task<bool> tell_changes(Expunges expunges);
   // Makes sure that the flags of such a row can be named, and tells the client of names that are new.
@@ -82,6 +85,7 @@ class Session {
  private:
   enum class Next : std::uint8_t { proceed, upgrade, compress, finish };
 
+  [[nodiscard]] Task<bool> write(std::span<const std::string_view> pieces);
   [[nodiscard]] Task<Next> take_events();
   [[nodiscard]] Task<void> on(engine::Command event);
   [[nodiscard]] Task<void> on(engine::AuthStart event);

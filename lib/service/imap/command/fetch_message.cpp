@@ -20,6 +20,7 @@ using engine::FetchItem;
 using engine::SectionPart;
 
 constexpr std::uint64_t header_octets_max = 1024 * 1024;  // that are filtered; mime looks at no more either
+constexpr std::size_t uncopied_octets_min = 32 * 1024;    // a call for it alone costs less than copying it
 
 struct Stretch {
   std::uint64_t offset = 0, octets = 0;
@@ -59,7 +60,7 @@ class SectionWriter {
 
   Task<SectionOutcome> stored(Stretch stretch) {
     const auto at_hand = source_.at_hand(stretch.offset, stretch.octets);
-    if (at_hand.size() == stretch.octets) {
+    if (at_hand.size() == stretch.octets && at_hand.size() < uncopied_octets_min) {
       session_.out().section(item_, at_hand);
       co_return SectionOutcome::written;
     }
@@ -68,9 +69,13 @@ class SectionWriter {
     if (!piece || piece->empty()) co_return nil(piece);
     session_.out().begin_section(item_, stretch.octets);
     for (;;) {
-      session_.out().append(*piece);
       stretch = {stretch.offset + piece->size(), stretch.octets - piece->size()};
-      if (session_.output_full() && !co_await session_.flush()) co_return SectionOutcome::failed;
+      if (piece->size() >= uncopied_octets_min) {
+        if (!co_await session_.flush_with(*piece)) co_return SectionOutcome::failed;
+      } else {
+        session_.out().append(*piece);
+        if (session_.output_full() && !co_await session_.flush()) co_return SectionOutcome::failed;
+      }
       if (stretch.octets == 0) co_return SectionOutcome::written;
       piece = co_await source_.read(stretch.offset, stretch.octets, session_.working());
       if (!piece || piece->empty()) co_return give_up(piece);
