@@ -37,6 +37,25 @@ def body(octets):
     return (header(chance, 0, 'Content-Type: text/plain\r\n\r\n') + text(chance, octets)).encode()
 
 
+def prose(count, octets):
+    whole = body(octets)
+    return [whole + b'%d\r\n' % number for number in range(count)]
+
+
+def attachments(count, octets):
+    """Each a multipart of a few words and one attachment that does not compress."""
+    chance = random.Random(4)
+    return [attached(chance, number, chance.randbytes(octets * 57 // 78)) for number in range(count)]
+
+
+def attached(chance, number, content):
+    encoded = base64.encodebytes(content).decode().replace('\n', '\r\n')
+    return (header(chance, number, 'Content-Type: multipart/mixed; boundary=b0\r\n\r\n') +
+            '--b0\r\nContent-Type: text/plain\r\n\r\n' + text(chance, 800) +
+            '--b0\r\nContent-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: base64\r\n'
+            f'Content-Disposition: attachment; filename=a.pdf\r\n\r\n{encoded}--b0--\r\n').encode()
+
+
 def realistic(count):
     """Half plain text, newsletters, 12 % with attachments of which a third repeat."""
     chance = random.Random(3)
@@ -45,11 +64,7 @@ def realistic(count):
         kind = number % 100
         if kind < 12:
             content = chance.choice(repeated) if number % 3 == 0 else chance.randbytes(chance.randrange(20_000, 220_000))
-            encoded = base64.encodebytes(content).decode().replace('\n', '\r\n')
-            yield (header(chance, number, 'Content-Type: multipart/mixed; boundary=b0\r\n\r\n') +
-                   '--b0\r\nContent-Type: text/plain\r\n\r\n' + text(chance, 800) +
-                   '--b0\r\nContent-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: base64\r\n'
-                   f'Content-Disposition: attachment; filename=a.pdf\r\n\r\n{encoded}--b0--\r\n').encode()
+            yield attached(chance, number, content)
         elif kind < 62:
             yield (header(chance, number, 'Content-Type: text/plain; charset=utf-8\r\n\r\n') +
                    text(chance, chance.randrange(500, 5_000))).encode()
