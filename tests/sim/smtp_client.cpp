@@ -79,7 +79,10 @@ class SmtpClient {
     static constexpr const char* lines[] = {"NOOP\r\n", "RSET\r\n", "VRFY alice\r\n", "HELP\r\n", "BOGUS\r\n", "DATA\r\n",
                                             "RCPT TO:<alice@example.test>\r\n", "BDAT 0 LAST\r\n", "MAIL FROM:<a b>\r\n",
                                             "EHLO again.test\r\n", "\r\n"};
-    (void)co_await ask(lines[random_.below(std::size(lines))]);
+    const std::string line = lines[random_.below(std::size(lines))];
+    const SmtpReply reply = co_await ask(line);
+    // A transaction that nobody completed or gave up is open still, and this one is in it now.
+    if (line.starts_with("RCPT") && reply.answer() == Answer::yes) co_await reset();
   }
 
   // Draws who is to get a message. LMTP answers for each recipient, so there no two lead to the same place.
