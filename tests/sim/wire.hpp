@@ -43,6 +43,7 @@ class Wire {
   void note(std::string_view mark, std::string_view octets);
 
   World& world_;
+  std::shared_ptr<Instant> moved_;  // when octets last went by, either way
   std::unique_ptr<transport::ByteStream> stream_;
   std::string unread_;
   std::uint32_t number_;

@@ -2,7 +2,7 @@
 // Copyright the Keystone Mail authors
 #include "sim/world.hpp"
 
-#include <list>
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -160,7 +160,10 @@ void World::fair_weather() {
 }
 
 void World::restart(End how) {
-  constexpr auto patience = std::chrono::hours(3);
+  // A connection may be so slow that one message takes half a day. It hangs when nothing moves.
+  constexpr auto patience = std::chrono::hours(3), patience_in_all = std::chrono::hours(24 * 60);
+  constexpr const char* words[] = {"the server crashes", "the server is to go down", "the server goes when everybody has gone"};
+  trace.note(words[static_cast<std::size_t>(how)]);
   if (how == End::crash) {
     for (PortWeather* weather : {&kv_weather_, &directory_weather_, &delivery_weather_}) weather->dead = true;
     faults_.watch({});
@@ -169,8 +172,11 @@ void World::restart(End how) {
   } else if (how == End::drain) {
     server_->drain.request_stop();
   }
-  const Instant end = executor.now() + patience;
-  while ((sessions() > 0 || clients > 0) && executor.now() < end) executor.advance(std::chrono::seconds(10));
+  last_progress = executor.now();
+  const Instant end = executor.now() + patience_in_all;
+  while ((sessions() > 0 || clients > 0) && executor.now() < std::min(end, last_progress + patience)) {
+    executor.advance(std::chrono::seconds(10));
+  }
   check_nothing_left();
   if (sessions() > 0 || clients > 0) throw std::runtime_error("cannot go on");
   fair_weather();

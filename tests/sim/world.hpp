@@ -80,6 +80,7 @@ class World {
   Trace trace{options.show};
   Ledger ledger;
   std::size_t clients = 0;       // still at work
+  Instant last_progress{};       // when octets last went by on any connection
   std::uint64_t faults_struck() const { return faults_.failed(); }
 
  private:

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,12 +27,13 @@ struct StreamFaults {
   std::chrono::milliseconds read_delay_max{0};   // before each read, by the seed
   std::chrono::milliseconds write_delay_max{0};  // before each piece written
   std::uint64_t seed = 1;
+  std::function<void()> progress = {};  // called whenever octets went by; may be empty
 };
 
 class FaultyStream final : public transport::ByteStream {
  public:
   FaultyStream(std::unique_ptr<transport::ByteStream> inner, StreamFaults faults)
-      : inner_(std::move(inner)), faults_(faults), random_(faults.seed), peer_(inner_->peer()), local_(inner_->local()) {}
+      : inner_(std::move(inner)), faults_(std::move(faults)), random_(faults.seed), peer_(inner_->peer()), local_(inner_->local()) {}
 
   Task<Result<std::string_view>> read(Context context) override {
     if (unconsumed() > 0) co_return view_;
@@ -43,6 +45,7 @@ class FaultyStream final : public transport::ByteStream {
     if (faults_.cut_read_at) octets = std::min<std::uint64_t>(octets, *faults_.cut_read_at - read_);
     if (octets == 0 && !whole->empty()) co_return cut();
     view_ = whole->substr(0, octets);
+    note_progress();
     co_return view_;
   }
   void consume(std::size_t octets) noexcept override {
@@ -64,6 +67,7 @@ class FaultyStream final : public transport::ByteStream {
       if (octets == 0) co_return cut();
       auto done = co_await transport::write_all(*inner_, left.substr(0, octets), context);
       if (!done) co_return done;
+      note_progress();
       written_ += octets;
       left.remove_prefix(octets);
     }
@@ -80,6 +84,9 @@ class FaultyStream final : public transport::ByteStream {
     view_ = {};
     inner_.reset();
     return fail(ErrorKind::unavailable, {}, "cut by the test");
+  }
+  void note_progress() const {
+    if (faults_.progress) faults_.progress();
   }
   std::size_t size(std::size_t octets_max) {
     return faults_.random_sizes && octets_max != 0 ? 1 + random_.below(std::min<std::size_t>(octets_max, 1 << 20)) : octets_max;
