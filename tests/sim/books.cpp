@@ -25,6 +25,21 @@ std::size_t count(std::string_view text, std::string_view what) {
   return found;
 }
 
+// What a report says of one recipient.
+struct RecipientReport {
+  Address address;
+  std::string action;
+};
+std::vector<RecipientReport> recipients_of(std::string_view report) {
+  constexpr std::string_view recipient = "\r\nFinal-Recipient: rfc822; ", action = "\r\nAction: ";
+  std::vector<RecipientReport> all;
+  const auto value = [&](std::size_t at) { return std::string(report.substr(at, report.find("\r\n", at) - at)); };
+  for (auto at = report.find(recipient); at != std::string_view::npos; at = report.find(recipient, at + 1)) {
+    all.push_back({value(at + recipient.size()), value(report.find(action, at) + action.size())});
+  }
+  return all;
+}
+
 }  // namespace
 
 struct Books::Ledgers {
@@ -37,13 +52,17 @@ struct Books::Ledgers {
   std::map<std::tuple<SiteNumber, Key, Place>, int> kept;          // in mailboxes
   // Failures that a report must tell of, and reports that tell of one: by site, entry and place among its recipients.
   std::map<std::tuple<SiteNumber, queue::EntryId, std::size_t>, int> to_tell, told;
+  // Arrivals that the sender wants to hear of, and reports that tell of one, by site, key and address.
+  std::map<std::tuple<SiteNumber, Key, Address>, Range> to_confirm;
+  std::map<std::tuple<SiteNumber, Key, Address>, int> confirmed;
 
   void violation(std::string what) const { around.violation(std::move(what)); }
 };
 
 void Books::balance(const std::vector<SiteView>& sites, const std::vector<Passage>& passages, const Surroundings& around,
                     ExchangeReport& report) {
-  Ledgers books{.around = around, .report = report, .queued = {}, .handed_on = {}, .taken = {}, .kept = {}, .to_tell = {}, .told = {}};
+  Ledgers books{.around = around, .report = report, .queued = {}, .handed_on = {}, .taken = {}, .kept = {}, .to_tell = {}, .told = {},
+                .to_confirm = {}, .confirmed = {}};
   for (const SiteView& view : sites) {
     check_queue(view, books);
     check_reports(view, books);
@@ -58,6 +77,7 @@ void Books::balance(const std::vector<SiteView>& sites, const std::vector<Passag
     if (times > 0 && !books.to_tell.contains(place)) books.violation("the sender was told of a failure that was none, or is none of theirs");
   }
   check_passages(passages, sites, books);
+  check_confirmations(books);
   for (const SiteView& view : sites) check_mailboxes(view, books);
 }
 
@@ -121,6 +141,7 @@ void Books::check_reports(const SiteView& view, Ledgers& books) {
     auto& [least, most] = books.taken[{site, report.key, report.to}];
     ++least, ++most;
     if (count(report.text, "Content-Type: multipart/report") != 1) books.violation("a report of a report, or of nothing: " + report.key);
+    check_successes(site, report, books);
     if (!report.settlement) continue;
     std::size_t failed = 0;
     const auto& records = view.site->records().queued;
@@ -142,6 +163,51 @@ void Books::check_reports(const SiteView& view, Ledgers& books) {
       }
     }
     if (count(report.text, "\r\nAction: failed") != failed) books.violation("a report of " + of(about->key) + " tells of other failures than there were");
+  }
+}
+
+// Success is told by the server where the mail arrived, of each address that it took. Of one that it passed on, the next one tells:
+// all of them here know DSN.
+void Books::check_successes(SiteNumber site, const ReportRecord& report, Ledgers& books) {
+  std::string key;
+  for (const RecipientReport& one : recipients_of(report.text)) {
+    if (one.action == "failed" || one.action == "delayed") continue;
+    if (key.empty()) key = key_of(std::string_view(report.text).substr(report.text.find("X-Token: ")));
+    const auto original = sent.find(key);
+    if (original == sent.end() || original->second.sender != report.to) books.violation("success of " + of(key) + " was told to " + report.to);
+    if (report.settlement) books.violation(of(key) + ": success for " + one.address + " was told by a server that passed it on");
+    const bool was_expanded = country_.targets(site, one.address).size() > 1;
+    if (one.action != (was_expanded ? "expanded" : "delivered")) books.violation(of(key) + ": told as " + one.action + " for " + one.address);
+    ++books.confirmed[{site, key, one.address}];
+  }
+}
+
+// Whether the sender asked to hear of success for the recipient that became this one, from one address to the next.
+bool Books::is_success_wanted(const Key& key, const Address& address) const {
+  const auto original = sent.find(key);
+  if (original == sent.end() || original->second.sender.empty()) return false;
+  for (const auto& [recipient, notify] : original->second.notify) {
+    if (!wants(notify, &queue::Notify::success, false)) continue;
+    std::set<Address> passed;
+    for (Address now = recipient; passed.insert(now).second;) {
+      if (now == address) return true;
+      const SiteNumber site = country_.site_of(now);
+      const auto next = site == outside ? std::vector<Target>() : country_.targets(site, now);
+      if (next.size() == 1 && std::holds_alternative<Address>(next.front())) now = std::get<Address>(next.front());
+    }
+  }
+  return false;
+}
+
+void Books::check_confirmations(Ledgers& books) {
+  for (const auto& [place, range] : books.to_confirm) {
+    const int times = books.confirmed[place];
+    if (times >= range.least && times <= range.most) continue;
+    books.violation(of(std::get<1>(place)) + " arrived at site " + std::to_string(std::get<0>(place)) + " for " + std::get<2>(place) + " " +
+                    std::to_string(range.least) + " times, and its sender was told " + std::to_string(times) + " times");
+  }
+  for (const auto& [place, times] : books.confirmed) {
+    if (times > 0 && !books.to_confirm.contains(place)) books.violation(of(std::get<1>(place)) + ": success for " + std::get<2>(place) + " was told unasked");
   }
 }
 
@@ -169,6 +235,11 @@ void Books::check_passages(const std::vector<Passage>& passages, const std::vect
       auto& [least, most] = books.taken[{passage.to, transfer.key, recipient}];
       if (sure) ++least;
       ++most;
+      if (country_.is_final(passage.to, recipient) && is_success_wanted(transfer.key, recipient)) {
+        Range& to_confirm = books.to_confirm[{passage.to, transfer.key, recipient}];
+        if (sure) ++to_confirm.least;
+        ++to_confirm.most;
+      }
       if (passage.from == outside || !sure) continue;
       Given& sum = given[{passage.from, transfer.key, recipient}];
       ++sum.answered;

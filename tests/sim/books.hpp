@@ -55,6 +55,9 @@ class Books {
   void check_queue(const SiteView& view, Ledgers& books);
   void check_failure(const SiteView& view, const QueuedRecord& record, const queue::Recipient& recipient, const Step& step, Ledgers& books);
   void check_reports(const SiteView& view, Ledgers& books);
+  void check_successes(SiteNumber site, const ReportRecord& report, Ledgers& books);
+  [[nodiscard]] bool is_success_wanted(const std::string& key, const std::string& address) const;
+  void check_confirmations(Ledgers& books);
   void check_passages(const std::vector<Passage>& passages, const std::vector<SiteView>& sites, Ledgers& books);
   void check_mailboxes(const SiteView& view, Ledgers& books);
   [[nodiscard]] bool is_report(const std::string& key) const { return !sent.contains(key); }

@@ -77,5 +77,6 @@ TEST_CASE("sim exchange: bugs put in on purpose are noticed" * doctest::skip(few
   CHECK(is_noticed_between(Bug::forgets_commits, 10));
   CHECK(is_noticed_between(Bug::forgets_settlements, 10));
   CHECK(is_noticed_between(Bug::drops_entries, 10));
+  CHECK(is_noticed_between(Bug::forgets_wishes, 10));
   CHECK(is_noticed_between(Bug::invents_denials, 10));
 }

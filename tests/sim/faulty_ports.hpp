@@ -85,6 +85,7 @@ enum class Bug : std::uint8_t {
   forgets_commits,      // kv: an operation in fifty is not done
   forgets_settlements,  // queue: that a recipient has it is not noted
   drops_entries,        // queue: an entry goes with its first recipient
+  forgets_wishes,       // queue: that a sender wants to hear of success
   invents_denials,      // resolver: what cannot be asked is not there
 };
 
@@ -106,6 +107,9 @@ class WeatheredDelivery final : public delivery::Delivery {
       accepted.local.resize(submission.local.size());
       inner_.deliver(std::move(submission), context).detach();
       co_return accepted;
+    }
+    if (bug_ == Bug::forgets_wishes && submission.remote) {
+      for (auto& recipient : submission.remote->recipients) recipient.notify.success = false;
     }
     if (bug_ == Bug::forgets_a_recipient && submission.local.size() > 1) submission.local.pop_back();
     if (bug_ == Bug::delivers_twice) {
