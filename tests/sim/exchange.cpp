@@ -22,7 +22,7 @@ constexpr std::size_t violations_noted_max = 40;
 struct Nation {  // the whole world of one seed
   explicit Nation(ExchangeOptions given)
       : options(given),
-        random(given.seed * 0x9e3779b97f4a7c15 + 3),
+        random(SeededRandom(given.seed).next_u64()),
         executor(given.seed),
         trace(given.show),
         country(2 + random.below(2)),

@@ -76,7 +76,7 @@ struct World::Server {
 World::World(WorldOptions given)
     : options(given),
       executor(given.seed),
-      random(given.seed * 0x9e3779b97f4a7c15 + 1),
+      random(SeededRandom(given.seed).next_u64()),
       store_options_(draw_store_options(random)),
       kv_(memory::make_kv_store({.tables = table_names()})),
       blobs_(memory::make_blob_store({.table = blob_table()})),
