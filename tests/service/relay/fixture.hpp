@@ -32,6 +32,8 @@ inline bool has(std::string_view text, std::string_view part) { return text.find
 // A network some of whose addresses never answer.
 class SlowNetwork final : public transport::Connector {
  public:
+  explicit SlowNetwork(std::size_t capacity) : pipes(capacity) {}
+
   transport::PipeNetwork pipes;
   std::set<Endpoint> silent;
   std::vector<Endpoint> tried;
@@ -88,8 +90,9 @@ class BusyQueue final : public queue::Queue {
 
 class RelayFixture {
  public:
-  explicit RelayFixture(std::string_view zone_text = {})
-      : zone(dns::Zone(dns::parse_zone(zone_text.empty() ? usual_zone : zone_text, *dns::Name::parse("test")).value())) {
+  // `capacity`: octets that a connection holds before who writes has to wait.
+  explicit RelayFixture(std::string_view zone_text = {}, std::size_t capacity = 64 * 1024)
+      : zone(dns::Zone(dns::parse_zone(zone_text.empty() ? usual_zone : zone_text, *dns::Name::parse("test")).value())), network(capacity) {
     (void)store.mail;
     REQUIRE(loop.run(store.mail->create_account(mailstore::AccountId{1}, {}, context())).has_value());
     directory.add(1, "anna@example.test", "");

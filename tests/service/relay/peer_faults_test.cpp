@@ -171,3 +171,17 @@ TEST_CASE("T11: with pipelining a reply is still that of its command") {
     }
   }
 }
+
+// The ten seconds for good-byes are up before the engine's own time is: the relay asked it again and again, without end.
+TEST_CASE("T11: a peer that takes nothing in any more when it is bidden farewell does not stop the relay") {
+  RelayFixture f({}, 4);  // QUIT does not fit
+  ScriptedPeer &deaf = f.peer(), &other = f.peer("192.0.2.2");
+  deaf.script.extensions = other.script.extensions = {"8BITMIME"};  // one command at a time, as no more fits
+  deaf.script.deaf_after_message = true;
+  f.start();
+  f.send();
+  CHECK(f.until([&] { return f.queued() == 0; }));
+  CHECK(f.until([&] { return f.relay->load().connections == 0; }));
+  f.send({"bob@other.test"});
+  CHECK(f.until([&] { return other.messages.size() == 1; }));
+}

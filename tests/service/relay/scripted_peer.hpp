@@ -36,6 +36,7 @@ struct PeerScript {
   std::string credentials;                       // of AUTH PLAIN, base64
   bool lmtp = false;
   bool closes_after_message = false;             // without a word
+  bool deaf_after_message = false;               // reads nothing any more
   std::chrono::milliseconds delay{0};            // before each reply
 };
 
@@ -173,7 +174,8 @@ class ScriptedPeer {
       const std::string usual = script.lmtp ? reply_for("." + c.message->recipients[i], "250 2.0.0 Ok\r\n") : reply_for(".", "250 2.0.0 Ok\r\n");
       if (!co_await say(c, Stage::dot, usual)) co_return false;
     }
-    co_return !script.closes_after_message;
+    if (script.deaf_after_message) co_await sleep_until(c.context.executor->now() + std::chrono::hours(2), c.context);
+    co_return !script.closes_after_message && !script.deaf_after_message;
   }
   Task<bool> start_tls(Connection& c) {
     if (!co_await say(c, Stage::starttls, "220 2.0.0 Go on\r\n")) co_return false;
