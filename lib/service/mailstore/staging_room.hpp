@@ -9,10 +9,12 @@
 #include <deque>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "keystonemail/base/executor.hpp"
 #include "keystonemail/base/result.hpp"
 #include "keystonemail/base/task.hpp"
+#include "transport/waiter.hpp"
 
 namespace keystonemail::service {
 
@@ -40,7 +42,7 @@ class StagingRoom {
 
   explicit StagingRoom(std::size_t octets_max) noexcept : octets_max_(octets_max) {}
 
-  // More than there is at all is given to one alone. Errors: cancelled.
+  // More than there is at all is given to one alone. Errors: timeout, cancelled; who waited has left no trace then.
   [[nodiscard]] Task<Result<Lease>> take(std::size_t octets, Context context);
   [[nodiscard]] std::size_t taken() const;
 
@@ -48,12 +50,17 @@ class StagingRoom {
   struct Waiter {
     Executor* executor;
     std::size_t octets;
-    Pending<int> turn;
+    transport::Waiter turn;
   };
   [[nodiscard]] bool fits(std::size_t octets) const noexcept {
     return taken_ == 0 || (taken_ < octets_max_ && octets <= octets_max_ - taken_);
   }
   void give_back(std::size_t octets);
+  // Whether it was waiting still.
+  [[nodiscard]] bool leave(Waiter& waiter);
+  // Takes what the first ones need, as long as there is room. REQUIRES: mutex_.
+  [[nodiscard]] std::vector<Waiter*> admit();
+  static void tell(const std::vector<Waiter*>& admitted);
 
   const std::size_t octets_max_;
   mutable std::mutex mutex_;  // guards all below

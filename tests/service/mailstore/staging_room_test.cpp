@@ -59,7 +59,33 @@ TEST_CASE_FIXTURE(Fixture, "staging room: more than there is is given to one alo
   CHECK(room.taken() == 1);
 }
 
-TEST_CASE_FIXTURE(Fixture, "staging room: a wait that was cancelled gives back what it was given") {
+TEST_CASE_FIXTURE(Fixture, "staging room: a wait ends when it is called off, though nobody gives back") {
+  auto first = must(room.take(100, {&loop}));
+  std::stop_source stop;
+  auto waiting = room.take(50, {&loop, stop.get_token()});
+  auto behind = room.take(10, {&loop});
+  stop.request_stop();
+  const auto result = loop.run_until(std::move(waiting));
+  REQUIRE_FALSE(result.has_value());
+  CHECK(result.error().kind() == ErrorKind::cancelled);
+  first.reset();
+  auto second = must(std::move(behind));
+  CHECK(room.taken() == 10);
+}
+
+TEST_CASE_FIXTURE(Fixture, "staging room: a wait ends at its deadline, and those behind it may go in") {
+  auto first = must(room.take(60, {&loop}));
+  auto large = room.take(50, Context(&loop).until(loop.now() + std::chrono::milliseconds(5)));
+  auto small = room.take(40, {&loop});
+  CHECK_FALSE(small.done());
+  const auto result = loop.run_until(std::move(large));
+  REQUIRE_FALSE(result.has_value());
+  CHECK(result.error().kind() == ErrorKind::timeout);
+  auto second = must(std::move(small));
+  CHECK(room.taken() == 100);
+}
+
+TEST_CASE_FIXTURE(Fixture, "staging room: who is called off and let in at once gives back what it was given") {
   auto first = must(room.take(100, {&loop}));
   std::stop_source stop;
   auto waiting = room.take(50, {&loop, stop.get_token()});
