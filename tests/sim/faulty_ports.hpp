@@ -11,9 +11,11 @@
 #include <utility>
 
 #include "keystonemail/base/random.hpp"
+#include "keystonemail/blob/blob.hpp"
 #include "keystonemail/delivery/delivery.hpp"
 #include "keystonemail/directory/directory.hpp"
 #include "keystonemail/kv/kv.hpp"
+#include "keystonemail/service/mailstore/kv_mail_store.hpp"
 
 namespace keystonemail::sim {
 
@@ -186,5 +188,39 @@ class WeatheredKv final : public kv::Store {
   PortWeather& weather_;
   Bug bug_;
 };
+
+// A blob store where it takes time until something is staged. Faults come from blob::make_faulty.
+class WeatheredBlobs final : public blob::Store {
+ public:
+  WeatheredBlobs(blob::Store& inner, PortWeather& weather) : inner_(inner), weather_(weather) {}
+
+  Result<std::unique_ptr<blob::Writer>> create() override { return inner_.create(); }
+  Result<std::unique_ptr<blob::Spool>> create_spool() override { return inner_.create_spool(); }
+  Task<Result<std::unique_ptr<blob::Staged>>> stage(std::string_view content, Context context, blob::Place place) override {
+    co_await weather_.pass(context);
+    if (weather_.dead) co_return weather_.failure();
+    co_return co_await inner_.stage(content, std::move(context), place);
+  }
+  Task<Result<void>> add_reference(kv::Transaction& transaction, const blob::Staged& staged) override {
+    return inner_.add_reference(transaction, staged);
+  }
+  Task<Result<void>> add_reference(kv::Transaction& transaction, const blob::BlobId& id) override { return inner_.add_reference(transaction, id); }
+  Task<Result<void>> release(kv::Transaction& transaction, const blob::BlobId& id) override { return inner_.release(transaction, id); }
+  Task<Result<std::string>> read(kv::Reader& reader, const blob::BlobId& id, std::uint64_t offset, std::size_t octets_max) override {
+    return inner_.read(reader, id, offset, octets_max);
+  }
+  kv::Barrier* barrier() noexcept override { return inner_.barrier(); }
+
+ private:
+  blob::Store& inner_;
+  PortWeather& weather_;
+};
+
+// Now and then a store lays messages of a few KB aside, and has room to take only some of them apart at a time.
+inline void draw_staging(service::MailStoreOptions& options, SeededRandom& random) {
+  if (random.below(3) != 0) return;
+  options.spool_octets_min = 1 + random.below(4'000);
+  options.staging_octets_max = 10'000;
+}
 
 }  // namespace keystonemail::sim

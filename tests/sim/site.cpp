@@ -222,10 +222,12 @@ Site::Site(Surroundings& surroundings, SiteNumber number, std::uint64_t seed)
       kv_(memory::make_kv_store({.tables = table_names()})),
       blobs_(memory::make_blob_store({.table = blob_table()})),
       late_kv_(*kv_, kv_weather_, surroundings.bug),
+      late_blobs_(*blobs_, kv_weather_),
       faulty_kv_(kv::make_faulty(late_kv_, faults_)),
-      faulty_blobs_(blob::make_faulty(*blobs_, faults_)),
+      faulty_blobs_(blob::make_faulty(late_blobs_, faults_)),
       directory_(people_, directory_weather_),
       zone_(surroundings.country.zone()) {
+  draw_staging(store_options_, random_);
   around_.country.fill(people_, number);
   auto mail = now(service::KvMailStore::open(*kv_, *blobs_, random_, store_options_, context_));
   for (const Resident& resident : residents) {

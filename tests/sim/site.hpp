@@ -114,6 +114,7 @@ class Site {
   PortWeather kv_weather_, directory_weather_, delivery_weather_, dns_weather_;
   kv::Faults faults_;
   WeatheredKv late_kv_;
+  WeatheredBlobs late_blobs_;
   std::unique_ptr<kv::Store> faulty_kv_;
   std::unique_ptr<blob::Store> faulty_blobs_;
   test::FakeDirectory people_;

@@ -17,6 +17,7 @@ service::MailStoreOptions draw_store_options(SeededRandom& random) {
   service::MailStoreOptions options;
   if (random.below(3) == 0) options.log_rows_max = 8;       // changes are soon forgotten
   if (random.below(3) == 0) options.cache_octets_max = 1;   // nothing is remembered
+  draw_staging(options, random);
   return options;
 }
 
@@ -81,8 +82,9 @@ World::World(WorldOptions given)
       kv_(memory::make_kv_store({.tables = table_names()})),
       blobs_(memory::make_blob_store({.table = blob_table()})),
       late_kv_(*kv_, kv_weather_, given.bug),
+      late_blobs_(*blobs_, kv_weather_),
       faulty_kv_(kv::make_faulty(late_kv_, faults_)),
-      faulty_blobs_(blob::make_faulty(*blobs_, faults_)),
+      faulty_blobs_(blob::make_faulty(late_blobs_, faults_)),
       directory_(people_, directory_weather_) {
   make_accounts();
   start();

@@ -108,6 +108,7 @@ class World {
   PortWeather kv_weather_, directory_weather_, delivery_weather_;
   kv::Faults faults_;
   WeatheredKv late_kv_;
+  WeatheredBlobs late_blobs_;
   std::unique_ptr<kv::Store> faulty_kv_;
   std::unique_ptr<blob::Store> faulty_blobs_;
   test::FakeDirectory people_;
