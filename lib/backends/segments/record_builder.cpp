@@ -15,7 +15,7 @@ constexpr std::size_t in_memory_octets_max = 2U << 20;
 
 // Decompressing prose takes as long as all else that serves it, and to halve it saves little where most content that large
 // does not compress at all. So from here on only what shrinks much is compressed: logs and tables, which is quicker too.
-constexpr std::size_t chunks_of_small = 4;
+constexpr std::size_t chunks_of_small = 2;
 constexpr unsigned small_eighths_max = 7, large_eighths_max = 3;
 
 // Whether a chunk that comes after one that did not compress is worth trying: what is not text seldom becomes it. In so
