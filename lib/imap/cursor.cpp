@@ -246,17 +246,17 @@ Parsed<SequenceSet> Cursor::sequence_set() {
   return set;
 }
 
-// flag = "\Answered" / ... / flag-keyword. "\Recent" cannot be set, and unknown "\" flags are refused: we have no
-// way to keep them.
+// flag = "\Answered" / ... / flag-keyword / flag-extension. What is not in PERMANENTFLAGS, as "\Recent" and other "\" flags
+// that clients copy from elsewhere, is ignored (RFC 9051 §7.1).
 Parsed<void> Cursor::flag(FlagSet& into) {
   if (take('\\')) {
-    const auto name = word();
-    if (iequals(name, "Seen")) into.set(SystemFlag::seen);
-    else if (iequals(name, "Answered")) into.set(SystemFlag::answered);
-    else if (iequals(name, "Flagged")) into.set(SystemFlag::flagged);
-    else if (iequals(name, "Draft")) into.set(SystemFlag::draft);
-    else if (iequals(name, "Deleted")) into.set(SystemFlag::deleted);
-    else return std::unexpected(Fault::bad_flag);
+    const auto name = atom();
+    if (!name) return std::unexpected(Fault::bad_flag);
+    if (iequals(*name, "Seen")) into.set(SystemFlag::seen);
+    else if (iequals(*name, "Answered")) into.set(SystemFlag::answered);
+    else if (iequals(*name, "Flagged")) into.set(SystemFlag::flagged);
+    else if (iequals(*name, "Draft")) into.set(SystemFlag::draft);
+    else if (iequals(*name, "Deleted")) into.set(SystemFlag::deleted);
     return {};
   }
   const auto keyword = atom();

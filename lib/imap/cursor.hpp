@@ -27,6 +27,7 @@ class Cursor {
   [[nodiscard]] std::string_view rest() const noexcept { return text_.substr(at_); }
   [[nodiscard]] const Features& features() const noexcept { return features_; }
 
+  void skip_rest() noexcept { at_ = text_.size(); }
   bool take(char c) noexcept { return peek() == c && !at_end() ? (++at_, true) : false; }
   // A word of any case that ends where no letter, digit or "-._" follows.
   bool take_word(std::string_view word) noexcept;

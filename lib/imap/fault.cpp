@@ -33,6 +33,7 @@ FaultReply reply_for(Fault fault) noexcept {
     case Fault::wrong_state: return bad("Command not allowed in this state");
     case Fault::already_authenticated: return bad("Already authenticated");
     case Fault::bad_mailbox_name: return bad("Mailbox name is not modified UTF-7");
+    case Fault::bad_new_name: return no("CANNOT", "Mailbox name is not modified UTF-7");
     case Fault::bad_flag: return bad("Malformed or unknown flag");
     case Fault::too_many_flags: return bad("Too many flags");
     case Fault::bad_date: return bad("Malformed date");

@@ -92,8 +92,8 @@ Parsed<void> ServerEngine::run_command(std::string_view text) {
   if (entry->verb == Verb::login && !secure_ && !options_.allow_login) return std::unexpected(Fault::privacy_required);
   KM_TRY(auto command, entry->parse(cursor, numbers));
   KM_CHECK(cursor.end());
-  note_condstore(command);
-  pending_.emplace(Command{std::move(command)});
+  const bool began = note_condstore(command);
+  pending_.emplace(Command{std::move(command), began});
   question_ = Question::command;
   verb_ = entry->verb;
   return {};
@@ -140,7 +140,7 @@ Parsed<void> ServerEngine::run_enable(Cursor& cursor) {
   bool began = enable(request.condstore, features_.condstore, "CONDSTORE");
   if (enable(request.qresync, features_.qresync, "QRESYNC")) began |= !std::exchange(features_.condstore, true);
   output_ += "\r\n";
-  pending_.emplace(Command{Enable{began}});
+  pending_.emplace(Command{Enable{}, began});
   question_ = Question::command;
   verb_ = Verb::plain;
   return {};
@@ -172,11 +172,16 @@ void ServerEngine::run_logout() {
   close(CloseReason::logout);
 }
 
-// RFC 7162 §3.1: the CONDSTORE enabling commands.
-void ServerEngine::note_condstore(const CommandVariant& command) noexcept {
-  if (features_.condstore) return;
-  if (const auto* select = std::get_if<Select>(&command)) features_.condstore = select->condstore;
-  if (const auto* status = std::get_if<Status>(&command)) features_.condstore = status->items.has(StatusItem::highest_modseq);
+// RFC 7162 §3.1: the CONDSTORE enabling commands. Whether this is the first, and does not tell HIGHESTMODSEQ anyway.
+bool ServerEngine::note_condstore(const CommandVariant& command) noexcept {
+  if (features_.condstore) return false;
+  if (const auto* select = std::get_if<Select>(&command)) {
+    features_.condstore = select->condstore;
+    return false;
+  }
+  const auto asks = [](const StatusItems& items) { return items.has(StatusItem::highest_modseq); };
+  if (const auto* status = std::get_if<Status>(&command)) features_.condstore = asks(status->items);
+  if (const auto* list = std::get_if<List>(&command)) features_.condstore = list->give.status && asks(*list->give.status);
   if (const auto* store = std::get_if<Store>(&command)) features_.condstore = store->unchanged_since.has_value();
   if (const auto* search = std::get_if<Search>(&command)) features_.condstore = search->program.has(SearchOperator::modseq);
   if (const auto* sort = std::get_if<Sort>(&command)) features_.condstore = sort->program.has(SearchOperator::modseq);
@@ -185,6 +190,7 @@ void ServerEngine::note_condstore(const CommandVariant& command) noexcept {
     features_.condstore = fetch->changed_since || std::ranges::find(fetch->items, FetchAttribute::modseq,
                                                                     &FetchItem::attribute) != fetch->items.end();
   }
+  return features_.condstore;
 }
 
 void ServerEngine::finish_auth_line(std::string_view line) {
@@ -225,6 +231,8 @@ void ServerEngine::complete(StatusKind kind, const ResponseCode& code, std::stri
   const auto question = std::exchange(question_, Question::none);
   const bool was_auth = question == Question::auth || (question == Question::command && verb_ == Verb::login);
   if (was_auth && kind == StatusKind::ok) authenticated_now(now);
+  // A client that makes sense again is forgiven: sessions last for days. Before login nothing is (attack B1).
+  if (kind == StatusKind::ok && state_ != SessionState::not_authenticated) errors_ = 0;
   if (question == Question::command && kind == StatusKind::ok && verb_ == Verb::unselect) unselect();
   if (question == Question::command && verb_ == Verb::select) {
     state_ = kind == StatusKind::ok ? SessionState::selected : SessionState::authenticated;

@@ -83,7 +83,7 @@ class ServerEngine {
   Parsed<void> run_authenticate(Cursor& cursor);
   Parsed<void> run_starttls();
   void run_logout();
-  void note_condstore(const CommandVariant& command) noexcept;
+  bool note_condstore(const CommandVariant& command) noexcept;
   void finish_auth_line(std::string_view line);
   void finish_idle_line(std::string_view line);
 

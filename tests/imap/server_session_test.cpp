@@ -126,7 +126,7 @@ TEST_CASE("imap session: autologout, 60 s before login and 30 min after (RFC 905
   CHECK(late.session->deadline() == Instant{} + 40min);
 }
 
-TEST_CASE("imap session: too many errors end it, sooner before login") {
+TEST_CASE("imap session: too many errors end it, sooner before login, not where something goes well in between") {
   SessionDriver early(Start::secure);
   std::string said;
   for (int i = 0; i < 10; ++i) said = early.reply("a NOSUCH\r\n");
@@ -134,6 +134,7 @@ TEST_CASE("imap session: too many errors end it, sooner before login") {
   SessionDriver late;
   for (int i = 0; i < 19; ++i) late.send("a NOSUCH\r\n");
   CHECK(late.reply("b NOOP\r\n") == "b OK done\r\n");
+  for (int i = 0; i < 19; ++i) CHECK(late.reply("a NOSUCH\r\n") == "a BAD Unknown command\r\n");
   CHECK(late.reply("c NOSUCH\r\n").ends_with("* BYE Too many errors\r\n"));
 }
 

@@ -32,9 +32,8 @@ struct Unselect {};     // RFC 3691
 struct Login { std::string user, password; };
 // ID: absent for NIL. A value may be absent too (RFC 2971).
 struct Id { std::vector<std::pair<std::string, std::optional<std::string>>> fields; };
-// What was newly enabled is in session.features() and the ENABLED response is written: OK is all that is left, and
-// HIGHESTMODSEQ when CONDSTORE came with a mailbox selected (RFC 7162 §3.1).
-struct Enable { bool condstore_began = false; };
+// What was newly enabled is in session.features() and the ENABLED response is written: OK is all that is left.
+struct Enable {};
 
 // QRESYNC (RFC 7162 §3.2.5).
 struct ResyncParameters {
@@ -110,9 +109,12 @@ struct SearchReturn {
   bool given = false;                             // "RETURN ()" asks for ALL: all is set then
   bool min = false, max = false, all = false, count = false, save = false;
 };
+// `unknown_charset`: nothing behind it was read, and the end is NO [BADCHARSET]. Only with SAVE, whose result that empties
+// (RFC 9051 §6.4.4.1); others have been answered.
 struct Search {
   NumberKind numbers = NumberKind::sequence;
   SearchReturn give;
+  bool unknown_charset = false;
   SearchProgram program;
 };
 
@@ -121,6 +123,7 @@ struct SortCriterion { SortField field; bool reverse = false; };
 struct Sort {                                     // RFC 5256
   NumberKind numbers = NumberKind::sequence;
   SearchReturn give;                              // RFC 5267 §3
+  bool unknown_charset = false;                   // as of Search
   std::vector<SortCriterion> criteria;
   SearchProgram program;
 };

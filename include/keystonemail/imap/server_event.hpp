@@ -18,7 +18,9 @@ namespace keystonemail::imap {
 struct NeedInput {};
 
 // Asks for complete(). CAPABILITY, LOGOUT and whatever is wrong in syntax or state are answered by the session.
-struct Command { CommandVariant command; };
+// `condstore_began`: it is the first that enables CONDSTORE, other than SELECT: with a mailbox selected its HIGHESTMODSEQ has
+// to be told (RFC 7162 §3.1).
+struct Command { CommandVariant command; bool condstore_began = false; };
 
 // AUTHENTICATE. Asks for decide(AuthChallenge) or complete().
 struct AuthStart { std::string mechanism; std::optional<std::string> initial_response; };

@@ -50,20 +50,35 @@ Parsed<void> parse_return(Cursor& cursor, List& list) {
   return cursor.close();
 }
 
+// RFC 9051 §6.3.9: a pattern that is not accepted is ignored. What is not modified UTF-7 names nothing.
+Parsed<void> parse_pattern(Cursor& cursor, List& list) {
+  auto pattern = cursor.list_mailbox();
+  if (!pattern && pattern.error() != Fault::bad_mailbox_name) return std::unexpected(pattern.error());
+  if (pattern) list.patterns.push_back(*std::move(pattern));
+  return {};
+}
+
 // mbox-or-pat = list-mailbox / "(" list-mailbox *(SP list-mailbox) ")"
 Parsed<void> parse_patterns(Cursor& cursor, List& list) {
-  if (!cursor.take('(')) {
-    KM_TRY(auto pattern, cursor.list_mailbox());
-    list.patterns.push_back(std::move(pattern));
-    return {};
-  }
+  if (!cursor.take('(')) return parse_pattern(cursor, list);
   list.extended = true;
   do {
     if (list.patterns.size() == limits::list_patterns_max) return std::unexpected(Fault::too_many_patterns);
-    KM_TRY(auto pattern, cursor.list_mailbox());
-    list.patterns.push_back(std::move(pattern));
+    KM_CHECK(parse_pattern(cursor, list));
   } while (cursor.take(' '));
   return cursor.close();
+}
+
+// SP mailbox SP patterns. Below a reference that names nothing there is nothing either.
+template <class Patterns>
+Parsed<void> parse_names(Cursor& cursor, List& list, Patterns patterns) {
+  auto reference = cursor.mailbox();
+  if (!reference && reference.error() != Fault::bad_mailbox_name) return std::unexpected(reference.error());
+  KM_CHECK(cursor.space());
+  KM_CHECK(patterns(cursor, list));
+  if (reference) list.reference = *std::move(reference);
+  else list.patterns.clear();
+  return {};
 }
 
 }  // namespace
@@ -76,9 +91,7 @@ Parsed<CommandVariant> parse_list(Cursor& cursor, NumberKind) {
     KM_CHECK(parse_selection(cursor, list));
     KM_CHECK(cursor.space());
   }
-  KM_TRY(list.reference, cursor.mailbox());
-  KM_CHECK(cursor.space());
-  KM_CHECK(parse_patterns(cursor, list));
+  KM_CHECK(parse_names(cursor, list, parse_patterns));
   if (cursor.take(' ')) { KM_CHECK(parse_return(cursor, list)); }
   return list;
 }
@@ -88,10 +101,7 @@ Parsed<CommandVariant> parse_lsub(Cursor& cursor, NumberKind) {
   List list;
   list.lsub = true;
   KM_CHECK(cursor.space());
-  KM_TRY(list.reference, cursor.mailbox());
-  KM_CHECK(cursor.space());
-  KM_TRY(auto pattern, cursor.list_mailbox());
-  list.patterns.push_back(std::move(pattern));
+  KM_CHECK(parse_names(cursor, list, parse_pattern));
   return list;
 }
 

@@ -14,6 +14,13 @@ Parsed<std::string> parse_name(Cursor& cursor) {
   return cursor.mailbox();
 }
 
+// RFC 9051 §6.3.4: any error in creation is NO, not BAD.
+Parsed<std::string> parse_new_name(Cursor& cursor) {
+  auto name = parse_name(cursor);
+  if (!name && name.error() == Fault::bad_mailbox_name) return std::unexpected(Fault::bad_new_name);
+  return name;
+}
+
 // RFC 6154 §6: use-attr; \Important is RFC 8457 §3.
 Parsed<SpecialUse> parse_special_use(Cursor& cursor) {
   if (!cursor.take('\\')) return std::unexpected(Fault::bad_special_use);
@@ -36,7 +43,7 @@ constexpr std::size_t special_uses_max = 8;
 // create = "CREATE" SP mailbox [SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"]
 Parsed<CommandVariant> parse_create(Cursor& cursor, NumberKind) {
   Create create;
-  KM_TRY(create.mailbox, parse_name(cursor));
+  KM_TRY(create.mailbox, parse_new_name(cursor));
   if (!cursor.take(' ')) return create;
   KM_CHECK(cursor.open());
   if (!cursor.take_word("USE")) return std::unexpected(Fault::bad_modifier);
@@ -61,7 +68,7 @@ Parsed<CommandVariant> parse_delete(Cursor& cursor, NumberKind) {
 
 Parsed<CommandVariant> parse_rename(Cursor& cursor, NumberKind) {
   KM_TRY(auto from, parse_name(cursor));
-  KM_TRY(auto to, parse_name(cursor));
+  KM_TRY(auto to, parse_new_name(cursor));
   return Rename{std::move(from), std::move(to)};
 }
 

@@ -234,7 +234,14 @@ Parsed<CommandVariant> parse_search(Cursor& cursor, NumberKind numbers) {
   if (cursor.take_word("CHARSET")) {
     if (cursor.features().utf8_accept) return std::unexpected(Fault::charset_with_utf8);  // RFC 6855 §3
     KM_CHECK(cursor.space());
-    KM_TRY(charset, parse_charset(cursor));
+    auto given = parse_charset(cursor);
+    if (!given && given.error() == Fault::bad_charset && search.give.save) {
+      search.unknown_charset = true;
+      cursor.skip_rest();
+      return search;
+    }
+    if (!given) return std::unexpected(given.error());
+    charset = *std::move(given);
     KM_CHECK(cursor.space());
   }
   KM_TRY(search.program, parse_search_program(cursor, charset));

@@ -55,7 +55,14 @@ Parsed<CommandVariant> parse_sort(Cursor& cursor, NumberKind numbers) {
     sort.criteria.push_back(criterion);
   } while (cursor.take(' '));
   KM_CHECK(cursor.close());
-  KM_TRY(sort.program, parse_criteria(cursor));
+  auto program = parse_criteria(cursor);
+  if (!program && program.error() == Fault::bad_charset && sort.give.save) {
+    sort.unknown_charset = true;
+    cursor.skip_rest();
+    return sort;
+  }
+  if (!program) return std::unexpected(program.error());
+  sort.program = *std::move(program);
   return sort;
 }
 

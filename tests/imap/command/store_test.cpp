@@ -20,7 +20,8 @@ TEST_CASE("imap store: actions, flags and UNCHANGEDSINCE") {
   CHECK(store->numbers == NumberKind::uid);
   CHECK(store->action == StoreAction::remove);
   CHECK(driver.parse<Store>("STORE 1 FLAGS ()")->flags.empty());
-  for (const auto* line : {"STORE 1 FLAGS", "STORE 1 *FLAGS ()", "STORE 1 FLAGS (\\Recent)", "STORE 1 FLAGS (\\Nosuch)",
+  CHECK(driver.parse<Store>("STORE 1 FLAGS (\\Recent \\Nosuch)")->flags.empty());
+  for (const auto* line : {"STORE 1 FLAGS", "STORE 1 *FLAGS ()", "STORE 1 FLAGS (\\*)", "STORE 1 FLAGS (\\)",
                            "STORE 1 FLAGS (a b", "STORE 1 (UNCHANGEDSINCE 1 UNCHANGEDSINCE 2) FLAGS ()", "STORE $1 FLAGS ()"}) {
     CAPTURE(line);
     CHECK(driver.refused(line));
