@@ -24,6 +24,8 @@ class KeywordNames {
   }
   [[nodiscard]] Task<Result<void>> refresh(mailstore::MailStore& store, mailstore::AccountId account, Context context);
   [[nodiscard]] const std::vector<std::string>& names() const noexcept { return names_; }
+  // Whether the store makes no more of them.
+  [[nodiscard]] bool full() const noexcept { return names_.size() >= mailstore::limits::keywords_per_account_max; }
   // The flags of a row. The view lives until the next call.
   [[nodiscard]] engine::FlagView flags(const mailstore::KeywordSet& keywords, bool deleted);
   // All flags there are.

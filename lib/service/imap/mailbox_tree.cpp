@@ -23,24 +23,6 @@ bool is_selected(const Mailbox& mailbox, const ListSelection& selection) noexcep
   return (!selection.subscribed || mailbox.subscribed) && (!selection.special_use || has_special_use(mailbox.role));
 }
 
-struct Below {
-  bool any = false, selected = false;
-};
-
-// What lies below each mailbox, gathered from the leaves up.
-std::map<MailboxId, Below> find_below(std::span<const Mailbox> mailboxes, const ListSelection& selection) {
-  std::map<MailboxId, Below> below;
-  for (const Mailbox& mailbox : mailboxes | std::views::reverse) {
-    if (!mailbox.parent) continue;
-    const auto own = below.find(mailbox.id);
-    const bool selected = is_selected(mailbox, selection) || (own != below.end() && own->second.selected);
-    Below& parent = below[*mailbox.parent];
-    parent.any = true;
-    parent.selected |= selected;
-  }
-  return below;
-}
-
 // INBOX is the same in any case, also as the parent of others (RFC 9051 §5.1).
 class Patterns {
  public:
@@ -60,19 +42,40 @@ class Patterns {
   std::vector<ListPattern> exact_, upper_;
 };
 
+struct Below {
+  bool any = false, selected = false;
+  bool unlisted = false;  // one that is selected matches no pattern
+};
+
+// What lies below each mailbox, gathered from the leaves up.
+std::map<MailboxId, Below> find_below(std::span<const Mailbox> mailboxes, const Patterns& wanted, const ListSelection& selection) {
+  std::map<MailboxId, Below> below;
+  for (const Mailbox& mailbox : mailboxes | std::views::reverse) {
+    if (!mailbox.parent) continue;
+    const bool selected = is_selected(mailbox, selection);
+    const auto own = below.find(mailbox.id);
+    const Below under = own == below.end() ? Below{} : own->second;
+    Below& parent = below[*mailbox.parent];
+    parent.any = true;
+    parent.selected |= selected || under.selected;
+    parent.unlisted |= under.unlisted || (selection.recursive_match && selected && !wanted.match(mailbox));
+  }
+  return below;
+}
+
 }  // namespace
 
 std::vector<ListedMailbox> list_mailboxes(std::span<const Mailbox> mailboxes, std::span<const std::string> patterns,
                                           ListSelection selection) {
-  const auto below = find_below(mailboxes, selection);
   const Patterns wanted(patterns);
+  const auto below = find_below(mailboxes, wanted, selection);
   std::vector<ListedMailbox> listed;
   for (const Mailbox& mailbox : mailboxes) {
     const auto found = below.find(mailbox.id);
     const Below under = found == below.end() ? Below{} : found->second;
-    const bool selected_below = selection.recursive_match && under.selected;
-    if (!is_selected(mailbox, selection) && !selected_below) continue;
-    if (wanted.match(mailbox)) listed.push_back({&mailbox, under.any, selected_below});
+    const bool selected = is_selected(mailbox, selection);
+    if (!selected && !under.unlisted) continue;  // RFC 5258 §3.5: no CHILDINFO that says nothing
+    if (wanted.match(mailbox)) listed.push_back({&mailbox, under.any, selected, selection.recursive_match && under.selected});
   }
   return listed;
 }

@@ -15,12 +15,13 @@ namespace keystonemail::service::imap {
 struct ListSelection {
   bool subscribed = false;        // only those subscribed to
   bool special_use = false;       // only those with a special use
-  bool recursive_match = false;   // also those that have such a mailbox below
+  bool recursive_match = false;   // also those that have such a mailbox below, unless all of these are listed themselves
 };
 
 struct ListedMailbox {
   const mailstore::Mailbox* mailbox;
   bool has_children = false;
+  bool selected = true;           // false: there only for what is below it
   bool selected_below = false;    // with recursive_match: CHILDINFO
 };
 

@@ -4,6 +4,7 @@
 // MailboxView: what one session has been told about its selected mailbox, and how it catches up with the store.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -30,6 +31,7 @@ enum class Expunges { hold_back, show };
 struct ViewUpdate {
   std::vector<Uid> vanished;             // ascending
   std::vector<Sequence> expunged;        // the numbers they had, ascending
+  bool held_back = false;                // there is more to tell of expunges, once it may be
   bool arrived = false;                  // the view has grown: EXISTS
   std::vector<MessageRow> changed;       // flags of messages that were in view before
   [[nodiscard]] bool empty() const noexcept { return vanished.empty() && !arrived && changed.empty(); }
@@ -43,6 +45,9 @@ struct MailboxView {
   UidList uids;
   ModSeq changes_told = 0;               // flags and arrivals up to here are known to the client
   ModSeq expunges_told = 0;
+  bool behind = false;                   // the client has been told flags newer than expunges held back (RFC 7162 §3.2)
+  // All up to here has been told: what a client may take for its own.
+  [[nodiscard]] ModSeq told() const noexcept { return std::min(changes_told, expunges_told); }
   std::vector<ModSeq> own_changes;       // above changes_told: the session's own, which it has told already
   std::vector<UidRange> search_result;   // `$` (RFC 9051 §6.4.4.1), ascending and disjoint
 
@@ -57,7 +62,7 @@ struct Loaded {
 };
 [[nodiscard]] Task<Result<Loaded>> load(MailStore& store, AccountId account, MailboxView& view, Context context);
 
-// Brings `view` up to date. One cheap call when nothing has changed. Errors: not_found when the mailbox is gone.
+// Brings `view` up to date. With hold_back, what went stays in view. One cheap call when nothing has changed. Errors: not_found when the mailbox is gone.
 [[nodiscard]] Task<Result<ViewUpdate>> pull(MailStore& store, AccountId account, MailboxView& view, Expunges expunges,
                                             Context context);
 

@@ -80,6 +80,23 @@ std::size_t count(const Selection& selection) noexcept {
   return total;
 }
 
+std::vector<NumberRange> absent(const UidList& there, std::span<const NumberRange> named, Uid last) {
+  std::vector<NumberRange> ranges;
+  for (const NumberRange& range : named) {
+    const Uid end = std::min(range.last, last);
+    for (Uid next = range.first; next <= end;) {
+      const Sequence place = there.lower_bound(next);
+      const bool found = place <= there.size() && there.uid_of(place) <= end;
+      const Uid stop = found ? there.uid_of(place) : end;
+      if (!found) ranges.push_back({next, stop});
+      else if (stop > next) ranges.push_back({next, stop - 1});
+      if (stop == UINT32_MAX) return ranges;
+      next = stop + 1;
+    }
+  }
+  return ranges;
+}
+
 std::optional<Windows::Window> Windows::next() noexcept {
   if (rest_.empty()) return std::nullopt;
   const Sequence first = std::max(rest_.front().first, done_ + 1);

@@ -26,6 +26,8 @@ using Selection = std::vector<engine::NumberRange>;
 [[nodiscard]] std::vector<UidRange> uid_ranges(const MailboxView& view, const Selection& selection);
 [[nodiscard]] std::vector<Uid> uids_of(const MailboxView& view, const Selection& selection);
 [[nodiscard]] std::size_t count(const Selection& selection) noexcept;
+// The UIDs of `named` (ascending and disjoint) up to `last` that are not in `there`.
+[[nodiscard]] std::vector<engine::NumberRange> absent(const UidList& there, std::span<const engine::NumberRange> named, Uid last);
 
 // Cuts a selection into stretches that are read from the store at once: neighbours, with small gaps, up to a size.
 //

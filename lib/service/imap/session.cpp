@@ -25,7 +25,13 @@ Expunges expunges_during(const engine::CommandVariant& command) noexcept {
   const bool hold = by_sequence(std::get_if<engine::Fetch>(&command)) || by_sequence(std::get_if<engine::Store>(&command)) ||
                     by_sequence(std::get_if<engine::Search>(&command)) || by_sequence(std::get_if<engine::Sort>(&command)) ||
                     by_sequence(std::get_if<engine::Thread>(&command));
-  return hold ? Expunges::hold_back : Expunges::show;
+  // RFC 7162 §3.2.10.2: nor during a UID SEARCH with message numbers among its criteria.
+  const auto names_numbers = []<class T>(const T* found) {
+    return found != nullptr && found->program.has(engine::SearchOperator::sequence);
+  };
+  const bool numbers = names_numbers(std::get_if<engine::Search>(&command)) || names_numbers(std::get_if<engine::Sort>(&command)) ||
+                       names_numbers(std::get_if<engine::Thread>(&command));
+  return hold || numbers ? Expunges::hold_back : Expunges::show;
 }
 
 }  // namespace
@@ -135,6 +141,9 @@ Task<void> Session::on(engine::Command event) {
   const Expunges expunges = expunges_during(event.command);
   Reply reply = co_await std::visit(
       [this](auto& command) { return execute(*this, std::move(command)); }, event.command);
+  if (event.condstore_began && view_ && !lost_) {
+    out().status(engine::StatusKind::ok, engine::ResponseCode::highest_modseq(view_->told()), "Highest");
+  }
   if (!lost_) co_await finish(std::move(reply), expunges);
 }
 
@@ -142,12 +151,22 @@ Task<void> Session::on(engine::Command event) {
 Task<void> Session::finish(Reply reply, Expunges expunges) {
   const bool there = !view_ || reply.leaves_mailbox || co_await tell_changes(expunges);
   if (lost_) co_return;
-  if (reply.with_highest_modseq && view_ && features().qresync && reply.code.text().empty()) {
-    reply.code = engine::ResponseCode::highest_modseq(view_->changes_told);
-  }
+  if (view_ && !reply.leaves_mailbox && features().qresync) add_highest_modseq(reply);
   if (reply.leaves_mailbox) view_.reset();
   engine_.complete(reply.kind, reply.code, reply.text, now());
   if (!there) engine_.end(engine::Code::nonexistent, "The selected mailbox has been deleted");
+}
+
+// RFC 7162 §3.2.7, and §3.2: while expunges are held back, a client that takes the flags it is told for all there is would
+// miss them after a lost connection. It is told how far it can rely on, and again once they have been told.
+void Session::add_highest_modseq(Reply& reply) {
+  MailboxView& view = *view_;
+  const bool behind = view.expunges_told < view.changes_told;
+  if (!reply.with_highest_modseq && !behind && !view.behind) return;
+  view.behind = behind;
+  const auto code = engine::ResponseCode::highest_modseq(view.told());
+  if (reply.kind == engine::StatusKind::ok && reply.code.text().empty()) reply.code = code;
+  else out().status(engine::StatusKind::ok, code, behind ? "Expunges are held back" : "Highest");
 }
 
 Task<bool> Session::flush() {

@@ -33,6 +33,7 @@ Task<Result<void>> Session::prepare_append(const engine::AppendBegin& event) {
     append_ = std::make_unique<Append>();
     KM_CO_TRY(const auto mailbox, co_await store().find_mailbox(account(), event.mailbox, working()));
     append_->mailbox = mailbox.id;
+    tell_old_name(event.mailbox, mailbox);
   }
   append_->octets += event.octets;
   KM_CO_TRY(const auto info, co_await store().account(account(), working()));

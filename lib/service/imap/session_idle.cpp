@@ -44,7 +44,24 @@ Task<void> Session::learn_keywords(const mailstore::KeywordSet& keywords) {
     log_error("imap.store.failed", learnt.error());
     co_return;
   }
-  if (!first && view_ && !out().in_fetch()) out().flags_defined(keywords_.all());
+  if (first || !view_ || out().in_fetch()) co_return;
+  out().flags_defined(keywords_.all());
+  tell_keywords_full();
+}
+
+void Session::tell_keywords_full() {
+  if (!view_ || view_->read_only || !keywords_.full()) return;
+  out().status(engine::StatusKind::ok, engine::ResponseCode::permanent_flags(keywords_.all(), false), "No more keywords");
+}
+
+void Session::tell_old_name(std::string_view given, const mailstore::Mailbox& mailbox, Existence existence) {
+  if (!features().imap4rev2 || given == mailbox.path) return;
+  engine::ListEntry entry{.separator = mailstore::limits::hierarchy_separator, .mailbox = mailbox.path, .old_name = given};
+  using engine::MailboxAttribute;
+  // §6.3.4: what is subscribed by being made has to say so.
+  if (existence == Existence::removed) entry.attributes = static_cast<std::uint32_t>(MailboxAttribute::nonexistent);
+  else if (mailbox.subscribed) entry.attributes = static_cast<std::uint32_t>(MailboxAttribute::subscribed);
+  out().list(entry);
 }
 
 Task<bool> Session::tell_changes(Expunges expunges) {
@@ -61,7 +78,7 @@ Task<bool> Session::tell_changes(Expunges expunges) {
     for (const Sequence sequence : update->expunged | std::views::reverse) out().expunge(sequence);
   }
   if (update->arrived) out().exists(view_->uids.size());
-  const bool with_uid = features().qresync || features().imap4rev2;
+  const bool with_uid = features().condstore || features().imap4rev2;  // RFC 7162 §3.2.4, RFC 9051 §7.5.2
   for (const MessageRow& row : update->changed) {
     const auto sequence = view_->uids.sequence_of(row.uid);
     if (!sequence) continue;

@@ -81,10 +81,16 @@ TEST_CASE_FIXTURE(ViewFixture, "view: expunges held back keep their sequence num
   open();
   flag({1}, true);
   expunge();
-  CHECK(look(Expunges::hold_back).vanished.empty());
+  const ViewUpdate held = look(Expunges::hold_back);
+  CHECK(held.vanished.empty());
+  CHECK(held.held_back);
   CHECK(view.uids.size() == 3);
+  flag({3});
+  CHECK(look(Expunges::hold_back).changed.size() == 1);
+  CHECK(view.told() < view.changes_told);  // RFC 7162 §3.2: a client that takes the flags for all there is would miss the expunge
   CHECK(view.uids.sequence_of(2) == 2U);
   CHECK(look().expunged == std::vector<Sequence>{1});
+  CHECK(view.told() == view.changes_told);
   CHECK(view.uids.sequence_of(2) == 1U);
 }
 

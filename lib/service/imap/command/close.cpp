@@ -7,7 +7,7 @@
 
 namespace keystonemail::service::imap {
 
-// Expunges without telling; not in a mailbox opened by EXAMINE.
+// Expunges without telling, HIGHESTMODSEQ neither (RFC 7162 §3.2.8); not in a mailbox opened by EXAMINE.
 Task<Reply> execute(Session& session, engine::Close) {
   Reply reply = ok("CLOSE completed");
   reply.leaves_mailbox = true;
@@ -18,10 +18,6 @@ Task<Reply> execute(Session& session, engine::Close) {
     session.log_error("imap.expunge.failed", gone.error());
     Reply failed = reply_for(gone.error());
     co_return failed;
-  }
-  if (gone && !gone->empty() && session.features().qresync) {  // RFC 7162 §3.2.8
-    const auto mailbox = co_await session.store().mailbox(session.account(), view.id, session.working());
-    if (mailbox) reply.code = engine::ResponseCode::highest_modseq(mailbox->highest_modseq);
   }
   co_return reply;
 }

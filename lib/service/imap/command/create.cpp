@@ -16,12 +16,13 @@ Task<Reply> execute(Session& session, engine::Create command) {
   const auto role = command.special_uses.empty() ? mailstore::Role::none : role_of(command.special_uses.front());
   const bool there = (co_await session.store().find_mailbox(session.account(), path, session.working())).has_value();
   if (there) co_return no(engine::Code::already_exists, "There is such a mailbox already");
-  mailstore::NewMailbox wanted{.path = std::move(path), .role = role};
+  mailstore::NewMailbox wanted{.path = path, .role = role};
   const auto made = co_await session.store().create_mailbox(session.account(), std::move(wanted), session.working());
   if (!made && made.error().kind() == ErrorKind::conflict && role != mailstore::Role::none) {
     co_return no(engine::Code::use_attribute, "Another mailbox has this special use");
   }
   if (!made) co_return reply_for(made.error());
+  session.tell_old_name(path, *made);
   Reply reply = ok("CREATE completed");
   reply.code = engine::ResponseCode::mailbox_id(object_id(made->id));  // RFC 8474 §4.1
   co_return reply;

@@ -17,6 +17,7 @@ Task<Reply> execute(Session& session, engine::Delete command) {
   if (!removed) co_return reply_for(removed.error());
   // The client knows that the mailbox it has selected is gone: it did it.
   if (session.view() != nullptr && session.view()->id == mailbox->id) session.leave_mailbox();
+  session.tell_old_name(command.mailbox, *mailbox, Session::Existence::removed);
   co_return ok("DELETE completed");
 }
 

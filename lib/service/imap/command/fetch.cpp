@@ -223,10 +223,11 @@ class Fetcher {
     end(line);
   }
 
-  // Flags that the fetch itself has changed are told with it.
+  // Flags that the fetch itself has changed are told with it, UID and MODSEQ too once CONDSTORE is enabled (RFC 7162 §3.2.4).
   void end(const Line& line) {
     auto& out = session_.out();
     if (line.newly_seen && !plan_.flags) out.flags(session_.keywords().flags(line.row.keywords, line.row.deleted));
+    if (line.newly_seen && !plan_.uid && session_.features().condstore) out.uid(line.row.uid);
     const bool modseq_asked = std::ranges::any_of(command_.items, [](const FetchItem& i) { return i.attribute == FetchAttribute::modseq; });
     if (!modseq_asked && (plan_.modseq || (line.newly_seen && session_.features().condstore))) out.modseq(line.row.modseq);
     out.end_fetch();
@@ -265,11 +266,14 @@ class Fetcher {
   bool gone_ = false, failed_ = false, unknown_encoding_ = false;
 };
 
-// RFC 7162 §3.2.6: of the UIDs named, those that went since then.
+// RFC 7162 §3.2.6: of the UIDs named, those that went since then. Clients name all by "1:*", and what went may have been the
+// last: "*" is the highest UID that was ever given.
 Task<Result<void>> write_vanished(Session& session, const engine::Fetch& command) {
   MailboxView& view = *session.view();
   if (command.set.saved_result) co_return {};
-  const auto named = command.set.resolve(std::max<Uid>(view.uids.last(), 1));
+  KM_CO_TRY(const auto mailbox, co_await session.store().mailbox(session.account(), view.id, session.working()));
+  const Uid last = mailbox.uid_next - 1;
+  const auto named = command.set.resolve(last);
   auto gone = co_await session.store().expunged(session.account(), view.id, *command.changed_since, session.working());
   if (!gone && gone.error().kind() != ErrorKind::not_found) co_return std::unexpected(gone.error());
   std::vector<engine::NumberRange> ranges;
@@ -277,16 +281,11 @@ Task<Result<void>> write_vanished(Session& session, const engine::Fetch& command
     std::erase_if(*gone, [&](Uid uid) { return !engine::contains(named, uid) || view.uids.contains(uid); });
     ranges = engine::to_ranges(*gone);
   } else {
-    // Tombstones of that age are no more: whatever is named and not there may have gone since.
-    Uid next = 1;
-    for (const engine::NumberRange& range : named) {
-      for (next = range.first; next <= std::min(range.last, view.uids.last());) {
-        const Sequence place = view.uids.lower_bound(next);
-        const Uid there = place <= view.uids.size() ? view.uids.uid_of(place) : range.last + 1;
-        if (there > next) ranges.push_back({next, std::min(there - 1, range.last)});
-        next = there + 1;
-      }
-    }
+    // Tombstones of that age are no more: whatever is named and not there may have gone since. What the client has not been
+    // told of yet, arrivals and expunges, waits for its turn.
+    KM_CO_TRY(const auto there, co_await session.store().uids(session.account(), view.id, session.working()));
+    ranges = absent(UidList(there.uids), named, last);
+    ranges = absent(view.uids, ranges, last);
   }
   session.out().vanished(ranges, engine::ResponseWriter::Vanished::earlier);
   co_return {};

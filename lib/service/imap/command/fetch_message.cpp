@@ -99,15 +99,17 @@ class SectionWriter {
     co_return SectionOutcome::written;
   }
 
-  // RFC 3516: decoded. The size has to be told first, so the part is decoded twice, which is cheaper than keeping it.
-  Task<SectionOutcome> decoded(Stretch body, mime::TransferEncoding encoding) {
+  // RFC 3516: decoded, lines of text ending in CR LF whatever was encoded (§6). The size has to be told first, so the part is
+  // decoded twice, which is cheaper than keeping it.
+  enum class Content : std::uint8_t { lines, octets };
+  Task<SectionOutcome> decoded(Stretch body, mime::TransferEncoding encoding, Content content) {
     if (encoding == mime::TransferEncoding::unknown) {
       write_nothing();
       co_return SectionOutcome::unknown_encoding;
     }
     std::uint64_t octets = 0;
     bool nul = false;
-    const auto measured = co_await decode(body, encoding, [&](std::string_view piece) {
+    const auto measured = co_await decode(body, encoding, content, [&](std::string_view piece) {
       octets += piece.size();
       nul = nul || piece.find('\0') != std::string_view::npos;
     });
@@ -118,7 +120,7 @@ class SectionWriter {
     }
     Stretch left = cut({0, octets}, item_.partial);
     session_.out().begin_section(item_, left.octets, nul ? engine::LiteralKind::literal8 : engine::LiteralKind::literal);
-    const auto written = co_await decode(body, encoding, [&](std::string_view piece) {
+    const auto written = co_await decode(body, encoding, content, [&](std::string_view piece) {
       const std::size_t skipped = std::min<std::uint64_t>(left.offset, piece.size());
       piece = piece.substr(skipped, left.octets);
       left = {left.offset - skipped, left.octets - piece.size()};
@@ -135,9 +137,19 @@ class SectionWriter {
 
  private:
   template <class Take>
-  Task<Result<std::string_view>> decode(Stretch body, mime::TransferEncoding encoding, Take take) {
+  Task<Result<std::string_view>> decode(Stretch body, mime::TransferEncoding encoding, Content content, Take take) {
     mime::ContentDecoder decoder(encoding);
     std::string piece;
+    char last = 0;
+    const auto end_lines = [&] {
+      if (content == Content::octets || piece.empty()) return;
+      std::string lines;
+      for (const char c : piece) {
+        if (c == '\n' && last != '\r') lines += '\r';
+        lines += last = c;
+      }
+      piece.swap(lines);
+    };
     while (body.octets != 0) {
       const auto raw = co_await source_.read(body.offset, body.octets, session_.working());
       if (!raw) co_return raw;
@@ -145,11 +157,13 @@ class SectionWriter {
       body = {body.offset + raw->size(), body.octets - raw->size()};
       piece.clear();
       decoder.append(piece, *raw);
+      end_lines();
       take(piece);
       if (session_.output_full() && !co_await session_.flush()) co_return fail(ErrorKind::cancelled);
     }
     piece.clear();
     decoder.finish(piece);
+    end_lines();
     take(piece);
     co_return std::string_view();
   }
@@ -193,7 +207,8 @@ Task<SectionOutcome> write_section(Session& session, MessageSource& source, std:
   if (!found || !part) co_return writer.absent();
   const bool whole = item.section.path.empty() || parts[*part].kind != mime::PartKind::leaf;
   const auto encoding = whole ? mime::TransferEncoding::binary : parts[*part].encoding;
-  co_return co_await writer.decoded(*found, encoding);
+  const bool text = !whole && parts[*part].type == "text";
+  co_return co_await writer.decoded(*found, encoding, text ? SectionWriter::Content::lines : SectionWriter::Content::octets);
 }
 
 }  // namespace keystonemail::service::imap

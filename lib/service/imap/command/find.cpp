@@ -29,6 +29,11 @@ Task<std::expected<SearchFound, Reply>> find_messages(Session& session, const en
   co_return std::unexpected(reply_for(found.error()));
 }
 
+Reply unknown_charset(MailboxView& view) {
+  view.search_result.clear();
+  return no(engine::ResponseCode::bad_charset({"US-ASCII", "UTF-8"}), "Unknown charset");
+}
+
 void save_result(MailboxView& view, std::span<const Sequence> sequences) {
   view.search_result = uid_ranges(view, engine::to_ranges(sequences));
 }

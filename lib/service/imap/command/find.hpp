@@ -20,6 +20,9 @@ namespace keystonemail::service::imap {
 // Makes them what `$` stands for (RFC 9051 §6.4.4.1). REQUIRES: they ascend.
 void save_result(MailboxView& view, std::span<const Sequence> sequences);
 
+// How SEARCH and SORT with SAVE end when the charset is not known.
+[[nodiscard]] Reply unknown_charset(MailboxView& view);
+
 // Whether the result is what SAVE with MIN or MAX alone keeps (RFC 9051 §6.4.4.1, table 4).
 [[nodiscard]] inline bool ends_only(const engine::SearchReturn& give) noexcept {
   return (give.min || give.max) && !give.all && !give.count;

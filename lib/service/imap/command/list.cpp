@@ -4,6 +4,7 @@
 // LIST (RFC 9051 §6.3.9) with LIST-EXTENDED (RFC 5258), SPECIAL-USE (RFC 6154) and LIST-STATUS (RFC 5819); LSUB (RFC 3501).
 #include <algorithm>
 
+#include "codec/nfc.hpp"
 #include "service/imap/command/commands.hpp"
 #include "service/imap/command/status.hpp"
 #include "service/imap/mailbox_tree.hpp"
@@ -18,11 +19,13 @@ constexpr char separator = mailstore::limits::hierarchy_separator;
 
 std::uint32_t bit(engine::MailboxAttribute attribute) noexcept { return static_cast<std::uint32_t>(attribute); }
 
-// The reference is put in front as it stands, unless the pattern starts at the root (§6.3.9).
+// The reference is put in front as it stands, unless the pattern starts at the root (§6.3.9). Names are in NFC (§5.1).
 std::vector<std::string> full_patterns(const engine::List& command) {
   std::vector<std::string> patterns;
   for (const std::string& pattern : command.patterns) {
-    patterns.push_back(pattern.starts_with(separator) ? pattern : command.reference + pattern);
+    std::string full = pattern.starts_with(separator) ? pattern : command.reference + pattern;
+    auto normal = codec::to_nfc(full);
+    patterns.push_back(normal ? *std::move(normal) : std::move(full));
   }
   return patterns;
 }
@@ -76,7 +79,8 @@ Task<Reply> execute(Session& session, engine::List command) {
       write_lsub(session, listed);
     } else {
       write_entry(session, command, listed);
-      if (command.give.status) write_status(session, *listed.mailbox, *command.give.status);
+      // RFC 5819 §2: none for what is there only because of its children, and one that cannot be had is left out.
+      if (command.give.status && listed.selected) (void)co_await write_status(session, *listed.mailbox, *command.give.status);
     }
     if (session.output_full() && !co_await session.flush()) break;
   }

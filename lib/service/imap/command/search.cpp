@@ -39,9 +39,10 @@ void write_result(Session& session, const engine::Search& command, const SearchF
 Task<Reply> execute(Session& session, engine::Search command) {
   const engine::SearchReturn& give = command.give;
   MailboxView& view = *session.view();
+  if (command.unknown_charset) co_return unknown_charset(view);
   auto found = co_await find_messages(session, command.program, give.min && !give.max && !give.all && !give.count);
   if (!found) {
-    if (give.save) view.search_result.clear();
+    if (give.save && found.error().kind == engine::StatusKind::no) view.search_result.clear();  // BAD changes nothing (§6.4.4.1)
     co_return found.error();
   }
   keep_ends(give, *found);

@@ -23,7 +23,7 @@ void write_state(Session& session, const mailstore::Mailbox& mailbox, const Load
   const auto ok_with = [&](const ResponseCode& code, std::string_view text) { out.status(engine::StatusKind::ok, code, text); };
   const engine::FlagView flags = session.keywords().all();
   out.flags_defined(flags);
-  ok_with(ResponseCode::permanent_flags(view.read_only ? engine::FlagView{} : flags, !view.read_only),
+  ok_with(ResponseCode::permanent_flags(view.read_only ? engine::FlagView{} : flags, !view.read_only && !session.keywords().full()),
           view.read_only ? "No permanent flags here" : "Flags permitted");
   out.exists(view.uids.size());
   out.recent(0);
@@ -34,7 +34,21 @@ void write_state(Session& session, const mailstore::Mailbox& mailbox, const Load
   ok_with(ResponseCode::uid_next(loaded.uid_next), "Predicted next UID");
   ok_with(ResponseCode::highest_modseq(view.changes_told), "Highest");
   ok_with(ResponseCode::mailbox_id(object_id(mailbox.id)), "Id of this mailbox");
-  if (session.features().imap4rev2) out.list({.separator = mailstore::limits::hierarchy_separator, .mailbox = mailbox.path});
+}
+
+// RFC 9051 §6.3.2: LIST with accurate attributes, and with the name given where it is not the normal one.
+Task<Result<void>> write_list(Session& session, const mailstore::Mailbox& mailbox, std::string_view given) {
+  using engine::MailboxAttribute;
+  KM_CO_TRY(const auto all, co_await session.store().mailboxes(session.account(), session.working()));
+  const bool parent = std::ranges::any_of(all, [&](const mailstore::Mailbox& other) { return other.parent == mailbox.id; });
+  engine::ListEntry entry{.separator = mailstore::limits::hierarchy_separator, .mailbox = mailbox.path};
+  entry.attributes = static_cast<std::uint32_t>(parent ? MailboxAttribute::has_children : MailboxAttribute::has_no_children);
+  if (mailbox.subscribed) entry.attributes |= static_cast<std::uint32_t>(MailboxAttribute::subscribed);
+  const auto use = special_use_of(mailbox.role);
+  if (use) entry.special_uses = {&*use, 1};
+  if (given != mailbox.path) entry.old_name = given;
+  session.out().list(entry);
+  co_return {};
 }
 
 // The UIDs that the client knows: those it says, or all that there can be.
@@ -46,7 +60,8 @@ std::vector<NumberRange> known_uids(const engine::ResyncParameters& resync, Uid 
 
 // Where tombstones of that age are gone: all that is known and not there. What the client has matched by sequence number
 // (§3.2.5.2) has lost nothing in front of it, so that only what follows need be named.
-std::vector<Uid> missing(const MailboxView& view, const engine::ResyncParameters& resync, std::span<const NumberRange> known) {
+std::vector<NumberRange> missing(const MailboxView& view, const engine::ResyncParameters& resync, std::vector<NumberRange> known,
+                                 Uid last) {
   Uid intact = 0;
   if (resync.known_pairs) {
     const auto sequences = resync.known_pairs->first.resolve(UINT32_MAX);
@@ -56,13 +71,9 @@ std::vector<Uid> missing(const MailboxView& view, const engine::ResyncParameters
       if (place && *place == sequences[i].first) intact = std::max(intact, uids[i].first);
     }
   }
-  std::vector<Uid> gone;
-  for (const NumberRange& range : known) {
-    for (Uid uid = std::max(range.first, intact + 1); uid <= range.last && uid != 0; ++uid) {
-      if (!view.uids.contains(uid)) gone.push_back(uid);
-    }
-  }
-  return gone;
+  std::erase_if(known, [&](const NumberRange& range) { return range.last <= intact; });
+  if (!known.empty()) known.front().first = std::max(known.front().first, intact + 1);
+  return absent(view.uids, known, last);
 }
 
 // RFC 7162 §3.2.5.1: what went and what changed since the client was last here.
@@ -72,9 +83,14 @@ Task<Result<void>> resync(Session& session, Uid uid_next, const engine::ResyncPa
   const auto known = known_uids(resync, uid_next);
   auto gone = co_await session.store().expunged(session.account(), view.id, resync.modseq, session.working());
   if (!gone && gone.error().kind() != ErrorKind::not_found) co_return std::unexpected(gone.error());
-  if (!gone) gone = missing(view, resync, known);
-  std::erase_if(*gone, [&](Uid uid) { return !engine::contains(known, uid) || view.uids.contains(uid); });
-  session.out().vanished(engine::to_ranges(*gone), engine::ResponseWriter::Vanished::earlier);
+  std::vector<NumberRange> vanished;
+  if (gone) {
+    std::erase_if(*gone, [&](Uid uid) { return !engine::contains(known, uid) || view.uids.contains(uid); });
+    vanished = engine::to_ranges(*gone);
+  } else {
+    vanished = missing(view, resync, known, uid_next - 1);
+  }
+  session.out().vanished(vanished, engine::ResponseWriter::Vanished::earlier);
   KM_CO_TRY(const auto rows, co_await session.store().messages(session.account(), view.id, {}, resync.modseq, session.working()));
   for (const MessageRow& row : rows) {
     const auto sequence = view.uids.sequence_of(row.uid);
@@ -95,6 +111,7 @@ Task<Result<void>> open(Session& session, const engine::Select& command) {
   KM_CO_TRY(const Loaded loaded, co_await load(session.store(), session.account(), *view, session.working()));
   session.set_view(std::move(view));
   write_state(session, mailbox, loaded);
+  if (session.features().imap4rev2) KM_CO_CHECK(co_await write_list(session, mailbox, command.mailbox));
   if (command.resync) KM_CO_CHECK(co_await resync(session, loaded.uid_next, *command.resync));
   co_return {};
 }

@@ -51,8 +51,9 @@ void write_result(Session& session, const engine::Sort& command, const std::vect
 Task<Reply> execute(Session& session, engine::Sort command) {
   const engine::SearchReturn& give = command.give;
   MailboxView& view = *session.view();
-  if (give.save) view.search_result.clear();  // unless all goes well
+  if (command.unknown_charset) co_return unknown_charset(view);
   const auto found = co_await find_messages(session, command.program, false);
+  if (give.save && (found || found.error().kind == engine::StatusKind::no)) view.search_result.clear();  // unless all goes well
   if (!found) co_return found.error();
   auto order = co_await sort_messages(session.store(), session.account(), view, found->sequences, command.criteria,
                                       session.working());

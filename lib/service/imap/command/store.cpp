@@ -33,13 +33,13 @@ struct Storing {
   bool some_gone = false;     // were expunged by others meanwhile
 };
 
-// With .SILENT nothing is told, but MODSEQ to those who know of it (RFC 7162 §3.1.3).
+// With .SILENT nothing is told, but MODSEQ to those who know of it (RFC 7162 §3.1.3), and UID with it (§3.2.4).
 void write_row(Storing& storing, const MessageRow& row) {
   Session& session = storing.session;
   const auto sequence = session.view()->uids.sequence_of(row.uid);
   const bool with_modseq = session.features().condstore;
   if (!sequence || (storing.command.silent && !with_modseq)) return;
-  const bool with_uid = storing.command.numbers == engine::NumberKind::uid || session.features().qresync;
+  const bool with_uid = storing.command.numbers == engine::NumberKind::uid || with_modseq;
   const auto uid = with_uid ? std::optional(row.uid) : std::nullopt;
   auto& out = session.out();
   if (!storing.command.silent) {
@@ -63,7 +63,8 @@ Task<bool> write_rows(Storing& storing, std::span<const MessageRow> rows) {
   co_return true;
 }
 
-// What had those flags before is told as well: clients count on an answer for each message.
+// What had those flags before is told as well: clients count on an answer for each message, with UNCHANGEDSINCE also after
+// .SILENT (RFC 7162 §3.1.3).
 Task<Result<void>> write_unchanged(Storing& storing, std::span<const Uid> uids, const mailstore::FlagsChanged& done) {
   Session& session = storing.session;
   const std::size_t answered = done.changed.size() + done.refused.size();
@@ -78,7 +79,7 @@ Task<Result<void>> write_unchanged(Storing& storing, std::span<const Uid> uids, 
            std::ranges::binary_search(done.refused, row.uid);
   });
   storing.some_gone |= there < uids.size();
-  if (!storing.command.silent) (void)co_await write_rows(storing, rows);
+  if (!storing.command.silent || storing.command.unchanged_since) (void)co_await write_rows(storing, rows);
   co_return {};
 }
 
@@ -110,6 +111,10 @@ Task<Reply> execute(Session& session, engine::Store command) {
   const auto selection = select_messages(*session.view(), command.set, command.numbers);
   if (!selection) co_return bad("No message has such a number");
   auto keywords = co_await keyword_set(session.store(), session.account(), command.flags, session.working());
+  if (!keywords && keywords.error().kind() == ErrorKind::too_large) {
+    const auto learnt = co_await session.keywords().refresh(session.store(), session.account(), session.working());
+    if (learnt) session.tell_keywords_full();
+  }
   if (!keywords) co_return reply_for(keywords.error());
   Storing storing{session, command,
                   {.action = action_of(command.action), .keywords = *std::move(keywords),
