@@ -19,7 +19,7 @@
 namespace keystonemail::relay {
 
 struct Destination {
-  std::string name;                         // its key: what asks for different TLS is another destination
+  std::string name;                         // its key: what asks for different TLS, or logs in as another, is another destination
   std::string domain;                       // or the route that several of them have in common
   TlsDemand demand = TlsDemand::usual;
   const Route* route = nullptr;

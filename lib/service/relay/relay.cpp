@@ -276,7 +276,7 @@ Destination& Relay::State::destination_of(const queue::Entry& entry, const std::
                              : parsed ? parsed->domain() : address.substr(std::min(address.rfind('@') + 1, address.size()));
   const Route& route = options.routes.find(domain);
   std::string place_name = route.host.empty() ? domain : route.to_string();
-  std::string name = prefix + place_name;
+  std::string name = prefix + (route.host.empty() ? domain : route.connection());
   auto& place = destinations[name];
   if (!place) {
     place = std::make_unique<Destination>();

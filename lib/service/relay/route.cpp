@@ -8,6 +8,18 @@
 
 namespace keystonemail::relay {
 
+std::string_view to_string(RouteTls tls) noexcept {
+  switch (tls) {
+    case RouteTls::none: return "none";
+    case RouteTls::opportunistic: return "opportunistic";
+    case RouteTls::required: return "required";
+    case RouteTls::verified: return "verified";
+    case RouteTls::implicit: return "implicit";
+    case RouteTls::dane: return "dane";
+  }
+  __builtin_unreachable();
+}
+
 std::optional<Route> Route::parse(std::string_view text) {
   Route route;
   if (istarts_with(text, "lmtp:")) {
@@ -44,6 +56,10 @@ std::string Route::to_string() const {
   if (host.empty()) return "mx";
   const bool bare_v6 = host.find(':') != std::string::npos;
   return std::string(protocol == smtp::Protocol::lmtp ? "lmtp:" : "") + (bare_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+std::string Route::connection() const {
+  return to_string() + " tls=" + std::string(relay::to_string(tls)) + (login ? " as " + login->name : "");
 }
 
 const Route& RouteTable::find(std::string_view domain) const {

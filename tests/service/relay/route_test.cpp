@@ -23,6 +23,17 @@ TEST_CASE("relay route: text is a host and a port, and reads back") {
   }
 }
 
+TEST_CASE("relay route: what differs in security or login is no connection for the other") {
+  Route plain = *Route::parse("mail.example:587");
+  CHECK(plain.connection() == "mail.example:587 tls=opportunistic");
+  Route safe = plain;
+  safe.tls = RouteTls::verified;
+  CHECK(safe.connection() == "mail.example:587 tls=verified");
+  Route other = safe;
+  other.login = std::make_shared<RouteLogin>(RouteLogin{"anna", crypto::SecretString("secret")});
+  CHECK(other.connection() == "mail.example:587 tls=verified as anna");
+}
+
 TEST_CASE("relay route: a domain's own route beats that of its parents, and theirs the usual one") {
   relay::RouteTable table;
   table.domains["example.com"] = *Route::parse("one:1");

@@ -453,6 +453,141 @@ TEST_CASE_FIXTURE(SecureFixture, "relay: DANE that the configuration demands is 
   }
 }
 
+TEST_CASE_FIXTURE(SecureFixture, "D11: a connection to a smarthost that was opened for mail that asks for less is never used for mail that asks for more") {
+  dns.set("smart.test", RecordType::a, {dns::A{*IpAddress::parse("192.0.2.50")}}, Signed::no);
+  auto& smarthost = peer("192.0.2.50", 587);
+  options.idle_connection_max = 10min;
+  options.routes.usual = *relay::Route::parse("smart.test:587");
+  relay::Route& strict = options.routes.domains.emplace("strict.test", options.routes.usual).first->second;
+  SUBCASE("required, and the smarthost offers no TLS") { strict.tls = relay::RouteTls::required; }
+  SUBCASE("verified, and its certificate is nobody's") {
+    smarthost.script.tls = certify("smart.test", By::itself).context;
+    strict.tls = relay::RouteTls::verified;
+  }
+  SUBCASE("dane, and it has no records") {
+    smarthost.script.tls = certify("smart.test", By::authority).context;
+    strict.tls = relay::RouteTls::dane;
+  }
+  start();
+  send({"bob@dest.test"});
+  REQUIRE(until([&] { return smarthost.messages.size() == 1; }, 60s));
+  CHECK(smarthost.open == 1);  // and waits for more
+  const auto id = send({"bob@strict.test"});
+  loop.advance(30s);
+  CHECK(smarthost.messages.size() == 1);
+  CHECK(entry(id).value().recipients.at(0).attempts > 0);
+  send({"carol@dest.test"});  // and its failure is not theirs
+  CHECK(until([&] { return smarthost.messages.size() == 2; }, 60s));
+  CHECK(smarthost.messages.back().connection == smarthost.messages.front().connection);
+}
+
+TEST_CASE_FIXTURE(SecureFixture, "relay: domains that log in to one smarthost as different people share no connection") {
+  dns.set("smart.test", RecordType::a, {dns::A{*IpAddress::parse("192.0.2.50")}}, Signed::no);
+  auto& smarthost = peer("192.0.2.50", 587);
+  smarthost.script.tls = certify("smart.test", By::authority).context;
+  smarthost.script.extensions.push_back("AUTH PLAIN");
+  options.idle_connection_max = 10min;
+  options.routes.usual = *relay::Route::parse("smart.test:587");
+  relay::Route& own = options.routes.domains.emplace("own.test", options.routes.usual).first->second;
+  own.login = std::make_shared<relay::RouteLogin>(relay::RouteLogin{"us", crypto::SecretString("secret")});
+  start();
+  send({"bob@dest.test"});
+  REQUIRE(until([&] { return smarthost.messages.size() == 1; }, 60s));
+  CHECK_FALSE(smarthost.logged_in);
+  send({"bob@own.test"});
+  REQUIRE(until([&] { return smarthost.messages.size() == 2; }, 60s));
+  CHECK(smarthost.logged_in);
+  CHECK(smarthost.messages[0].connection != smarthost.messages[1].connection);
+}
+
+TEST_CASE_FIXTURE(SecureFixture, "dane: of a smarthost its own name's records count, at its port") {
+  dns.set("smart.test", RecordType::a, {dns::A{*IpAddress::parse("192.0.2.50")}}, Signed::yes);
+  auto& smarthost = peer("192.0.2.50", 587);
+  const Identity own = certify("whatever.test", By::itself);
+  smarthost.script.tls = own.context;
+  options.routes.usual = *relay::Route::parse("smart.test:587");
+  const auto set = [&](dns::Tlsa record, Signed is_signed) { dns.set("_587._tcp.smart.test", RecordType::tlsa, {std::move(record)}, is_signed); };
+  SUBCASE("they fit") {
+    SUBCASE("whoever asks") {}
+    SUBCASE("as the configuration demands") { options.routes.usual.tls = relay::RouteTls::dane; }
+    SUBCASE("better than an authority, which does not know it") { options.routes.usual.tls = relay::RouteTls::verified; }
+    set(own.tlsa(), Signed::yes);
+    start();
+    const auto id = send();
+    REQUIRE(until([&] { return smarthost.messages.size() == 1; }, 60s));
+    CHECK(smarthost.messages[0].secure);
+    CHECK(security_of(id).ends_with(" dane"));
+  }
+  SUBCASE("they do not fit") {
+    set(trusted().tlsa(), Signed::yes);
+    start();
+    const auto id = send();
+    loop.advance(60s);
+    CHECK(smarthost.messages.empty());
+    CHECK(contains(last_reply(id), "no TLSA record fits"));
+  }
+  SUBCASE("nobody has signed them") {
+    options.routes.usual.tls = relay::RouteTls::dane;
+    set(own.tlsa(), Signed::no);
+    start();
+    const auto id = send();
+    loop.advance(60s);
+    CHECK(smarthost.connections == 0);
+    CHECK(contains(last_reply(id), "4.7.4"));
+  }
+  SUBCASE("they are of another port") {
+    options.routes.usual.tls = relay::RouteTls::dane;
+    set_tlsa(own.tlsa(), Signed::yes, "smart.test");
+    start();
+    const auto id = send();
+    loop.advance(60s);
+    CHECK(smarthost.connections == 0);
+    CHECK(contains(last_reply(id), "4.7.4"));
+  }
+  CHECK(seen.seen.empty());  // a smarthost is in no domain's report
+}
+
+TEST_CASE_FIXTURE(SecureFixture, "dane: a host with IPv6 addresses alone is held to its records as others are") {
+  dns.forget("mx.dest.test", RecordType::a);
+  dns.set("mx.dest.test", RecordType::aaaa, {dns::Aaaa{*IpAddress::parse("2001:db8::1")}}, Signed::yes);
+  auto& host = peer("2001:db8::1");
+  const Identity own = self_signed();
+  host.script.tls = own.context;
+  SUBCASE("they fit") {
+    set_tlsa(own.tlsa());
+    start();
+    const auto id = send();
+    REQUIRE(until([&] { return host.messages.size() == 1; }, 60s));
+    CHECK(security_of(id).ends_with(" dane"));
+    CHECK(seen.count(TlsPolicyType::tlsa, TlsResult::success) == 1);
+  }
+  SUBCASE("they do not fit") {
+    set_tlsa(trusted().tlsa());
+    start();
+    const auto id = send();
+    loop.advance(60s);
+    CHECK(host.messages.empty());
+    CHECK(contains(last_reply(id), "no TLSA record fits"));
+  }
+  SUBCASE("the addresses are bogus") {
+    dns.set("mx.dest.test", RecordType::aaaa, AnswerStatus::bogus);
+    set_tlsa(own.tlsa());
+    start();
+    const auto id = send();
+    loop.advance(60s);
+    CHECK(host.connections == 0);
+    CHECK(entry(id).has_value());
+  }
+  SUBCASE("MTA-STS, and a certificate that nobody knows") {
+    set_sts("enforce");
+    start();
+    const auto id = send();
+    loop.advance(60s);
+    CHECK(host.messages.empty());
+    CHECK(contains(last_reply(id), "MTA-STS"));
+  }
+}
+
 TEST_CASE_FIXTURE(SecureFixture, "relay: where nobody asks for more, a handshake that fails is followed by mail in the clear (RFC 7435)") {
   dns.set("mx.dest.test", RecordType::a, {dns::A{*IpAddress::parse("192.0.2.1")}}, Signed::no);
   auto& host = peer();

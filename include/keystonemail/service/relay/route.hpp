@@ -26,6 +26,9 @@ enum class RouteTls : std::uint8_t {
   dane,           // verified by DANE, of which DNSSEC vouches for all (RFC 7672 §6)
 };
 
+// As the configuration has it: "opportunistic".
+[[nodiscard]] std::string_view to_string(RouteTls tls) noexcept;
+
 // What we prove ourselves with (RFC 4954). Shared by the routes that use it.
 struct RouteLogin {
   std::string name;
@@ -44,6 +47,8 @@ struct Route {
   [[nodiscard]] static std::optional<Route> parse(std::string_view text);
   // As parse() reads it; "mx" without a host.
   [[nodiscard]] std::string to_string() const;
+  // With how its connections are secured and whose they are: those that differ in it are never used for each other's mail.
+  [[nodiscard]] std::string connection() const;
 };
 
 // Ownership: a value. Threads: immutable once in use.
