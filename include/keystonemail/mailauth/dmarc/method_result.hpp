@@ -11,7 +11,7 @@
 
 namespace keystonemail::mailauth::dmarc {
 
-// dmarc=, with header.from, and the policy that was found (RFC 7489 §11.1, RFC 9989 §9.5 name polrec.p and polrec.domain).
+// dmarc=, with header.from (RFC 7489 §11.1), and the policy that was found as polrec.p and polrec.domain (RFC 9989 §9.1).
 [[nodiscard]] MethodResult method_result(const Verdict& verdict);
 
 }  // namespace keystonemail::mailauth::dmarc
