@@ -25,10 +25,9 @@ bool stands_for(const dns::Name& author, std::string_view domain) {
   return name && dmarc::organizational_domain(*name) == dmarc::organizational_domain(author);
 }
 
-bool passes(const dmarc::Verdict& verdict, dmarc::Method method) {
-  return std::ranges::any_of(verdict.identifiers, [method](const dmarc::AlignedIdentifier& one) {
-    return one.is_aligned && one.identifier.method == method && one.identifier.standing == dmarc::Standing::pass;
-  });
+// It vouches for the author's domain; or it might, could the DNS be asked.
+bool may_pass(const dmarc::Verdict& verdict, dmarc::Method method) {
+  return std::ranges::any_of(verdict.identifiers, [method](const dmarc::AlignedIdentifier& one) { return one.is_aligned && one.identifier.method == method; });
 }
 
 bool has_failed(const SignatureResult& one) {
@@ -38,6 +37,11 @@ bool has_failed(const SignatureResult& one) {
 bool has_failed(const mailauth::spf::Verdict& spf) {
   using mailauth::spf::Outcome;
   return spf.outcome == Outcome::fail || spf.outcome == Outcome::softfail || spf.outcome == Outcome::permerror;
+}
+
+bool is_good_or_unknown(const SignatureResult& one) { return one.usable() || one.outcome == mailauth::dkim::Outcome::temperror; }
+bool is_good_or_unknown(const mailauth::spf::Verdict& spf) {
+  return spf.outcome == mailauth::spf::Outcome::pass || spf.outcome == mailauth::spf::Outcome::temperror;
 }
 
 // Nobody is told of what no person wrote, as that is how loops are made.
@@ -52,7 +56,7 @@ bool is_automatic(const policy::Facts& facts) {
 // What the domain wants to hear of (fo): the word for Auth-Failure.
 std::optional<std::string> failure_of(const DmarcFinding& finding) {
   const dmarc::FailureReports& wanted = finding.verdict.record->failure_reports;
-  const bool by_dkim = passes(finding.verdict, dmarc::Method::dkim), by_spf = passes(finding.verdict, dmarc::Method::spf);
+  const bool by_dkim = may_pass(finding.verdict, dmarc::Method::dkim), by_spf = may_pass(finding.verdict, dmarc::Method::spf);
   if ((wanted.if_all_fail && !by_dkim && !by_spf) || (wanted.if_any_fails && (!by_dkim || !by_spf))) return "dmarc";
   const auto bad = std::ranges::find_if(finding.signatures, [](const SignatureResult& one) { return has_failed(one); });
   if (wanted.of_dkim && bad != finding.signatures.end()) return bad->reason.find("body hash") != std::string::npos ? "bodyhash" : "signature";
@@ -63,8 +67,8 @@ std::optional<std::string> failure_of(const DmarcFinding& finding) {
 // RFC 9991 §4: the methods that failed to authenticate an identity that stands for the author's domain.
 std::string alignment_of(const DmarcFinding& finding) {
   const dns::Name& author = finding.verdict.author;
-  const bool dkim = std::ranges::any_of(finding.signatures, [&](const SignatureResult& one) { return !one.usable() && stands_for(author, one.domain); });
-  const bool spf = finding.spf.outcome != mailauth::spf::Outcome::pass && stands_for(author, finding.spf.domain);
+  const bool dkim = std::ranges::any_of(finding.signatures, [&](const SignatureResult& one) { return !is_good_or_unknown(one) && stands_for(author, one.domain); });
+  const bool spf = !is_good_or_unknown(finding.spf) && stands_for(author, finding.spf.domain);
   return dkim && spf ? "dkim, spf" : dkim ? "dkim" : spf ? "spf" : "none";
 }
 
@@ -80,7 +84,7 @@ std::string results_of(const DmarcFinding& finding, const std::string& failure, 
 const SignatureResult* signature_of(const DmarcFinding& finding) {
   const SignatureResult* out = nullptr;
   for (const SignatureResult& one : finding.signatures) {
-    if (one.usable() || one.domain.empty()) continue;
+    if (is_good_or_unknown(one) || one.domain.empty()) continue;
     if (out == nullptr) out = &one;
     if (stands_for(finding.verdict.author, one.domain)) return &one;
   }
@@ -118,26 +122,34 @@ void Failures::consider(const DmarcFinding& finding) {
   while (report.header.ends_with("\r\n\r\n")) report.header.resize(report.header.size() - 2);
   job.addresses = record.failure_addresses;
   job.policy_domain = finding.verdict.policy_domain;
-  if (finding.spf.outcome != mailauth::spf::Outcome::pass) job.spf_domain = finding.spf.domain;
+  if (!is_good_or_unknown(finding.spf)) job.spf_domain = finding.spf.domain;
 
   const std::string alike = report.domain + " " + report.source->to_string() + " " + *failure;
   const std::lock_guard lock(mutex_);
-  if (may_tell(report.domain, alike, finding.facts.time)) waiting_.push_back(std::move(job));
+  if (may_tell(job.policy_domain.text(), alike, finding.facts.time)) waiting_.push_back(std::move(job));
 }
 
-bool Failures::may_tell(const std::string& domain, const std::string& alike, WallTime now) {
+bool Failures::may_tell(const std::string& told, const std::string& alike, WallTime now) {
   const auto hour = std::chrono::floor<std::chrono::hours>(now);
+  const auto day = std::chrono::floor<std::chrono::days>(now);
+  if (day != day_) {
+    day_ = day;
+    told_in_day_.clear();
+  }
   if (hour != hour_) {
     hour_ = hour;
     told_ = 0;
-    told_of_domain_.clear();
+    told_in_hour_.clear();
     told_alike_.clear();
   }
   if (told_ >= options_.failures_per_hour_max || told_alike_.contains(alike)) return false;
-  std::size_t& of_domain = told_of_domain_[domain];  // at most failures_per_hour_max of them
-  if (of_domain >= options_.failures_per_domain_max) return false;
+  // At most failures_per_hour_max domains an hour, so these have an end.
+  std::size_t& in_hour = told_in_hour_[told];
+  std::size_t& in_day = told_in_day_[told];
+  if (in_hour >= options_.failures_per_domain_max || in_day >= options_.failures_per_domain_day_max) return false;
   ++told_;
-  ++of_domain;
+  ++in_hour;
+  ++in_day;
   told_alike_.insert(alike);
   return true;
 }

@@ -25,8 +25,11 @@ struct FailureJob {
   std::string spf_domain;              // whose record goes into the report; empty: SPF did not fail
 };
 
-// Threads: any. Ownership: borrows options. Limits: Options::failures_per_hour_max and failures_per_domain_max; one an hour for the
-// same domain, source and kind of failure; those beyond are dropped. What waits is lost with the process.
+// What could not be found out, for want of an answer from the DNS, is no failure: the fault may be ours.
+//
+// Threads: any. Ownership: borrows options. Limits: Options::failures_per_hour_max, failures_per_domain_max and failures_per_domain_day_max,
+// of the domain that is told; one an hour for the same domain, source and kind of failure; those beyond are dropped. What waits is lost
+// with the process.
 class Failures {
  public:
   // `key` makes redacted words of this process's.
@@ -36,15 +39,16 @@ class Failures {
   [[nodiscard]] std::vector<FailureJob> take();
 
  private:
-  [[nodiscard]] bool may_tell(const std::string& domain, const std::string& alike, WallTime now);  // REQUIRES: mutex_
+  // `told`: the domain that asked for it. REQUIRES: mutex_
+  [[nodiscard]] bool may_tell(const std::string& told, const std::string& alike, WallTime now);
 
   const Options& options_;
   const std::string key_;
   std::mutex mutex_;  // guards all below
   std::vector<FailureJob> waiting_;
-  WallTime hour_{};
+  WallTime hour_{}, day_{};
   std::size_t told_ = 0;
-  std::map<std::string, std::size_t> told_of_domain_;
+  std::map<std::string, std::size_t> told_in_hour_, told_in_day_;
   std::set<std::string> told_alike_;
 };
 

@@ -133,11 +133,60 @@ TEST_CASE("failure reports: what is alike is told once an hour, and there is an 
   }
   CHECK(failures.take().size() == options.failures_per_domain_max - 1);
   for (int i = 0; i < 500; ++i) {
-    message.verdict.author = *dns::Name::parse("d" + std::to_string(i) + ".example");
+    message.verdict.author = message.verdict.policy_domain = *dns::Name::parse("d" + std::to_string(i) + ".example");
     message.consider(failures);
   }
   CHECK(failures.take().size() == options.failures_per_hour_max - options.failures_per_domain_max);
   message.time += std::chrono::hours(1);
   message.consider(failures);
   CHECK(failures.take().size() == 1);
+}
+
+TEST_CASE("failure reports: names below a domain are no way round its limit, and a day has one too") {
+  Options options;
+  options.failures = FailureUse::redacted;
+  Failures failures(options, "key");
+  FailedMessage message;
+  std::size_t told = 0;
+  for (int hour = 0; hour < 23; ++hour) {
+    for (int i = 0; i < 50; ++i) {
+      message.verdict.author = *dns::Name::parse("d" + std::to_string(i) + ".example.com");
+      message.consider(failures);
+    }
+    const std::size_t now = failures.take().size();
+    CHECK(now <= options.failures_per_domain_max);
+    told += now;
+    message.time += std::chrono::hours(1);
+  }
+  CHECK(told == options.failures_per_domain_day_max);
+  message.time += std::chrono::hours(1);
+  message.consider(failures);
+  CHECK(failures.take().size() == 1);  // the next day
+}
+
+TEST_CASE("failure reports: what the DNS could not say is no failure") {
+  for (const dmarc::Method method : {dmarc::Method::spf, dmarc::Method::dkim}) {
+    FailedMessage unknown("v=DMARC1; p=reject; ruf=mailto:f@example.com; fo=0");
+    unknown.verdict.outcome = dmarc::Outcome::temperror;
+    unknown.verdict.identifiers.push_back({{.method = method, .standing = dmarc::Standing::temporary, .domain = "example.com"}, true});
+    CHECK(unknown.told().empty());
+    unknown.verdict.identifiers[0].is_aligned = false;  // another domain's trouble hides nothing
+    CHECK(unknown.told().size() == 1);
+  }
+  FailedMessage one_passes("v=DMARC1; p=reject; ruf=mailto:f@example.com; fo=1");
+  one_passes.pass(dmarc::Method::dkim);
+  one_passes.signatures[0].outcome = mailauth::dkim::Outcome::pass;
+  one_passes.spf.outcome = mailauth::spf::Outcome::temperror;
+  one_passes.verdict.identifiers.push_back({{.method = dmarc::Method::spf, .standing = dmarc::Standing::temporary, .domain = "example.com"}, true});
+  CHECK(one_passes.told().empty());
+  FailedMessage both("v=DMARC1; p=reject; ruf=mailto:f@example.com; fo=d:s");
+  both.signatures[0].outcome = mailauth::dkim::Outcome::temperror;
+  both.spf.outcome = mailauth::spf::Outcome::temperror;
+  CHECK(both.told().empty());
+  both.spf.outcome = mailauth::spf::Outcome::fail;
+  const auto jobs = both.told();
+  REQUIRE(jobs.size() == 1);
+  CHECK(jobs[0].report.failure == "spf");
+  CHECK(jobs[0].report.alignment == "spf");      // of the signature nobody knows
+  CHECK(jobs[0].report.dkim_domain.empty());
 }
