@@ -18,11 +18,13 @@
 #include "keystonemail/tls/context.hpp"
 #include "keystonemail/tls/dane.hpp"
 #include "keystonemail/transport/tls_stream.hpp"
+#include "server/outgoing.hpp"
 
 namespace keystonemail::host {
 namespace {
 
 constexpr std::uint16_t smtp_port = 25;
+constexpr std::uint64_t https_port = 443;
 constexpr auto answer_time_max = std::chrono::seconds(15);
 constexpr auto expires_soon_days = std::chrono::days(14);
 constexpr std::size_t dialogue_octets_max = 8'192;
@@ -153,8 +155,8 @@ Finding judge_key_records(Names& names, const std::string& host, std::uint16_t p
 }
 
 // RFC 8461: the record, the policy behind it, and whether that names the hosts that the MX records name.
-void judge_policy(libuv::UvLoop& loop, Names& names, const tls::ClientOptions& trust, const dns::Name& domain, const std::vector<dns::Name>& hosts,
-                  std::vector<Finding>& findings) {
+void judge_policy(libuv::UvLoop& loop, Names& names, const tls::ClientOptions& trust, std::uint64_t port, const dns::Name& domain,
+                  const std::vector<dns::Name>& hosts, std::vector<Finding>& findings) {
   namespace sts = mailauth::mta_sts;
   Finding& finding = findings.emplace_back(Finding{.standing = Standing::missing, .subject = "MTA-STS " + domain.text(), .found = {}, .advice = {}, .weighty = false});
   const auto name = domain.prefixed("_mta-sts");
@@ -171,7 +173,8 @@ void judge_policy(libuv::UvLoop& loop, Names& names, const tls::ClientOptions& t
   const auto client = tls::ClientContext::create(web::fetcher_tls(trust));
   if (!client) return;
   web::HttpsFetcher fetcher({}, names.resolver(), loop, *client);
-  web::FetchRequest request{.url = "https://mta-sts." + domain.text() + "/.well-known/mta-sts.txt", .octets_max = sts::limits::policy_octets_max};
+  const std::string at_port = port == https_port ? "" : format(":{}", port);
+  web::FetchRequest request{.url = "https://mta-sts." + domain.text() + at_port + "/.well-known/mta-sts.txt", .octets_max = sts::limits::policy_octets_max};
   const auto response = loop.run_until(fetcher.fetch(std::move(request), Context(&loop, {}, loop.now() + answer_time_max)));
   finding.advice = format("serve the policy at https://mta-sts.{}/.well-known/mta-sts.txt as text/plain, with a certificate for that name", domain.text());
   if (!response || response->status != 200) {
@@ -201,7 +204,7 @@ struct Door {
 };
 
 std::vector<Door> doors_of(const Config& config, bool ours) {
-  if (!ours) return {{smtp_port, Dialogue::smtp_tls, "smtp"}};
+  if (!ours) return {{static_cast<std::uint16_t>(config.relay.port), Dialogue::smtp_tls, "smtp"}};  // where mail goes
   std::vector<Door> doors;
   for (const ListenerConfig& listener : config.listeners) {
     if (listener.tls == TlsUse::none || listener.protocol == Protocol::lmtp || listener.address.port == 0) continue;
@@ -282,13 +285,13 @@ int run_check_tls(const std::string& config, const DnsRequest& request, Output o
   if (!setting) return report_error(output, setting.error().text(), setting.error().kind() == ErrorKind::invalid ? 2 : 1);
   const auto hosts = exchangers_of(*setting->names, setting->facts.domain);
   if (!hosts) return report_error(output, hosts.error().text());
-  tls::ClientOptions options;
-  options.trust_path = tls::system_trust_path();
-  const auto client = tls::ClientContext::create(options);
+  const auto trust = client_trust(setting->config.relay);
+  if (!trust) return report_error(output, words_of(trust.error()));
+  const auto client = tls::ClientContext::create(*trust);
   if (!client) return report_error(output, words_of(client.error()));
   libuv::UvLoop loop;
   std::vector<Finding> findings;
-  if (const auto domain = dns::Name::from_domain(setting->facts.domain)) judge_policy(loop, *setting->names, options, *domain, *hosts, findings);
+  if (const auto domain = dns::Name::from_domain(setting->facts.domain)) judge_policy(loop, *setting->names, *trust, setting->config.relay.mta_sts_port, *domain, *hosts, findings);
   for (const dns::Name& host : *hosts) {
     const auto addresses = addresses_of(*setting->names, host);
     if (addresses.empty()) findings.push_back({.standing = Standing::missing, .subject = host.text(), .found = {}, .advice = "it has no address in the DNS"});

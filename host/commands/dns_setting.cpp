@@ -3,6 +3,7 @@
 #include "commands/dns_setting.hpp"
 
 #include "base/try.hpp"
+#include "server/outgoing.hpp"
 
 namespace keystonemail::host {
 
@@ -12,8 +13,7 @@ Result<DnsSetting> open_setting(const std::string& config, const DnsRequest& req
   DnsSetting setting;
   setting.config = std::move(reading.config);
   KM_TRY(setting.facts, zone_facts(setting.config, request.domain, request.addresses));
-  const auto& servers = setting.config.resolver.servers;
-  KM_TRY(setting.names, Names::open(!request.resolver.empty() ? request.resolver : servers.empty() ? std::string() : servers.front().to_string()));
+  KM_TRY(setting.names, Names::open(request.resolver, resolver_options(setting.config.resolver)));  // judged as the server would
   const auto host = dns::Name::from_domain(setting.facts.hostname);
   if (request.addresses.empty() && host) setting.facts.addresses = addresses_of(*setting.names, *host);
   return setting;

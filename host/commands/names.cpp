@@ -9,7 +9,6 @@
 #include <array>
 
 #include "base/try.hpp"
-#include "keystonemail/backends/unbound/resolver.hpp"
 #include "keystonemail/base/text.hpp"
 
 namespace keystonemail::host {
@@ -54,11 +53,10 @@ Result<Endpoint> parse_server(const std::string& text) {
 
 }  // namespace
 
-Result<std::unique_ptr<Names>> Names::open(const std::string& server) {
-  unbound::Options options;
+Result<std::unique_ptr<Names>> Names::open(const std::string& server, unbound::Options options) {
   if (!server.empty()) {
     KM_TRY(const Endpoint endpoint, parse_server(server));
-    options.servers.push_back(endpoint);
+    options.servers = {endpoint};
   }
   std::unique_ptr<Names> out(new Names);
   KM_TRY(out->resolver_, unbound::open_resolver(std::move(options)));

@@ -9,6 +9,7 @@
 #include <utility>
 #include <variant>
 
+#include "keystonemail/backends/unbound/resolver.hpp"
 #include "keystonemail/base/executor.hpp"
 #include "keystonemail/base/result.hpp"
 #include "keystonemail/mailauth/event.hpp"
@@ -19,8 +20,9 @@ namespace keystonemail::host {
 // Threads: the one that made it. Blocks in each call. Errors: a name that cannot be asked is AnswerStatus::timeout.
 class Names {
  public:
-  // `server`: "host:port", "host", or empty for recursion from the root. Errors: invalid (no such server), unavailable.
-  [[nodiscard]] static Result<std::unique_ptr<Names>> open(const std::string& server);
+  // `server`: "host:port", "host", or empty for what `options` say: without servers recursion from the root. Errors: invalid (no such
+  // server, or trust anchor), unavailable.
+  [[nodiscard]] static Result<std::unique_ptr<Names>> open(const std::string& server, unbound::Options options = {});
 
   [[nodiscard]] dns::Answer ask(dns::Question question);
   // For what asks by itself, on loop().

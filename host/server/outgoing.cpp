@@ -103,6 +103,15 @@ unbound::Options resolver_options(const ResolverConfig& config) {
   return options;
 }
 
+Result<tls::ClientOptions> client_trust(const RelayConfig& config) {
+  tls::ClientOptions tls;
+  tls.trust_path = tls::system_trust_path();
+  if (!config.authorities.empty()) {
+    KM_TRY(tls.trust_pem, read_file(config.authorities));
+  }
+  return tls;
+}
+
 Result<std::unique_ptr<Outgoing>> Outgoing::open(const Config& config, keystonemail::Server& server, libuv::UvLoop& loop,
                                                  std::vector<Endpoint> own_endpoints, web::Fetcher& fetcher,
                                                  relay::TlsObserver* tls_observer) {
@@ -121,11 +130,7 @@ Result<std::unique_ptr<Outgoing>> Outgoing::open(const Config& config, keystonem
   if (!config.queue.retry.empty()) options.retry.steps = config.queue.retry;
   options.retry.bounce_lifetime = std::chrono::hours(config.queue.bounce_lifetime_hours);
   options.retry.delay_notice_after = std::chrono::hours(config.queue.delay_notice_hours);
-  tls::ClientOptions tls;
-  tls.trust_path = tls::system_trust_path();
-  if (!config.relay.authorities.empty()) {
-    KM_TRY(tls.trust_pem, read_file(config.relay.authorities));
-  }
+  KM_TRY(const tls::ClientOptions tls, client_trust(config.relay));
   KM_TRY(const auto client, tls::ClientContext::create(tls));
   options.use_dane = config.relay.dane;
   if (config.relay.mta_sts) {

@@ -19,6 +19,8 @@
 namespace keystonemail::host {
 
 [[nodiscard]] unbound::Options resolver_options(const ResolverConfig& config);
+// Whom mail hosts and web servers of others have their certificates from: the system's authorities and ours. Errors: those of reading.
+[[nodiscard]] Result<tls::ClientOptions> client_trust(const RelayConfig& config);
 
 // Threads: that of the loop. REQUIRES: finish() is done before it is destroyed, if start() was called.
 class Outgoing {

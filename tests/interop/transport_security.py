@@ -6,6 +6,7 @@ policies' web server, openssl for certificates. Argument: the program."""
 import hashlib
 import http.server
 import imaplib
+import json
 import pathlib
 import re
 import smtplib
@@ -182,9 +183,9 @@ def write_zones(directory, port, fits, other):
         return f'{domain} MX 10 mx.{domain}\nmx.{domain} A {address}\n{record}'
 
     signed = START + host('good', '127.0.0.2', fits) + host('bad', '127.0.0.2', other) + host('clear', '127.0.0.4', fits)
-    signed += 'two MX 10 mx.bad\ntwo MX 20 mx.good\n'
+    signed += 'two MX 10 mx.bad\ntwo MX 20 mx.good\n' + host('ignored', '127.0.0.2', other)
     plain = START + host('enforced', '127.0.0.3') + host('wrong', '127.0.0.2') + host('stranger', '127.0.0.3') + host('testing', '127.0.0.2')
-    plain += host('nothing', '127.0.0.2', other)
+    plain += host('nothing', '127.0.0.2', other) + host('strict', '127.0.0.2') + host('sure', '127.0.0.3')
     for name in POLICIES:
         plain += f'_mta-sts.{name} TXT "v=STSv1; id=1;"\nmta-sts.{name} A 127.0.0.1\n'
     (directory / 'signed.example.zone').write_text('$ORIGIN signed.example.\n' + signed)
@@ -240,7 +241,8 @@ def inbox(server):
 
 def judge(server, own, trusted, clear):
     for domain in ('good.signed.example', 'two.signed.example', 'bad.signed.example', 'clear.signed.example', 'enforced.plain.example',
-                   'wrong.plain.example', 'stranger.plain.example', 'testing.plain.example', 'nothing.plain.example'):
+                   'wrong.plain.example', 'stranger.plain.example', 'testing.plain.example', 'nothing.plain.example', 'strict.plain.example',
+                   'sure.plain.example', 'ignored.signed.example'):
         send(server, domain)
 
     def delivered(sink, domain, words):
@@ -258,6 +260,10 @@ def judge(server, own, trusted, clear):
     delivered(trusted, 'enforced.plain.example', 'sts')
     delivered(own, 'testing.plain.example', 'none')
     delivered(own, 'nothing.plain.example', 'none')  # its TLSA record fits nothing, and nobody has signed it
+    delivered(trusted, 'sure.plain.example', 'webpki')  # by tls_domains
+    check('ignored.signed.example: tls_domains is an administrator\'s word, which goes before DANE', wait(lambda: own.of('ignored.signed.example')) and
+          own.of('ignored.signed.example')[0][2] is None, trace(server, 'ignored.signed.example'))
+    waits('strict.plain.example', 'No mail for mx.strict.plain.example')
     waits('bad.signed.example', 'no TLSA record fits')
     waits('clear.signed.example', 'TLS is required')
     waits('wrong.plain.example', 'MTA-STS')
@@ -265,7 +271,7 @@ def judge(server, own, trusted, clear):
     check('policies: each was fetched once', sorted(PolicyHost.asked) == sorted((f'mta-sts.{name}.plain.example', '/.well-known/mta-sts.txt') for name in POLICIES),
           PolicyHost.asked)
     queued = server.run('queue', 'list').stdout
-    check('queue: the four that are not safe are in it', queued.count('->') == 4, queued)
+    check('queue: the five that are not safe are in it', queued.count('->') == 5, queued)
 
     for domain in ('good.signed.example', 'enforced.plain.example', 'testing.plain.example'):
         send(server, domain, ['REQUIRETLS'])
@@ -275,14 +281,30 @@ def judge(server, own, trusted, clear):
     check('testing.plain.example: and not delivered', len(own.of('testing.plain.example')) == 1)
 
 
-def checked(server, knot):
-    """Nothing listens at the usual ports here: what is in the DNS is found all the same, and what is not there is told."""
-    def tls(domain):
-        return server.run('check', 'tls', domain, '--resolver', f'127.0.0.1:{knot.port}').stdout
+def checked(server, port):
+    """By the authorities, trust anchors and ports of the configuration, as mail goes."""
+    def tls(domain, *words):
+        out = server.run('check', 'tls', domain, '--json', *words)
+        return {one['subject']: (one['status'], one['found']) for one in json.loads(out.stdout)}, out
 
-    there, none = tls('enforced.plain.example'), tls('nothing.plain.example')
-    check('check tls: the record of MTA-STS is found, and the policy behind it is missed', re.search(r'MTA-STS enforced\.plain\.example.*id 1; ', there), there)
-    check('check tls: a domain without one lacks it', 'MTA-STS nothing.plain.example' in none and 'id ' not in none, none)
+    def has(found, subject, status, *words):
+        return found.get(subject, ('', ''))[0] == status and all(word in found[subject][1] for word in words)
+
+    found, out = tls('enforced.plain.example')
+    check('check tls: a policy that is served and names the host is good', has(found, 'MTA-STS enforced.plain.example', 'present', 'id 1', 'mode enforce, for 1 days'), found)
+    check('check tls: so is a certificate by an authority of ours', has(found, f'smtp mx.enforced.plain.example:{port}', 'present', 'TLS 1.3') and out.returncode == 0, out)
+    found, out = tls('stranger.plain.example')
+    check('check tls: a policy that names another host is wrong', has(found, 'MTA-STS stranger.plain.example', 'wrong', 'it does not name mx.stranger.plain.example') and
+          out.returncode == 1, found)
+    found, _ = tls('wrong.plain.example')
+    check('check tls: a certificate that nobody knows is wrong', has(found, f'smtp mx.wrong.plain.example:{port}', 'wrong', 'signed by nobody'), found)
+    found, _ = tls('good.signed.example')
+    check('check tls: TLSA records that fit and are signed are good', has(found, f'TLSA _{port}._tcp.mx.good.signed.example', 'present', ', signed'), found)
+    found, _ = tls('bad.signed.example')
+    check('check tls: those that do not fit are wrong', has(found, f'TLSA _{port}._tcp.mx.bad.signed.example', 'wrong', ', signed'), found)
+    found, _ = tls('nothing.plain.example')
+    check('check tls: a domain without a policy lacks it', has(found, 'MTA-STS nothing.plain.example', 'missing'), found)
+    check('check tls: TLSA records that nobody has signed are told apart', has(found, f'TLSA _{port}._tcp.mx.nothing.plain.example', 'wrong', 'not signed by DNSSEC'), found)
 
 
 def restarted(server, trusted, policies):
@@ -300,7 +322,7 @@ with tempfile.TemporaryDirectory() as folder:
     directory = pathlib.Path(folder)
     authority = Authority(directory)
     own_certificate = authority.self_signed('own', 'whoever.example')
-    trusted_certificate = authority.certify('trusted', ['mx.enforced.plain.example', 'mx.stranger.plain.example'])
+    trusted_certificate = authority.certify('trusted', ['mx.enforced.plain.example', 'mx.stranger.plain.example', 'mx.sure.plain.example'])
     port = free_port()
     sinks = (Sink('127.0.0.2', port, own_certificate, ['REQUIRETLS']), Sink('127.0.0.3', port, trusted_certificate, ['REQUIRETLS']), Sink('127.0.0.4', port, None))
     web = policy_host(authority.certify('web', [f'mta-sts.{name}.plain.example' for name in POLICIES]))
@@ -308,12 +330,13 @@ with tempfile.TemporaryDirectory() as folder:
     knot = Knot(directory)
     try:
         extra = (f'\n[relay]\nport = {port}\nauthorities = "{directory}/ca.pem"\nmta_sts_port = {web.server_address[1]}\n'
+                 'tls_domains = { "strict.plain.example" = "verified", "sure.plain.example" = "verified", "ignored.signed.example" = "none" }\n'
                  f'[resolver]\nservers = ["127.0.0.1:{knot.port}"]\ntrust_anchors = ["{knot.anchor()}"]\n')
         with Server(program, extra=extra) as server:
             server.add_account(ALICE, PASSWORD)
             server.start()
             judge(server, *sinks)
-            checked(server, knot)
+            checked(server, port)
             restarted(server, sinks[1], web)
     finally:
         knot.stop()
