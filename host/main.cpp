@@ -144,8 +144,9 @@ void add_admin(CLI::App& app, Invocation& all) {
   admin_command(*dkim, all, "rotate", "make keys to come; said again, put them in use", "domain");
   auto* reports = command(app, all, "reports", "DMARC and TLS reports: those of others about our mail, and ours to them");
   reports->require_subcommand(1);
-  for (CLI::App* made : {command(*reports, all, "list", "list the reports that came in"),
-                         command(*reports, all, "summary", "who sends in our name, what passes, and what to do; of 30 days unless told otherwise")}) {
+  auto* summary = command(*reports, all, "summary", "who sends in our name, what passes, and what to do; of 30 days unless told otherwise");
+  summary->add_flag_callback("--unverified", [&all] { all.admin.name = "unverified"; }, "count what nobody vouches for too, as TLS reports by HTTPS");
+  for (CLI::App* made : {command(*reports, all, "list", "list the reports that came in"), summary}) {
     made->add_option("--domain", all.report_domain, "that they tell of, and what is below it");
     made->add_option("--since", all.report_since, "a day (2026-11-01) or a time (7d, 12h)");
     made->callback([&all, made] {

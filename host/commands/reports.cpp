@@ -264,7 +264,8 @@ Task<AdminReply> summarize_reports(Stores& stores, AdminRequest request, Context
   reporting::ReceivedFilter wanted = *filter;
   const auto all = co_await store.list(std::move(wanted), context);
   if (!all) co_return failed(all.error());
-  reporting::Summarizer summarizer;
+  const bool counts_all = request.name == "unverified";
+  reporting::Summarizer summarizer(counts_all ? reporting::Counted::all : reporting::Counted::verified);
   for (const Received& one : *all) {
     if (context.stop.stop_requested()) co_return failed(Error(ErrorKind::cancelled));
     const auto report = co_await store.read(one.id, context);
@@ -276,7 +277,9 @@ Task<AdminReply> summarize_reports(Stores& stores, AdminRequest request, Context
   json::Array dmarc, tls;
   for (const auto& domain : summary.dmarc) tell(domain, text, dmarc);
   for (const auto& domain : summary.tls) tell(domain, text, tls);
-  if (summary.unverified > 0) text += format("{} reports are not counted, as their domain has not signed them.\n", summary.unverified);
+  if (summary.unverified > 0)
+    text += std::to_string(summary.unverified) + (counts_all ? " of the reports are from nobody knows whom.\n"
+                                                             : " reports are not counted, as nobody vouches for them; summary --unverified does.\n");
   if (text.empty()) text = "No reports came in. \"keystone-mail check dns\" says whether others know where to send them.\n";
   json::Object out;
   out.emplace("dmarc", std::move(dmarc));

@@ -155,6 +155,8 @@ struct ReportsConfig {
   std::string organization;           // empty: the primary domain
   std::string contact;                // an address; empty: postmaster of the primary domain
   std::string dmarc_address, tls_address;  // empty: postmaster of each domain
+  bool tls_https = false;             // others may post TLS reports to us
+  bool private_networks = false;      // and ours go to private networks
   std::uint64_t keep_days = 90;
   FailureReports failure = FailureReports::off;
   friend bool operator==(const ReportsConfig&, const ReportsConfig&) = default;

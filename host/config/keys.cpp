@@ -522,6 +522,11 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return mail_address(v, d.config.reports.dmarc_address); }},
     Key{"reports", "tls_address", "text", "postmaster of each domain", "Where TLS reports about us come in; dns prints it.",
         [](Draft d, const Value& v) { return mail_address(v, d.config.reports.tls_address); }},
+    Key{"reports", "tls_https", "true or false", "false", "Take TLS reports by HTTPS as well, from anybody, at https://HOSTNAME/tls-reports; dns prints it. It needs a listener for https.",
+        [](Draft d, const Value& v) { return flag(v, d.config.reports.tls_https); }},
+    Key{"reports", "private_networks", "true or false", "false", "Post TLS reports to addresses of private networks and of this host too, when a domain's record leads there. "
+        "Whoever writes such a record can then make the server ask what is there.",
+        [](Draft d, const Value& v) { return flag(v, d.config.reports.private_networks); }},
     Key{"reports", "keep_days", "number", "90", "How long reports that came in are kept.",
         [](Draft d, const Value& v) { return number(v, 1, 3'650, d.config.reports.keep_days); }},
     Key{"reports", "failure", "text", "\"off\"", "Tell domains that ask of single messages that failed: off, redacted (their way, not their people and subject) or full (the whole header).",

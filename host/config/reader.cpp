@@ -261,6 +261,9 @@ void Reader::check_whole() {
   check_directory();
   if (!config.relay.login.empty() && config.relay.password.kind == SecretSource::Kind::none) error(0, "relay.login needs relay.password");
   if (!config.relay.login.empty() && config.relay.host.empty()) error(0, "relay.login is for relay.host, which is missing");
+  const bool has_https = std::ranges::any_of(config.listeners, [](const ListenerConfig& l) { return l.protocol == Protocol::https; });
+  if (config.reports.tls_https && !config.reports.enabled) error(0, "reports.tls_https needs reports.enabled");
+  if (config.reports.tls_https && !has_https) error(0, "reports.tls_https needs a listener with protocol = \"https\"");
   const bool has_certificate = !config.certificate.empty(), has_key = config.private_key.kind != SecretSource::Kind::none;
   if (has_certificate != has_key) error(0, "[tls] needs both certificate and private_key");
   const bool uses_tls = std::ranges::any_of(config.listeners, [](const ListenerConfig& l) { return l.tls != TlsUse::none; });

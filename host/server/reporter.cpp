@@ -33,6 +33,7 @@ reporting::Options reporting_options(const Config& config) {
   options.contact = config.reports.contact.empty() ? "postmaster@" + config.primary_domain : config.reports.contact;
   options.dmarc_address = config.reports.dmarc_address;
   options.tls_address = config.reports.tls_address;
+  options.posts_to_private = config.reports.private_networks;
   options.keep = std::chrono::days(config.reports.keep_days);
   options.failures = to_failure_use(config.reports.failure);
   return options;

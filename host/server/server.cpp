@@ -72,11 +72,7 @@ keystonemail::ListenerOptions listener_options(const ListenerConfig& listener) {
 
 // Names that strangers give never lead to where we listen ourselves.
 Result<std::unique_ptr<web::Fetcher>> make_fetcher(const Config& config, resolver::Resolver& resolver, libuv::UvLoop& loop) {
-  tls::ClientOptions tls;
-  tls.trust_path = tls::system_trust_path();
-  if (!config.relay.authorities.empty()) {
-    KM_TRY(tls.trust_pem, read_file(config.relay.authorities));
-  }
+  KM_TRY(auto tls, client_trust(config.relay));
   KM_TRY(auto client, tls::ClientContext::create(web::fetcher_tls(std::move(tls))));
   web::HttpsFetcherOptions options;
   for (const ListenerConfig& listener : config.listeners) {
@@ -169,6 +165,7 @@ Result<void> Program::start() {
   if (opened.reports.enabled) {
     reporter_ = std::make_unique<Reporter>(opened, *stores_, *resolver_, loops_.main_loop(), fetcher_.get());
     stores_->reporting = &reporter_->reporting();
+    if (opened.reports.tls_https) stores_->server->site().add("POST", std::string(reporting::tls_report_path), stores_->reporting->https_intake());
   }
   KM_TRY(inbound_, opening_.run_until(Inbound::open(config_, *stores_, *resolver_, Context{&opening_})));
   stores_->inbound = inbound_.get();

@@ -5,6 +5,9 @@
 #include <algorithm>
 
 #include "base/format.hpp"
+#include "keystonemail/mailauth/dmarc/record.hpp"
+#include "keystonemail/reports/report_mail.hpp"
+#include "keystonemail/reports/tls_report.hpp"
 
 namespace keystonemail::host {
 namespace {
@@ -22,6 +25,12 @@ std::string without_spaces(std::string text) {
 
 // "v=spf1", "v=DMARC1": what tells the records of one purpose from the others at the same name.
 std::string_view version_of(std::string_view text) { return text.substr(0, text.find_first_of("; ")); }
+
+// RFC 8460 §3
+bool leads_somewhere(std::string_view tls_record) {
+  const auto uris = reports::parse_tls_record(tls_record);
+  return uris && std::ranges::any_of(*uris, [](const std::string& uri) { return reports::parse_destination(uri).has_value(); });
+}
 
 class RecordJudge {
  public:
@@ -75,7 +84,11 @@ class RecordJudge {
       return std::move(*this).say(same ? Standing::good : Standing::wrong, found[0], same ? "" : "signatures will fail: replace by " + add);
     }
     if (version == "v=spf1") return std::move(*this).say(Standing::wrong, found[0], "unless yours covers this server, replace by " + add);
-    return std::move(*this).say(Standing::good, found[0], "");  // what it says is the domain's own choice
+    // What it says is the domain's own choice, so long as others understand it.
+    const bool is_understood = version == "v=DMARC1"    ? mailauth::dmarc::parse_record(found[0]).has_value()
+                               : version == "v=TLSRPTv1" ? leads_somewhere(found[0])
+                                                         : true;
+    return std::move(*this).say(is_understood ? Standing::good : Standing::wrong, found[0], is_understood ? "" : "nobody understands it: replace by " + add);
   }
 
   // RFC 7672 §2.2: without DNSSEC it is not looked at; with it, a wrong one turns mail away.

@@ -16,6 +16,7 @@
 #include "keystonemail/crypto/certificate_key.hpp"
 #include "keystonemail/crypto/digest.hpp"
 #include "keystonemail/mailauth/dkim/key_record.hpp"
+#include "keystonemail/service/reports/options.hpp"
 
 namespace keystonemail::host {
 namespace {
@@ -70,6 +71,13 @@ void take_ports(const Config& config, ZoneFacts& facts) {
   }
 }
 
+// The port is that of the first listener for it, as for browsers without TLS.
+std::string tls_report_url(const Config& config, const std::string& hostname) {
+  const auto listener = std::ranges::find(config.listeners, Protocol::https, &ListenerConfig::protocol);
+  const std::uint16_t port = listener == config.listeners.end() ? std::uint16_t{0} : listener->address.port;
+  return format("https://{}{}{}", hostname, port == 0 || port == 443 ? "" : format(":{}", port), reporting::tls_report_path);
+}
+
 void take_certificate(const Config& config, ZoneFacts& facts) {
   const auto pem = config.certificate.empty() ? Result<std::string>() : read_file(config.certificate);
   const auto chain = pem ? crypto::certificates_from_pem(*pem) : Result<std::vector<std::string>>(std::unexpected(pem.error()));
@@ -118,6 +126,7 @@ Result<ZoneFacts> zone_facts(const Config& config, const std::string& domain, co
   }
   facts.dmarc_address = config.reports.dmarc_address;
   facts.tls_address = config.reports.tls_address;
+  if (config.reports.tls_https) facts.tls_url = tls_report_url(config, facts.hostname);
   take_ports(config, facts);
   take_certificate(config, facts);
   return facts;

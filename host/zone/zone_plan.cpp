@@ -99,8 +99,8 @@ class Planner {
     add_below("_mta-sts", text_record("v=STSv1; id=" + web::own_policy_id(policy)),
               Need::recommended, "MTA-STS: others send to us with verified TLS alone (RFC 8461). The server gives the policy below over HTTPS.");
     add_host_below("mta-sts", Need::recommended, "Where the policy is given: the certificate has to name this host too.");
-    add_below("_smtp._tls", text_record("v=TLSRPTv1; rua=mailto:" + report_address(facts_.tls_address)), Need::recommended,
-              "Others report to you when TLS fails (RFC 8460).");
+    add_below("_smtp._tls", text_record("v=TLSRPTv1; rua=mailto:" + report_address(facts_.tls_address) + (facts_.tls_url.empty() ? "" : "," + facts_.tls_url)),
+              Need::recommended, "Others report to you when TLS fails (RFC 8460).");
     const auto tlsa = host_.prefixed("_25._tcp");
     if (!facts_.public_key_fingerprint.empty() && tlsa)
       add(*tlsa, dns::Tlsa{tlsa_domain_issued, tlsa_public_key, tlsa_sha256, codec::decode_hex(facts_.public_key_fingerprint).value_or("")}, Need::recommended,

@@ -30,6 +30,7 @@ struct ZoneFacts {
   std::string smarthost;                 // that mail leaves through; empty: none
   std::vector<ZoneKey> keys;
   std::string dmarc_address, tls_address;  // where reports come in; empty: postmaster of the domain
+  std::string tls_url;                   // where TLS reports may be posted to as well; empty: nowhere
   std::string public_key_fingerprint;    // of the served certificate, hexadecimal; empty: none
   std::string issuer;                    // of the same; empty when it is self-signed
   web::OwnPolicy mta_sts;

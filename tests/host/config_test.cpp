@@ -226,6 +226,16 @@ TEST_CASE("config: reports have addresses, and failure reports one of three word
   }
 }
 
+TEST_CASE("config: TLS reports by HTTPS want a listener for it") {
+  const auto errors = [](const std::string& more, const std::string& protocol) {
+    return errors_of(with_tls + "[reports]\ntls_https = true\n" + more + "[[listener]]\nprotocol = \"" + protocol + "\"\naddress = \"127.0.0.1:0\"\n");
+  };
+  CHECK(errors("", "https").empty());
+  CHECK(errors("", "smtp").find("reports.tls_https needs a listener") != std::string::npos);
+  CHECK(errors("enabled = false\n", "https").find("reports.tls_https needs reports.enabled") != std::string::npos);
+  CHECK(errors_of(with_tls + "[reports]\ntls_https = true\n").empty());  // one of the usual listeners
+}
+
 TEST_CASE("config: the policies are read, in sections of sections") {
   using namespace keystonemail::policies;
   const auto reading = read_config(with_tls + R"(

@@ -76,6 +76,8 @@ def policies(server):
                                ('mta-sts.example.test', '/../../etc/passwd', '404'), ('mail.example.test', '/', '404')):
         got = curl(server, host, path, '--insecure', '--path-as-is', '--output', '/dev/null', '--write-out', '%{http_code}')
         check(f'web: {host}{path} is {status}', got.stdout == status, got.stdout + got.stderr)
+    reports = curl(server, 'mail.example.test', '/tls-reports', '--insecure', '--data', '{}', '--output', '/dev/null', '--write-out', '%{http_code}')
+    check('web: TLS reports are taken only where that was asked for', reports.stdout == '404', reports.stdout + reports.stderr)
     posted = curl(server, 'mta-sts.example.test', '/.well-known/mta-sts.txt', '--data', 'x=y', '--output', '/dev/null', '--write-out', '%{http_code}')
     check('web: POST where there is GET alone is 405', posted.stdout == '405', posted.stdout + posted.stderr)
     old = curl(server, 'mta-sts.example.test', '/.well-known/mta-sts.txt', '--http1.0')

@@ -102,6 +102,20 @@ TEST_CASE("T10: a record that cannot be asked is unknown, neither missing nor wr
   CHECK(judge_record(plan->front(), dns::Answer::none(no_such_name, plan->front().record.owner)).standing == Standing::missing);
 }
 
+TEST_CASE("dns: records that say where reports go may say what they like, but nothing that nobody understands") {
+  const auto plan = plan_zone(example_facts()).value();
+  const auto judge = [&plan](std::string_view owner, const std::string& text) {
+    const auto planned = std::ranges::find_if(plan, [owner](const PlannedRecord& one) { return one.record.owner.text() == owner; });
+    dns::Answer answer = dns::Answer::none(dns::AnswerStatus::found, planned->record.owner);
+    answer.records = {dns::Txt{{text}}};
+    return judge_record(*planned, answer).standing;
+  };
+  CHECK(judge("_smtp._tls.example.test", "v=TLSRPTv1; rua=https://elsewhere.test/x") == Standing::good);
+  CHECK(judge("_smtp._tls.example.test", "v=TLSRPTv1; rua=") == Standing::wrong);
+  CHECK(judge("_dmarc.example.test", "v=DMARC1; p=none; rua=mailto:a@b.test") == Standing::good);
+  CHECK(judge("_dmarc.example.test", "v=DMARC1 p=none") == Standing::wrong);
+}
+
 TEST_CASE("dns: reports come to the addresses of the configuration, with the consent of another domain") {
   ZoneFacts facts = example_facts();
   const auto find = [&facts](std::string_view owner) -> std::string {
@@ -114,6 +128,8 @@ TEST_CASE("dns: reports come to the addresses of the configuration, with the con
   facts.tls_address = "tls@example.test";
   CHECK(find("_dmarc.example.test").ends_with("rua=mailto:dmarc@reports.example.test"));
   CHECK(find("_smtp._tls.example.test") == "v=TLSRPTv1; rua=mailto:tls@example.test");
+  facts.tls_url = "https://mail.example.test/tls-reports";
+  CHECK(find("_smtp._tls.example.test") == "v=TLSRPTv1; rua=mailto:tls@example.test,https://mail.example.test/tls-reports");
   CHECK(find("example.test._report._dmarc.reports.example.test").empty());  // of the same organization
   facts.dmarc_address = "dmarc@other.test";
   CHECK(find("example.test._report._dmarc.other.test") == "v=DMARC1");

@@ -313,6 +313,7 @@ Task<Result<Kept>> ReportStore::keep(const Report& report, std::string from, boo
   const std::string known = "k" + identity.substr(0, identity_octets);
   const std::string key = received_key(now, identity), row = encode_received(document.about, document.octets);
   const std::string day = day_key(Kind::failure, std::chrono::floor<std::chrono::days>(now));
+  const std::uint64_t unverified = verified ? 0 : std::max<std::uint64_t>(row.size(), limits::unverified_octets_least);
   Kept kept = Kept::yes;
   kv::Operation operation = [&, this](kv::Transaction& t) -> Task<Result<void>> {
     KM_CO_TRY(const auto there, co_await t.get(table_, known));
@@ -320,11 +321,12 @@ Task<Result<Kept>> ReportStore::keep(const Report& report, std::string from, boo
     if (there) co_return Result<void>();
     KM_CO_TRY(const auto day_row, co_await t.get(table_, day));
     DayRow today = decode_day(day_row);
-    if (today.reports >= limits::received_per_day_max) {
+    if (today.reports >= limits::received_per_day_max || today.rows + unverified > limits::unverified_octets_per_day_max) {
       kept = Kept::no_room;
       co_return Result<void>();
     }
     ++today.reports;
+    today.rows += unverified;
     t.put(table_, day, encode_day(today));
     t.put(table_, key, row);
     t.put(table_, known, std::string_view(key).substr(1));

@@ -13,6 +13,7 @@
 #include "service/reports/collector.hpp"
 #include "service/reports/failures.hpp"
 #include "service/reports/intake.hpp"
+#include "service/reports/posts.hpp"
 #include "service/reports/sender.hpp"
 
 namespace keystonemail::reporting {
@@ -46,12 +47,13 @@ struct Reporting::State {
         collector(options),
         failures(options, services.random.hex(key_octets)),
         room(std::make_shared<IntakeRoom>(options)),
+        posts(options, services, store),
         sender(options, services, store, [this](std::string message, const std::string& to) { received_here(std::move(message), to); }) {}
 
   [[nodiscard]] Task<Result<void>> flush(Context context);
   [[nodiscard]] Task<void> read_incoming(Context context);
-  [[nodiscard]] Task<Result<std::size_t>> keep(const reports::Reports& found, const std::string& from, bool verified, Context context);
-  [[nodiscard]] Task<Result<std::size_t>> keep_one(Report report, std::string from, bool verified, Context context);
+  [[nodiscard]] Task<Result<void>> keep(const reports::Reports& found, const std::string& from, bool verified, Context context);
+  [[nodiscard]] Task<Result<void>> keep_one(Report report, std::string from, bool verified, Context context);
   [[nodiscard]] Task<void> send_due(Context context);
   [[nodiscard]] Task<void> send_failures(Context context);
   [[nodiscard]] Task<Result<std::vector<Sent>>> send_all(bool with_today, Context context);
@@ -65,6 +67,7 @@ struct Reporting::State {
   Collector collector;
   Failures failures;
   std::shared_ptr<IntakeRoom> room;
+  Posts posts;
   Sender sender;
   bool is_sending = false;
 };
@@ -118,9 +121,8 @@ Task<Result<std::vector<Sent>>> Reporting::send_now(Context context) {
   co_return co_await state_->send_all(true, context);
 }
 
-Task<Result<std::size_t>> Reporting::take(std::string octets, std::string from, bool verified, Context context) {
-  const reports::Reports found = reports::read_file(octets);
-  co_return co_await state_->keep(found, from, verified, context);
+web::Router::Handler Reporting::https_intake() {
+  return [posts = &state_->posts](web::Exchange& exchange, Context context) { return posts->answer(exchange, std::move(context)); };
 }
 
 // What cannot be stored waits for the next time.
@@ -163,35 +165,28 @@ Task<void> Reporting::State::read_incoming(Context context) {
   }
 }
 
-Task<Result<std::size_t>> Reporting::State::keep(const reports::Reports& found, const std::string& from, bool verified, Context context) {
-  std::size_t count = 0;
+Task<Result<void>> Reporting::State::keep(const reports::Reports& found, const std::string& from, bool verified, Context context) {
   for (const auto& report : found.aggregates) {
-    if (report.records.empty()) continue;
-    KM_CO_TRY(const std::size_t kept, co_await keep_one(report, from, verified, context));
-    count += kept;
+    if (!report.records.empty()) KM_CO_CHECK(co_await keep_one(report, from, verified, context));
   }
   for (const auto& report : found.tls) {
     if (!verified) {  // RFC 8460 §3: those without a signature are ignored
       services.log.event(LogLevel::warning, "reports.ignored", {{"kind", "tls"}, {"from", from}, {"why", "its domain has not signed it"}});
       continue;
     }
-    KM_CO_TRY(const std::size_t kept, co_await keep_one(report, from, verified, context));
-    count += kept;
+    KM_CO_CHECK(co_await keep_one(report, from, verified, context));
   }
-  for (const auto& report : found.failures) {
-    KM_CO_TRY(const std::size_t kept, co_await keep_one(report, from, verified, context));
-    count += kept;
-  }
-  co_return count;
+  for (const auto& report : found.failures) KM_CO_CHECK(co_await keep_one(report, from, verified, context));
+  co_return Result<void>();
 }
 
-Task<Result<std::size_t>> Reporting::State::keep_one(Report report, std::string from, bool verified, Context context) {
+Task<Result<void>> Reporting::State::keep_one(Report report, std::string from, bool verified, Context context) {
   const WallTime now = context.executor->wall_now();
   auto kept = co_await store.keep(report, from, verified, now, context);
   if (!kept && kept.error().kind() != ErrorKind::too_large) co_return std::unexpected(kept.error());
   const std::string_view what = !kept ? "too large" : *kept == Kept::yes ? "kept" : *kept == Kept::duplicate ? "there already" : "too many today";
   services.log.event(LogLevel::info, "reports.received", {{"from", from}, {"verified", verified}, {"result", what}});
-  co_return kept && *kept == Kept::yes ? std::size_t{1} : std::size_t{0};
+  co_return Result<void>();
 }
 
 // A day's reports go out some time after it, at a moment that is this server's and this day's own.

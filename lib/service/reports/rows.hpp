@@ -58,7 +58,8 @@ struct InfoRow {
 [[nodiscard]] std::optional<InfoRow> decode_info(std::string_view row);
 
 struct DayRow {
-  std::uint64_t reports = 0, rows = 0;
+  std::uint64_t reports = 0;
+  std::uint64_t rows = 0;              // of what came in (Kind::failure): octets of those that nobody vouches for
 };
 [[nodiscard]] std::string encode_day(const DayRow& day);
 [[nodiscard]] DayRow decode_day(std::optional<std::string_view> row);

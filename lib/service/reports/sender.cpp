@@ -227,7 +227,7 @@ Task<Result<Sender::Way>> Sender::post(const DayOf& of, const Parcel& parcel, co
   request.headers.push_back({"Content-Type", "application/tlsrpt+gzip"});
   request.body = parcel.archive;
   request.time_max = post_time_max;
-  request.reach = web::Reach::public_only;
+  request.reach = options_.posts_to_private ? web::Reach::any : web::Reach::public_only;
   const auto response = co_await services_.fetcher->fetch(std::move(request), context);
   const bool is_taken = response && response->status >= 200 && response->status < 300;
   if (!is_taken) {

@@ -51,8 +51,11 @@ std::string_view advice_for_result(std::string_view result) {
 void Summarizer::add(const ReceivedReport& report) {
   if (!report.about.verified) {
     ++unverified_;
-    return;
+    if (counted_ == Counted::verified) return;
   }
+  const Received& about = report.about;
+  const bool may_come_twice = counted_ == Counted::all && about.kind == Kind::tls && !about.report_id.empty();
+  if (may_come_twice && !seen_.emplace(about.domain, about.report_id).second) return;
   std::visit([&](const auto& one) { add(report.about, one); }, report.report);
 }
 

@@ -258,6 +258,7 @@ service::KvMailStore& Server::mail() noexcept { return *state_->mail; }
 service::KvQueue& Server::queue() noexcept { return *state_->queue; }
 delivery::Delivery& Server::delivery() noexcept { return *state_->delivery; }
 reporting::ReportStore& Server::reports() noexcept { return *state_->reports; }
+web::MailSite& Server::site() noexcept { return *state_->site; }
 access::LoginGate& Server::login_gate() noexcept { return state_->gate; }
 access::ConnectionLimits& Server::connection_limits() noexcept { return state_->limits; }
 

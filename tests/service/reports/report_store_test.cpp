@@ -191,6 +191,20 @@ TEST_CASE("report store: reports are forgotten in their time, and may then come 
   CHECK(f.keep(sample_aggregate()) == Kept::yes);
 }
 
+TEST_CASE("report store: those that nobody vouches for leave room for those that somebody does") {
+  StoreFixture f;
+  reports::FailureReport report = sample_failure();
+  const auto keep = [&](std::uint64_t number, bool verified) {
+    report.mail_from = std::to_string(number);
+    return f.run(f.store.keep(report, "192.0.2.1", verified, at(1'767'400'000), f.context()));
+  };
+  std::uint64_t number = 0;
+  while (keep(number, false) == Kept::yes) ++number;
+  CHECK(number <= limits::received_per_day_max / 2);
+  CHECK(number == limits::unverified_octets_per_day_max / limits::unverified_octets_least);
+  CHECK(keep(number, true) == Kept::yes);
+}
+
 TEST_CASE("report store: there is an end to the reports of one day") {
   StoreFixture f;
   reports::FailureReport report = sample_failure();

@@ -170,6 +170,18 @@ struct World {
     }
     return reply;
   }
+  // Mail of a stranger to the receiver's report address, which is a file.
+  void attach(const std::string& type, const std::string& file) {
+    auto stream = pipes.connect_from({*IpAddress::parse("203.0.113.9"), 4'000}, {*IpAddress::parse("192.0.2.1"), 25}).value();
+    (void)hear(*stream);
+    for (const std::string& line :
+         {std::string("EHLO client.test\r\n"), std::string("MAIL FROM:<a@stranger.test>\r\n"), std::string("RCPT TO:<postmaster@receiver.test>\r\n"), std::string("DATA\r\n"),
+          "From: a@stranger.test\r\nMIME-Version: 1.0\r\nContent-Type: " + type + "\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+              codec::encode_base64(file, {76, codec::Base64Layout::LineEnd::crlf, 1}) + "\r\n.\r\n"}) {
+      (void)loop.run(transport::write_all(*stream, line, Context{&loop}));
+      (void)hear(*stream);
+    }
+  }
   std::string hear(transport::ByteStream& stream) {
     const auto heard = loop.run(stream.read(Context{&loop}));
     if (!heard) return {};
@@ -411,6 +423,17 @@ TEST_CASE("reporting: TLS reports go by HTTPS, and again until they are taken") 
   CHECK(reports::read_file(request.body).tls.size() == 1);
 }
 
+TEST_CASE("reporting: TLS reports go into private networks where an administrator says so") {
+  World w("_smtp._tls.sender 60 TXT \"v=TLSRPTv1; rua=https://sender.test/tlsrpt\"\n");
+  w.receiver->options.posts_to_private = true;
+  w.receiver->start();
+  w.receiver->reporting->observed(relay::TlsSession{.when = w.loop.wall_now(), .policy_domain = "sender.test"});
+  w.go_to_day(1);
+  REQUIRE(w.receiver->fetcher.requests.size() == 1);
+  CHECK(w.receiver->fetcher.requests[0].reach == web::Reach::any);
+  CHECK(w.receiver->fetcher.requests[0].scheme == web::Scheme::https_only);
+}
+
 TEST_CASE("reporting: failure reports go at once, and only when we are asked and allow it") {
   World w("_dmarc.sender 60 TXT \"v=DMARC1; p=reject; ruf=mailto:postmaster@sender.test\"\n");
   w.sender->start();
@@ -429,19 +452,27 @@ TEST_CASE("reporting: failure reports go at once, and only when we are asked and
   CHECK(has(report.header, "Subject: redacted"));
 }
 
+TEST_CASE("E3: while the DNS cannot say whether mail is genuine, nobody gets a failure report of it") {
+  World w("_dmarc.sender 60 TXT \"v=DMARC1; p=none; fo=1:d:s; ruf=mailto:postmaster@sender.test\"\n");
+  const auto told = [&w] {
+    w.sender->start();
+    w.receiver->options.failures = FailureUse::redacted;
+    w.receiver->start();
+    const std::string reply = w.deliver("203.0.113.66");
+    w.loop.advance(2min);
+    return std::pair(reply.substr(0, 1), w.sender->received().size());
+  };
+  SUBCASE("it cannot") {
+    w.faulty->answer(*dns::Name::parse("sender.test"), dns::AnswerStatus::server_failure, dns::RecordType::txt);
+    CHECK(told() == std::pair(std::string("4"), std::size_t{0}));
+  }
+  SUBCASE("it can") { CHECK(told() == std::pair(std::string("2"), std::size_t{1})); }
+}
+
 TEST_CASE("reporting: garbage at the report address is delivered like other mail, and harmless") {
   World w;
   w.receiver->start();
-  auto stream = w.pipes.connect_from({*IpAddress::parse("203.0.113.9"), 4'000}, {*IpAddress::parse("192.0.2.1"), 25}).value();
-  (void)w.hear(*stream);
-  const std::string bomb = codec::gzip(std::string(30'000'000, '<'));
-  for (const std::string& line :
-       {std::string("EHLO client.test\r\n"), std::string("MAIL FROM:<a@stranger.test>\r\n"), std::string("RCPT TO:<postmaster@receiver.test>\r\n"), std::string("DATA\r\n"),
-        "From: a@stranger.test\r\nMIME-Version: 1.0\r\nContent-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
-            codec::encode_base64(bomb, {76, codec::Base64Layout::LineEnd::crlf, 1}) + "\r\n.\r\n"}) {
-    (void)w.loop.run(transport::write_all(*stream, line, Context{&w.loop}));
-    (void)w.hear(*stream);
-  }
+  w.attach("application/gzip", codec::gzip(std::string(30'000'000, '<')));
   w.loop.advance(1min);
   CHECK(w.receiver->mailbox().size() == 1);
   CHECK(w.receiver->received().empty());
@@ -450,10 +481,9 @@ TEST_CASE("reporting: garbage at the report address is delivered like other mail
 TEST_CASE("reporting: a TLS report that its domain has not signed is ignored, a DMARC report is marked") {
   World w;
   w.receiver->start();
-  for (const std::string& document : {reports::write_tls_report(sample_tls()), reports::write_aggregate(sample_aggregate(), reports::AggregateSchema::rfc7489)}) {
-    const auto kept = w.loop.run(w.receiver->reporting->take(document, "a@stranger.test", false, Context{&w.loop}));
-    REQUIRE(kept.has_value());
-  }
+  w.attach("application/tlsrpt+json", reports::write_tls_report(sample_tls()));
+  w.attach("application/xml", reports::write_aggregate(sample_aggregate(), reports::AggregateSchema::rfc7489));
+  w.loop.advance(1min);
   const auto received = w.receiver->received();
   REQUIRE(received.size() == 1);
   CHECK(received[0].kind == Kind::dmarc);

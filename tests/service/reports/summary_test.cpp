@@ -76,6 +76,20 @@ TEST_CASE("report summary: what nobody vouches for is not counted") {
   CHECK(summary.unverified == 1);
 }
 
+TEST_CASE("report summary: what nobody vouches for counts when that is asked for, and once when it came by mail too") {
+  Summarizer all(Counted::all);
+  ReceivedReport report{.about = {.kind = Kind::tls, .organization = "Company-X", .domain = "company-y.example", .report_id = "1"}, .report = sample_tls()};
+  all.add(report);
+  report.about.verified = true;
+  all.add(report);
+  const Summary summary = all.finish();
+  REQUIRE(!summary.tls.empty());
+  CHECK(summary.tls[0].domain == "company-y.example");
+  CHECK(summary.tls[0].reports == 1);
+  CHECK(summary.tls[0].failed == 303);
+  CHECK(summary.unverified == 1);
+}
+
 TEST_CASE("report summary: each source gets the advice that fits it") {
   const auto advice = [](Line line) { return summary_of({std::move(line)}).sources.at(0).advice; };
   CHECK(advice({"192.0.2.1", 1, true, true}) == "fine");

@@ -209,6 +209,25 @@ TEST_CASE_FIXTURE(ServiceFixture, "mta-sts: each domain of ours has its policy a
   CHECK(ask("GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: mta-sts.example.test\r\n\r\n").starts_with("HTTP/1.1 503 "));
 }
 
+TEST_CASE_FIXTURE(ServiceFixture, "web: what is added to the server's own name is there alone, and over TLS alone") {
+  test::FakeDirectory directory;
+  MailSite mail("mail.example.test", {}, directory);
+  mail.add("POST", "/here", [](Exchange& exchange, Context) -> Task<void> {
+    respond_plainly(exchange, 201);
+    co_return;
+  });
+  shown = &mail;
+  CHECK(ask("POST /here HTTP/1.1\r\nHost: mail.example.test\r\nContent-Length: 0\r\n\r\n").starts_with("HTTP/1.1 201 "));
+  CHECK(has(ask("GET /here HTTP/1.1\r\nHost: mail.example.test\r\n\r\n"), "Allow: POST\r\n"));
+  CHECK(ask("POST /here HTTP/1.1\r\nHost: mta-sts.example.test\r\nContent-Length: 0\r\n\r\n").starts_with("HTTP/1.1 404 "));
+  listeners.clear();
+  loop.advance(10min);
+  service.reset();
+  PlainSite plain(mail, 8443);
+  shown = &plain;
+  CHECK(ask("POST /here HTTP/1.1\r\nHost: mail.example.test\r\nContent-Length: 0\r\n\r\n").starts_with("HTTP/1.1 404 "));
+}
+
 TEST_CASE("mta-sts: another policy has another id, of octets that the record may have") {
   const std::string enforced = own_policy_text({}, "mail.example");
   CHECK(enforced == "version: STSv1\r\nmode: enforce\r\nmx: mail.example\r\nmax_age: 604800\r\n");

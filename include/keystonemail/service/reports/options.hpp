@@ -37,9 +37,16 @@ struct Options {
   std::size_t pending_rows_max = 20'000;         // counts in memory
   std::size_t incoming_octets_max = 15U << 20;   // of a message with reports
   std::size_t incoming_total_max = 64U << 20;    // of all that are being read
+  std::size_t posted_octets_max = 1U << 20;      // of a TLS report that is posted to us
+  std::uint32_t posts_per_hour_max = 30;         // of one IPv4 address or IPv6 /64; of the networks around it, as access::network_ladder says
+  bool posts_to_private = false;                 // TLS reports go to private networks and this host too, when a domain's record leads there
   std::size_t failures_per_hour_max = 100;       // failure reports that we send
   std::size_t failures_per_domain_max = 10;      // of them, for one domain
+  std::size_t failures_per_domain_day_max = 50;  // the same in a day (UTC)
 };
+
+// Where TLS reports are posted to, below the server's own name (RFC 8460 §5.4).
+inline constexpr std::string_view tls_report_path = "/tls-reports";
 
 // Whether reports for us come in at `address`.
 [[nodiscard]] bool is_report_address(const Options& options, std::string_view address);

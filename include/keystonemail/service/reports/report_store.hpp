@@ -27,6 +27,10 @@ inline constexpr std::uint64_t rows_per_day_max = 200'000;
 inline constexpr std::uint64_t domains_per_day_max = 20'000;
 inline constexpr std::size_t content_octets_max = 8U << 10;      // of a row
 inline constexpr std::uint64_t received_per_day_max = 2'000;     // reports that come in; others are dropped
+// Of those that nobody vouches for, which anybody may send: no more than half of a day's, and a bearable part of a disk.
+inline constexpr std::uint64_t unverified_octets_per_day_max = 15U << 20;
+inline constexpr std::uint64_t unverified_octets_least = 16U << 10;  // as which each of them counts
+static_assert(unverified_octets_per_day_max / unverified_octets_least <= received_per_day_max / 2);
 inline constexpr std::size_t received_octets_max = 1U << 20;     // of one, as it is kept
 }  // namespace limits
 

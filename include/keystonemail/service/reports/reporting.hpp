@@ -22,6 +22,7 @@
 #include "keystonemail/service/reports/options.hpp"
 #include "keystonemail/service/reports/report_store.hpp"
 #include "keystonemail/service/web/fetcher.hpp"
+#include "keystonemail/service/web/site.hpp"
 
 namespace keystonemail::reporting {
 
@@ -45,7 +46,7 @@ struct Sent {
   std::size_t never = 0;                         // cannot have it
 };
 
-// Threads: observed() and what intake() makes, from any; all else from the executor of run(). Ownership: borrows the store.
+// Threads: observed() and what the intakes make, from any; all else from the executor of run(). Ownership: borrows the store.
 // REQUIRES: run() is done before it is destroyed, if it was called.
 class Reporting final : public authentication::DmarcObserver, public relay::TlsObserver {
  public:
@@ -62,8 +63,11 @@ class Reporting final : public authentication::DmarcObserver, public relay::TlsO
   [[nodiscard]] Task<void> run(Context context);
   // Sends all there is now, the day of today included; what comes in later makes another report. For operators and tests.
   [[nodiscard]] Task<Result<std::vector<Sent>>> send_now(Context context);
-  // Reads one that came by other ways than mail, such as HTTPS (RFC 8460 §5.4). Returns how many reports were kept.
-  [[nodiscard]] Task<Result<std::size_t>> take(std::string octets, std::string from, bool verified, Context context);
+  // Answers POST of a TLS report (RFC 8460 §5.4) for domains of ours; for web::MailSite. Anybody may send one, so they are kept as not
+  // verified, and only so many of each network. 201 is said once a report is in the store, 200 when it was there already.
+  //
+  // Threads: any. REQUIRES: what serves with it ends before this does.
+  [[nodiscard]] web::Router::Handler https_intake();
 
  private:
   struct State;

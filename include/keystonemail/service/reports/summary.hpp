@@ -11,6 +11,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "keystonemail/service/reports/report_store.hpp"
@@ -64,11 +65,17 @@ struct TlsSummary {
 struct Summary {
   std::vector<DmarcSummary> dmarc;     // by domain
   std::vector<TlsSummary> tls;
-  std::uint64_t unverified = 0;        // reports that nobody vouches for: they are not counted
+  std::uint64_t unverified = 0;        // reports that nobody vouches for
+};
+
+enum class Counted : std::uint8_t {
+  verified,
+  all,       // those too that nobody vouches for; one that came by mail and by HTTPS counts once
 };
 
 class Summarizer {
  public:
+  explicit Summarizer(Counted counted = Counted::verified) : counted_(counted) {}
   void add(const ReceivedReport& report);
   [[nodiscard]] Summary finish();
 
@@ -95,6 +102,8 @@ class Summarizer {
   [[nodiscard]] static std::string advice_for(const Source& source, const std::string& domain);
   [[nodiscard]] static std::string advice_for(const DmarcSummary& summary);
 
+  const Counted counted_;
+  std::set<std::pair<std::string, std::string>> seen_;  // domain and report id of TLS reports, when all are counted
   std::map<std::string, Domain> domains_;
   std::map<std::string, TlsDomain> tls_;
   std::uint64_t unverified_ = 0;

@@ -171,6 +171,7 @@ class Server {
   [[nodiscard]] service::KvQueue& queue() noexcept;
   [[nodiscard]] delivery::Delivery& delivery() noexcept;
   [[nodiscard]] reporting::ReportStore& reports() noexcept;     // what reporting::Reporting stands on
+  [[nodiscard]] web::MailSite& site() noexcept;                 // of all HTTP listeners: a place for what else is to be on the web
   [[nodiscard]] access::LoginGate& login_gate() noexcept;
   [[nodiscard]] access::ConnectionLimits& connection_limits() noexcept;
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
 //
-// MailSite: what a mail server has on the web: the MTA-STS policies of its domains (RFC 8461 §3.3). PlainSite: where it sends people
-// who come without TLS.
+// MailSite: what a mail server has on the web: the MTA-STS policies of its domains (RFC 8461 §3.3), and what is added to its own name.
+// PlainSite: where it sends people who come without TLS.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "keystonemail/directory/directory.hpp"
 #include "keystonemail/mailauth/mta_sts/policy.hpp"
@@ -30,6 +31,9 @@ struct OwnPolicy {
 class MailSite final : public Site {
  public:
   MailSite(std::string hostname, OwnPolicy policy, directory::Directory& directory);
+
+  // To what the server's own name has. REQUIRES: nobody is served yet.
+  void add(std::string method, std::string path, Router::Handler handler) { own_.add(std::move(method), std::move(path), std::move(handler)); }
 
   // The server's own name, and mta-sts.DOMAIN for each domain of ours.
   [[nodiscard]] Task<Result<bool>> has_host(std::string_view host, Context context) override;
