@@ -575,45 +575,6 @@ TEST_CASE("relay: asked to stop it finishes the transaction under way, and break
   }
 }
 
-TEST_CASE("relay: a peer that takes nothing in at QUIT is left after a while, and holds nobody up") {
-  // A connection into which QUIT does not fit. Asked again when the time is up it says at once that it is, so that who goes on asking
-  // never comes to an end: after a hundred times it is gone.
-  class Full final : public transport::ByteStream {
-   public:
-    Full(std::unique_ptr<transport::ByteStream> inner, int& asked) : inner_(std::move(inner)), asked_(asked) {}
-    Task<Result<std::string_view>> read(Context context) override { return inner_->read(std::move(context)); }
-    void consume(std::size_t octets) noexcept override { inner_->consume(octets); }
-    [[nodiscard]] std::size_t unconsumed() const noexcept override { return inner_->unconsumed(); }
-    Task<Result<void>> write(std::span<const std::string_view> pieces, Context context) override {
-      if (pieces.empty() || !pieces.front().starts_with("QUIT")) co_return co_await inner_->write(pieces, context);
-      if (++asked_ > 100) co_return fail(ErrorKind::unavailable, {}, "asked a hundred times");
-      co_await sleep_until(context.deadline, context);
-      co_return fail(ErrorKind::timeout, {}, "it takes nothing in");
-    }
-    Task<void> close(Context context) override { return inner_->close(std::move(context)); }
-    [[nodiscard]] const Endpoint& peer() const noexcept override { return inner_->peer(); }
-    [[nodiscard]] const Endpoint& local() const noexcept override { return inner_->local(); }
-
-   private:
-    std::unique_ptr<transport::ByteStream> inner_;
-    int& asked_;
-  };
-  int asked = 0;
-  RelayFixture f;
-  f.network.around = [&asked](std::unique_ptr<transport::ByteStream> stream) { return std::make_unique<Full>(std::move(stream), asked); };
-  auto& peer = f.peer();
-  f.start();
-  f.send();
-  REQUIRE(f.until([&] { return peer.messages.size() == 1; }, 60s));
-  f.loop.advance(f.options.idle_connection_max + 1s);
-  CHECK(asked == 1);
-  f.send({"carol@dest.test"});  // while that one is being left
-  CHECK(f.until([&] { return peer.messages.size() == 2; }, 30s));
-  f.loop.advance(30s);
-  CHECK(asked == 2);
-  CHECK(f.relay->load().connections == 0);
-}
-
 TEST_CASE("T12: a wall clock that steps back or ahead loses nothing") {
   RelayFixture f;
   auto& peer = f.peer();

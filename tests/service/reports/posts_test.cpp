@@ -4,8 +4,12 @@
 // What is posted to us, by an exchange that is made up. Real ones, over TLS, are in tests/host/reports_test.py.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <memory>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "keystonemail/backends/memory/kv_store.hpp"
 #include "keystonemail/codec/archive.hpp"
