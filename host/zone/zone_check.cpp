@@ -84,6 +84,8 @@ class RecordJudge {
       return std::move(*this).say(same ? Standing::good : Standing::wrong, found[0], same ? "" : "signatures will fail: replace by " + add);
     }
     if (version == "v=spf1") return std::move(*this).say(Standing::wrong, found[0], "unless yours covers this server, replace by " + add);
+    if (version == "v=STSv1")  // RFC 8461 §3.1: who has the policy asks for it again only when the id is another
+      return std::move(*this).say(Standing::good, found[0], "unless you have changed the id since the policy became what it is now, nobody looks at that: replace by " + add);
     // What it says is the domain's own choice, so long as others understand it.
     const bool is_understood = version == "v=DMARC1"    ? mailauth::dmarc::parse_record(found[0]).has_value()
                                : version == "v=TLSRPTv1" ? leads_somewhere(found[0])

@@ -102,6 +102,17 @@ TEST_CASE("T10: a record that cannot be asked is unknown, neither missing nor wr
   CHECK(judge_record(plan->front(), dns::Answer::none(no_such_name, plan->front().record.owner)).standing == Standing::missing);
 }
 
+TEST_CASE("dns: an id of the MTA-STS policy that is not the one now is told of, as nobody would look at the new policy") {
+  const auto plan = plan_zone(example_facts()).value();
+  const auto planned = std::ranges::find_if(plan, [](const PlannedRecord& one) { return one.record.owner.text() == "_mta-sts.example.test"; });
+  dns::Answer answer = dns::Answer::none(dns::AnswerStatus::found, planned->record.owner);
+  answer.records = {planned->record.data};
+  CHECK(judge_record(*planned, answer).advice.empty());
+  answer.records = {dns::Txt{{"v=STSv1; id=20200101"}}};
+  CHECK(judge_record(*planned, answer).standing == Standing::good);
+  CHECK(judge_record(*planned, answer).advice.find("replace by _mta-sts.example.test.") != std::string::npos);
+}
+
 TEST_CASE("dns: records that say where reports go may say what they like, but nothing that nobody understands") {
   const auto plan = plan_zone(example_facts()).value();
   const auto judge = [&plan](std::string_view owner, const std::string& text) {
