@@ -136,7 +136,8 @@ Parsed<std::uint64_t> Cursor::nonzero_number64() noexcept {
   return digits(INT64_MAX);
 }
 
-// quoted = DQUOTE *QUOTED-CHAR DQUOTE; octets above 127 only once UTF-8 is enabled, NUL, CR and LF never (attack B3).
+// quoted = DQUOTE *QUOTED-CHAR DQUOTE; octets above 127 as UTF-8, which IMAP4rev2 has to accept (RFC 9051 §4.3) and LOGIN of
+// clients that have enabled nothing yet brings; NUL, CR and LF never (attack B3).
 Parsed<std::string> Cursor::quoted() {
   assert(peek() == '"');
   std::string value;
@@ -157,7 +158,6 @@ Parsed<std::string> Cursor::quoted() {
     } else if (c == '\r' || c == '\n') {
       return std::unexpected(Fault::bad_quoted);
     } else if (static_cast<unsigned char>(c) > 127) {
-      if (!features_.utf8()) return std::unexpected(Fault::eight_bit);
       eight_bit = true;
     }
   }

@@ -25,7 +25,6 @@ FaultReply reply_for(Fault fault) noexcept {
     case Fault::bad_quoted: return bad("Malformed quoted string");
     case Fault::bad_literal: return bad("Malformed literal");
     case Fault::null_octet: return bad("NUL is not allowed here");
-    case Fault::eight_bit: return bad("Octets above 127 are not allowed here");
     case Fault::not_utf8: return bad("Text is not UTF-8");
     case Fault::literal8_not_here: return bad("A binary literal is not allowed here");
     case Fault::bad_tag: return bad("Malformed tag");

@@ -15,7 +15,7 @@ namespace keystonemail::imap {
 enum class Fault : std::uint8_t {
   incomplete,             // ends in a literal that has not come; never told
   expected_space, expected_end, expected_atom, expected_string, expected_number, expected_nonzero_number,
-  number_too_large, expected_open, expected_close, bad_quoted, bad_literal, null_octet, eight_bit, not_utf8,
+  number_too_large, expected_open, expected_close, bad_quoted, bad_literal, null_octet, not_utf8,
   literal8_not_here, bad_tag, unknown_command, wrong_state, already_authenticated, bad_mailbox_name, bad_new_name, bad_flag,
   too_many_flags, bad_date, bad_sequence_set, sequence_set_too_long, bad_fetch_item, bad_section, bad_partial,
   too_many_fetch_items, bad_modifier, duplicate_modifier, vanished_needs_qresync, resync_not_enabled,

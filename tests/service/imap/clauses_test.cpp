@@ -176,7 +176,13 @@ C: b LOGOUT
 C: c NOOP
 S: a BAD ~
 S: c OK ~)"},
-      {"§4.3: UTF-8 in quoted strings is IMAP4rev2's, and never broken", {},
+      {"§4.3: UTF-8 in quoted strings is accepted, whatever is enabled", three,
+       R"(N: a LOGIN alice@example.test "pässword"
+S: a NO [AUTHENTICATIONFAILED] ~
+C: b SEARCH TEXT "grün"
+S: * SEARCH
+S: b OK ~)"},
+      {"RFC 3501 §5.1.3: names of mailboxes are UTF-8 only once that is enabled", {},
        R"(C: a STATUS "Entwürfe" (MESSAGES)
 S: a BAD ~
 C: b ENABLE IMAP4rev2
@@ -1562,6 +1568,58 @@ C: grün HEADER FROM {5+}
 C: grün TEXT 2
 S: * SEARCH 2
 S: A0006 OK ~)"},
+      {"fetchmail: sizes, header and text apart, deleted by number", three,
+       R"(C: A1 FETCH 1:3 RFC822.SIZE
+S: * 1 FETCH (RFC822.SIZE 11)
+S: * 2 FETCH (RFC822.SIZE 11)
+S: * 3 FETCH (RFC822.SIZE 11)
+S: A1 OK ~
+C: A2 FETCH 1 RFC822.HEADER
+S: * 1 FETCH (RFC822.HEADER {8}
+S: A: b
+S: 
+S: )
+S: A2 OK ~
+C: A3 FETCH 1 RFC822.TEXT
+S: * 1 FETCH (RFC822.TEXT {3}
+S: 1
+S:  FLAGS (\Seen))
+S: A3 OK ~
+C: A4 STORE 1 +FLAGS (\Deleted)
+S: * 1 FETCH (FLAGS (\Seen \Deleted))
+S: A4 OK ~
+C: A5 SEARCH UNSEEN NOT DELETED
+S: * SEARCH 2 3
+S: A5 OK ~)"},
+      {"scripts: keys in parentheses, dates in quotes, sets in any order", three,
+       R"(C: a SEARCH CHARSET UTF-8 (SINCE "01-Jan-2026" (UNSEEN NOT DELETED))
+S: * SEARCH 1 2 3
+S: a OK ~
+C: b FETCH 3,1 (UID)
+S: * 1 FETCH (UID 1)
+S: * 3 FETCH (UID 3)
+S: b OK ~
+C: c FETCH 3:2 (UID)
+S: * 2 FETCH (UID 2)
+S: * 3 FETCH (UID 3)
+S: c OK ~
+C: d UID FETCH *:1 (FLAGS)
+S: * 1 FETCH (UID 1 FLAGS ())
+S: ...
+S: d OK ~)"},
+      {"KMail and others: what is not announced is BAD, and the session goes on", three,
+       R"(C: a GETACL INBOX
+S: a BAD ~
+C: b GETANNOTATION INBOX "*" "value.shared"
+S: b BAD ~
+C: c UID SEARCH X-GM-RAW "x"
+S: c BAD ~
+C: d FETCH 1 (X-GM-LABELS)
+S: d BAD ~
+C: e NOTIFY SET
+S: e BAD ~
+C: f NOOP
+S: f OK ~)"},
       {"imapsync: sizes and dates of all, flags copied from elsewhere", three,
        R"(C: 1 SEARCH ALL
 S: * SEARCH 1 2 3
