@@ -244,16 +244,18 @@ def imap_rows(sides):
 def body_rows(sides):
     """Messages of which no two are the same, as equal ones would be stored once. The client drops what comes."""
     for user, (title, messages) in enumerate((('prose', corpus.prose(64, 1 << 20)), ('base64', corpus.attachments(64, 1 << 20))), 1):
-        figures = {}
-        for name, side in sides.items():
+        for side in sides.values():
             client = side.client(user)
             for message in messages:
                 client.append([message])
             client.close()
-            figures[name] = drain(side, user, 'FETCH 1:64 BODY.PEEK[]', 10)
-        ours, theirs = figures['ours'], figures['theirs']
-        row(f'FETCH BODY[] of 1 MiB, {title}', ours[0] / 1e6, theirs[0] / 1e6, '>= 1.5x', unit='MB/s')
-        row(f'FETCH BODY[] of 1 MiB, {title}, server CPU', ours[1] * 1e12, theirs[1] * 1e12, smaller=True, unit='us a MB')
+        rounds = {name: [] for name in sides}
+        for _ in range(4):
+            for name, side in sides.items():
+                rounds[name].append(drain(side, user, 'FETCH 1:64 BODY.PEEK[]', 10))
+        row(f'FETCH BODY[] of 1 MiB, {title}', *(max(rate for rate, _ in r) / 1e6 for r in rounds.values()), '>= 1.5x', unit='MB/s')
+        row(f'FETCH BODY[] of 1 MiB, {title}, server CPU', *(sum(cpu for _, cpu in r) / len(r) * 1e12 for r in rounds.values()),
+            smaller=True, unit='us a MB')
 
 
 def drain(side, user, command, times):
