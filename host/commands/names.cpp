@@ -2,43 +2,22 @@
 // Copyright the Keystone Mail authors
 #include "commands/names.hpp"
 
-#include <netdb.h>
-#include <netinet/in.h>
-
 #include <algorithm>
 #include <array>
 
 #include "base/try.hpp"
 #include "keystonemail/base/text.hpp"
+#include "server/host_lookup.hpp"
 
 namespace keystonemail::host {
 namespace {
 
 constexpr std::uint16_t dns_port = 53;
 
-std::optional<IpAddress> address_of(const sockaddr* socket_address) {
-  if (socket_address->sa_family == AF_INET) {
-    std::array<std::uint8_t, 4> octets{};
-    const auto* four = reinterpret_cast<const sockaddr_in*>(socket_address);
-    std::copy_n(reinterpret_cast<const std::uint8_t*>(&four->sin_addr), octets.size(), octets.begin());
-    return IpAddress::v4(octets);
-  }
-  if (socket_address->sa_family != AF_INET6) return std::nullopt;
-  std::array<std::uint8_t, 16> octets{};
-  const auto* six = reinterpret_cast<const sockaddr_in6*>(socket_address);
-  std::copy_n(reinterpret_cast<const std::uint8_t*>(&six->sin6_addr), octets.size(), octets.begin());
-  return IpAddress::v6(octets);
-}
-
 // By the system's own resolver: "localhost", a router's name.
 std::optional<IpAddress> look_up_server(const std::string& host) {
-  addrinfo* found = nullptr;
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_DGRAM;
-  if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return std::nullopt;
-  const auto address = address_of(found->ai_addr);
-  ::freeaddrinfo(found);
-  return address;
+  const auto addresses = system_addresses(host);
+  return addresses.empty() ? std::nullopt : std::optional(addresses.front());
 }
 
 Result<Endpoint> parse_server(const std::string& text) {

@@ -60,7 +60,7 @@ std::shared_ptr<const policy::Chain> make_policies(const Config& config, resolve
   std::size_t number = 0;
   for (const MilterConfig& given : config.milters) {
     policies.push_back(std::make_shared<milter::Milter>(milter_options(config, given, ++number), filters,
-                                                        [&blobs] { return blobs.create_spool(); }, *stores.log));
+                                                        [&blobs] { return blobs.create_spool(); }, *stores.log, &resolver));
   }
   // Last: what is changed after it breaks the signature.
   policies.push_back(std::make_shared<authentication::Signing>([&stores](std::string_view domain) { return stores.dkim->signer(domain); }));

@@ -64,10 +64,7 @@ Task<Outcome> Screening::judge(Stage stage, Facts facts, Context context, Draft*
     take_edits(decision.edits, stage, draft, outcome.edits);
     outcome.delay = std::min(outcome.delay + std::max(decision.delay, std::chrono::milliseconds(0)), options_.delay_max);
     if (is_refusal(decision.verdict)) {
-      outcome.verdict = decision.verdict;
-      outcome.refusal = completed(decision.verdict, std::move(decision.refusal));
-      outcome.policy = seat.policy->name();
-      outcome.reason = decision.reason.empty() ? outcome.refusal.text : std::move(decision.reason);
+      refuse(outcome, seat, std::move(decision));
       co_return outcome;
     }
     if (decision.verdict == Verdict::accept) {
@@ -84,6 +81,13 @@ Task<Outcome> Screening::judge(Stage stage, Facts facts, Context context, Draft*
   outcome.policy = standing_policy_;
   outcome.reason = standing_reason_;
   co_return outcome;
+}
+
+void Screening::refuse(Outcome& outcome, const Seat& seat, Decision decision) const {
+  outcome.verdict = decision.verdict;
+  outcome.refusal = completed(decision.verdict, std::move(decision.refusal));
+  outcome.policy = seat.policy->name();
+  outcome.reason = decision.reason.empty() ? outcome.refusal.text : std::move(decision.reason);
 }
 
 // What cannot be made here is left to the caller.
@@ -111,6 +115,24 @@ Task<Outcome> Screening::refused(Stage stage, Facts facts, std::uint16_t code, C
     outcome.refusal = completed(Verdict::disconnect, std::move(decision.refusal));
     outcome.policy = seat.policy->name();
     outcome.reason = std::move(decision.reason);
+  }
+  co_return outcome;
+}
+
+Task<Outcome> Screening::unknown(std::string_view line, Facts facts, Context context) {
+  Outcome outcome;
+  facts.tags = tags_;
+  context.deadline = std::min(context.deadline, context.executor->now() + options_.time_max);
+  for (Seat& seat : seats_) {
+    if (seat.failed || seat.done_with_connection || seat.done_with_transaction) continue;
+    try {
+      auto decided = co_await seat.inspector->unknown(line, facts, context);
+      if (!decided || !is_refusal(decided->verdict)) continue;
+      log_decision(seat, Stage::connect, *decided);
+      refuse(outcome, seat, *std::move(decided));
+      break;
+    } catch (...) {  // the line is refused all the same
+    }
   }
   co_return outcome;
 }

@@ -28,6 +28,8 @@ Task<void> Inspector::close(Context) { co_return; }
 
 Task<Result<Decision>> Inspector::refused(Stage, const Facts&, std::uint16_t, Context) { co_return Decision::proceed(); }
 
+Task<Result<Decision>> Inspector::unknown(std::string_view, const Facts&, Context) { co_return Decision::proceed(); }
+
 Task<Result<Decision>> Rule::refused(Stage, const Facts&, std::uint16_t, Context) { co_return Decision::proceed(); }
 
 std::unique_ptr<Inspector> Rule::inspect(const Connection& connection) {

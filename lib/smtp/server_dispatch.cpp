@@ -48,7 +48,10 @@ void ServerEngine::dispatch(std::string_view line) {
   const Command* const command = CommandTable::find(line.substr(0, space));
   if (command != nullptr && command->carry == Carry::must_wait) carry_ = Carry::must_wait;
   if (!within_ceilings(command)) return;
-  if (command == nullptr) return fault(PeerFault::unknown_command);
+  if (command == nullptr) {
+    if (!options_->asks_of_unknown_commands) return fault(PeerFault::unknown_command);
+    return ask(Question::unknown, UnknownCommand{line});
+  }
   if (options_->require_tls && !secure_ && !is_allowed_before_tls(command->verb)) return fault(PeerFault::tls_required);
   (this->*command->run)(space == std::string_view::npos ? std::string_view() : trim(line.substr(space)));
 }

@@ -223,6 +223,7 @@ void ServerEngine::accept(Question question, const Reply* own) {
     case Question::message_end:
       if (own != nullptr) return finish_transaction(own->code, own->status, own->text);
       return finish_transaction(250, {2, 0, 0}, "Message accepted");
+    case Question::unknown: return fault(PeerFault::unknown_command);
     case Question::auth:
     case Question::none: break;
   }
@@ -250,6 +251,7 @@ void ServerEngine::refuse(Question question, const Reply& answer) {
       return answer.temporary() ? void() : count_auth_failure();
     case Question::hello:
     case Question::starttls:
+    case Question::unknown:
     case Question::mail: return reply(answer);
     case Question::none: break;
   }

@@ -43,7 +43,7 @@ class ServerEngine {
   std::string_view with_protocol() const noexcept;
 
  private:
-  enum class Question : std::uint8_t { none, connected, hello, auth, starttls, mail, rcpt, message_begin, message_end };
+  enum class Question : std::uint8_t { none, connected, hello, auth, starttls, mail, rcpt, message_begin, message_end, unknown };
   enum class Carry : std::uint8_t { may_pipeline, must_wait };  // whether more may follow before our reply is read
 
   // One row for each command.

@@ -12,6 +12,7 @@ import Milter
 LOG = open(sys.argv[2], 'a', buffering=1)
 
 
+@Milter.rejected_recipients
 class Filter(Milter.Base):
     def __init__(self):
         self.id = Milter.uniqueID()
@@ -23,6 +24,13 @@ class Filter(Milter.Base):
         self.note('connect', self.id, hostname, address, self.getsymval('j'), self.getsymval('{client_addr}'))
         return Milter.CONTINUE
 
+    def unknown(self, line):
+        self.note('unknown', line)
+        if 'MAGIC' not in line:
+            return Milter.CONTINUE
+        self.setreply('502', '5.5.1', 'no magic here')
+        return Milter.REJECT
+
     def hello(self, name):
         self.note('helo', name)
         return Milter.CONTINUE
@@ -33,6 +41,9 @@ class Filter(Milter.Base):
         return Milter.REJECT if 'refused@' in sender else Milter.CONTINUE
 
     def envrcpt(self, recipient, *parameters):
+        if self.getsymval('{rcpt_mailer}') == 'error':
+            self.note('refused', recipient, self.getsymval('{rcpt_host}'), self.getsymval('{rcpt_addr}'))
+            return Milter.CONTINUE
         self.note('rcpt', recipient)
         self.recipients.append(recipient)
         if 'refused@' not in recipient:
@@ -79,6 +90,9 @@ class Filter(Milter.Base):
                 self.delrcpt(recipient)
             self.addrcpt('<alice@example.test>')
             self.chgfrom('<changed@example.test>')
+        if self.subject == 'parameters':
+            self.chgfrom('<changed@example.test>', 'ENVID=QQ314159 RET=HDRS')
+            self.addrcpt('<far@elsewhere.test>', 'NOTIFY=NEVER')
         if self.subject == 'large':
             for _ in range(800):
                 self.replacebody(b'y' * 65533 + b'\r\n')
@@ -97,5 +111,5 @@ class Filter(Milter.Base):
 
 
 Milter.factory = Filter
-Milter.set_flags(Milter.ADDHDRS | Milter.CHGHDRS | Milter.CHGBODY | Milter.ADDRCPT | Milter.DELRCPT | Milter.CHGFROM | Milter.QUARANTINE)
+Milter.set_flags(Milter.ADDHDRS | Milter.CHGHDRS | Milter.CHGBODY | Milter.ADDRCPT | Milter.ADDRCPT_PAR | Milter.DELRCPT | Milter.CHGFROM | Milter.QUARANTINE)
 Milter.runmilter('keystone-test', sys.argv[1], 30)

@@ -137,7 +137,7 @@ class ServerFixture {
           using E = std::decay_t<decltype(e)>;
           return std::is_same_v<E, Connected> || std::is_same_v<E, Helo> || std::is_same_v<E, AuthStart> ||
                  std::is_same_v<E, AuthResponse> || std::is_same_v<E, StartTls> || std::is_same_v<E, MailFrom> ||
-                 std::is_same_v<E, RcptTo> || std::is_same_v<E, MessageBegin> || std::is_same_v<E, MessageEnd>;
+                 std::is_same_v<E, RcptTo> || std::is_same_v<E, UnknownCommand> || std::is_same_v<E, MessageBegin> || std::is_same_v<E, MessageEnd>;
         },
         event);
   }
@@ -183,6 +183,7 @@ class ServerFixture {
     REQUIRE(e.octets == body.size());
   }
   void note(const MessageAborted& e) { trace += "aborted " + std::to_string(static_cast<int>(e.fault)) + "\n"; }
+  void note(const UnknownCommand& e) { trace += "unknown " + std::string(e.line) + "\n"; }
   void note(const Reset&) { trace += "reset\n"; }
   void note(const Closed& e) { trace += "closed " + std::to_string(static_cast<int>(e.reason)) + "\n"; }
 

@@ -28,7 +28,7 @@ namespace keystonemail::milter {
 
 struct ClientOptions {
   std::uint32_t actions = milter::actions::all;
-  std::uint32_t steps = milter::steps::all & ~milter::steps::rejected_recipients;
+  std::uint32_t steps = milter::steps::all;
   std::uint64_t body_octets_max = 64U << 20;    // of a new body
   std::chrono::milliseconds send_timeout{30'000};    // for our octets to be taken
   std::chrono::milliseconds reply_timeout{30'000};   // to anything but
@@ -85,6 +85,9 @@ class ClientSession {
   // Whether body() would say anything: a filter may not want it, or have heard enough.
   [[nodiscard]] bool wants_body() const noexcept { return !(steps_ & milter::steps::no_body) && !body_skipped_; }
   [[nodiscard]] bool wants_headers() const noexcept { return !(steps_ & milter::steps::no_headers); }
+  // Whether it wants to hear of recipients that were refused without it; its answer to them says nothing.
+  [[nodiscard]] bool wants_rejected_recipients() const noexcept { return (steps_ & milter::steps::rejected_recipients) != 0; }
+  [[nodiscard]] bool wants_unknown() const noexcept { return version_ >= 3 && !(steps_ & milter::steps::no_unknown); }
   // Whether values of fields come and go with the blank behind their colon.
   [[nodiscard]] bool keeps_leading_space() const noexcept { return (steps_ & milter::steps::leading_space) != 0; }
 

@@ -50,6 +50,8 @@ class Screening {
   [[nodiscard]] Task<Outcome> judge(Stage stage, Facts facts, Context context, Draft* draft = nullptr);
   // Tells all of them that a command was refused with `code`. The outcome is a delay, and disconnect or proceed.
   [[nodiscard]] Task<Outcome> refused(Stage stage, Facts facts, std::uint16_t code, Context context);
+  // Tells all of them of a line that is no command, up to the first that has a refusal of its own; proceed: nobody has.
+  [[nodiscard]] Task<Outcome> unknown(std::string_view line, Facts facts, Context context);
   // False: a policy failed on it, and Stage::body will be a deferral.
   [[nodiscard]] Task<bool> receive(std::string_view octets, Context context);
   void reset() noexcept;
@@ -70,6 +72,7 @@ class Screening {
   [[nodiscard]] Task<Result<Decision>> ask(Seat& seat, Stage stage, const Facts& facts, Context context);
   void take_edits(std::vector<Edit>& edits, Stage stage, Draft* draft, std::vector<Edit>& left);
   [[nodiscard]] Task<Decision> tell(Seat& seat, Stage stage, const Facts& facts, std::uint16_t code, Context context);
+  void refuse(Outcome& outcome, const Seat& seat, Decision decision) const;
   void log_decision(const Seat& seat, Stage stage, const Decision& decision) const;
 
   ChainOptions options_;

@@ -66,11 +66,14 @@ struct RemoveHeader {
 struct ReplaceBody {
   std::shared_ptr<const Body> body;
 };
+// Parameters are those of MAIL and RCPT, "ENVID=x RET=HDRS": what cannot be read, or is not for others to say, is left out.
 struct ReplaceSender {
   std::string address;
+  std::string parameters = {};
 };
 struct AddRecipient {
   std::string address;
+  std::string parameters = {};
 };
 struct RemoveRecipient {
   std::string address;

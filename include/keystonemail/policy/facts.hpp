@@ -67,6 +67,7 @@ struct Facts {
   std::uint32_t revision = 0;                // grows with each edit of header and body
   std::span<const Tag> tags;
   WallTime time{};
+  std::string_view refusal = {};             // in Inspector::refused(), the reply: "550 5.1.1 No such user here"
 
   // The value of the last tag of that name; empty when there is none.
   [[nodiscard]] std::string_view tag(std::string_view name) const noexcept;

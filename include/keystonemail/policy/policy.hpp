@@ -35,6 +35,8 @@ class Inspector {
   // MAIL or RCPT was refused with `code`, by us or by a policy: an unknown recipient, say, the last of facts.recipients then.
   // Only a delay and disconnect count here: the refusal stands.
   [[nodiscard]] virtual Task<Result<Decision>> refused(Stage stage, const Facts& facts, std::uint16_t code, Context context);
+  // The peer said a line that is no command. A refusal (reject, defer, disconnect) stands in the place of our own.
+  [[nodiscard]] virtual Task<Result<Decision>> unknown(std::string_view line, const Facts& facts, Context context);
   // A piece of the message as it came passes by, without dot-stuffing: the whole header, its empty line included, right before
   // Stage::headers; then the body in pieces of any size, until Stage::body. What is kept of it must be bounded. Whoever
   // must see it as others' edits have left it reads Facts::header and Facts::body from Stage::body on.

@@ -77,6 +77,12 @@ struct MessageAborted {
   PeerFault fault;
 };
 
+// Asks, where ServerOptions::asks_of_unknown_commands is set: a line that is no command. Accept means the engine's own 500; a
+// Reply of 4yz or 5yz stands in its place.
+struct UnknownCommand {
+  std::string_view line;  // without its end
+};
+
 // The transaction was dropped by the peer (RSET, EHLO). Follows MailFrom that was accepted.
 struct Reset {};
 
@@ -94,7 +100,7 @@ struct Closed {
 };
 
 using ServerEvent = std::variant<NeedInput, Connected, Helo, AuthStart, AuthResponse, AuthAborted, StartTls, MailFrom,
-                                 RcptTo, MessageBegin, MessageChunk, MessageEnd, MessageAborted, Reset, Closed>;
+                                 RcptTo, MessageBegin, MessageChunk, MessageEnd, MessageAborted, UnknownCommand, Reset, Closed>;
 
 // Answers.
 struct Accept {};  // go on, with the engine's own reply

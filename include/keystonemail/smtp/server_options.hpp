@@ -39,6 +39,8 @@ struct ServerOptions {
   bool allow_plaintext_auth = false;
   bool require_auth = false;           // MAIL before AUTH gets 530 5.7.0
 
+  bool asks_of_unknown_commands = false;            // whether somebody wants to hear of them (UnknownCommand)
+
   // Ceilings. Defaults from the secure-defaults table; see limits.hpp for those that are fixed.
   std::uint64_t message_octets_max = 52'428'800;    // SIZE
   std::uint64_t message_line_octets_max = 1'048'576;  // RFC 5321 §4.5.3.1.6 says 998; mail in the wild passes it

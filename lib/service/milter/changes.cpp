@@ -23,11 +23,11 @@ Result<void> Changes::take(const Event& event) {
     if (change->removes) edits_.emplace_back(policy::RemoveHeader{change->name, change->occurrence});
     else edits_.emplace_back(policy::ChangeHeader{change->name, change->occurrence, change->value, lead_});
   } else if (const auto* to = std::get_if<AddRecipient>(&event)) {
-    edits_.emplace_back(policy::AddRecipient{to->address});
+    edits_.emplace_back(policy::AddRecipient{to->address, to->parameters});
   } else if (const auto* not_to = std::get_if<RemoveRecipient>(&event)) {
     edits_.emplace_back(policy::RemoveRecipient{not_to->address});
   } else if (const auto* from = std::get_if<ChangeSender>(&event)) {
-    edits_.emplace_back(policy::ReplaceSender{from->address});
+    edits_.emplace_back(policy::ReplaceSender{from->address, from->parameters});
   } else if (const auto* quarantine = std::get_if<Quarantine>(&event)) {
     quarantine_ = quarantine->reason;
   } else {

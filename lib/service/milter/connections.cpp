@@ -26,13 +26,23 @@ std::unique_ptr<Link> Connections::take(const Address& to, Executor& on) {
 Task<Result<std::unique_ptr<Link>>> Connections::open(Address to, ClientOptions options, Context context) {
   transport::Connector* connector = connectors_ ? connectors_(*context.executor) : nullptr;
   if (!connector) co_return fail(ErrorKind::unavailable, {}, "nothing makes connections here");
-  std::unique_ptr<transport::ByteStream> stream;
-  if (to.endpoint) {
-    KM_CO_TRY(stream, co_await connector->connect(*to.endpoint, context));
-  } else {
-    KM_CO_TRY(stream, co_await connector->connect_path(to.path, context));
-  }
+  KM_CO_TRY(auto stream, co_await connect(*connector, to, context));
   co_return std::make_unique<Link>(std::move(stream), options, context.executor->now());
+}
+
+Task<Result<std::unique_ptr<transport::ByteStream>>> Connections::connect(transport::Connector& connector, const Address& to, Context context) {
+  if (to.endpoint) co_return co_await connector.connect(*to.endpoint, context);
+  if (to.host.empty()) co_return co_await connector.connect_path(to.path, context);
+  if (!hosts_) co_return fail(ErrorKind::unavailable, {}, "nothing looks up names here");
+  KM_CO_TRY(const auto addresses, co_await hosts_(to.host, context));
+  Result<std::unique_ptr<transport::ByteStream>> stream = fail(ErrorKind::unavailable, {}, to.host + " has no address of that kind");
+  for (const IpAddress& address : addresses) {
+    if (to.v6_only && address.family() != IpAddress::Family::v6) continue;
+    const Endpoint endpoint{address, to.port};
+    stream = co_await connector.connect(endpoint, context);
+    if (stream) break;
+  }
+  co_return stream;
 }
 
 void Connections::keep(const Address& to, Executor& on, std::unique_ptr<Link> link) {

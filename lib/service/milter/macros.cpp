@@ -28,12 +28,12 @@ std::string key_bits(std::string_view cipher) {
 
 }  // namespace
 
-Macros::Macros(policy::Stage stage, const policy::Facts& facts, std::string id) {
+Macros::Macros(policy::Stage stage, const policy::Facts& facts, const ClientName& name, std::string id) {
   const policy::Connection& connection = facts.connection;
   const std::string client = connection.peer.address.to_string();
   add("j", connection.hostname);
   add("v", "Keystone Mail");
-  add("_", "[" + client + "]");
+  add("_", name.name.empty() ? "[" + client + "]" : name.name + " [" + client + "]");
   add("{daemon_name}", connection.service);
   add("{daemon_addr}", connection.local.address.to_string());
   add("{daemon_port}", std::to_string(connection.local.port));
@@ -41,8 +41,9 @@ Macros::Macros(policy::Stage stage, const policy::Facts& facts, std::string id) 
   add("{if_addr}", connection.local.address.to_string());
   add("{client_addr}", client);
   add("{client_port}", std::to_string(connection.peer.port));
-  add("{client_name}", "[" + client + "]");
-  add("{client_ptr}", "unknown");
+  add("{client_name}", name.shown(connection.peer.address));
+  add("{client_ptr}", name.pointer.empty() ? "unknown" : name.pointer);
+  add("{client_resolve}", name.resolve);
   if (!facts.tls.empty()) {
     const std::string_view cipher = cipher_of(facts.tls);
     add("{tls_version}", cipher.starts_with("TLS_") ? "TLSv1.3" : "TLSv1.2");
@@ -57,6 +58,14 @@ Macros::Macros(policy::Stage stage, const policy::Facts& facts, std::string id) 
   add("{mail_host}", std::string(domain_of(facts.sender)));
   add("{mail_mailer}", "smtp");
   if (stage != policy::Stage::rcpt || facts.recipients.empty()) return;
+  if (!facts.refusal.empty()) {  // as Postfix and Sendmail tell of those
+    std::string_view text = facts.refusal.substr(std::min<std::size_t>(facts.refusal.size(), 4));
+    const std::string_view status = text.substr(0, text.find(' '));
+    add("{rcpt_mailer}", "error");
+    add("{rcpt_host}", std::string(status));
+    add("{rcpt_addr}", std::string(text.substr(std::min(text.size(), status.size() + 1))));
+    return;
+  }
   const policy::Recipient& recipient = facts.recipients.back();
   add("{rcpt_addr}", recipient.address);
   add("{rcpt_host}", std::string(domain_of(recipient.address)));

@@ -15,11 +15,21 @@
 
 namespace keystonemail::milter {
 
+// What the DNS says of who connects.
+struct ClientName {
+  std::string name;                // that leads back to the address; empty: there is none
+  std::string pointer;             // that the address leads to; empty: none
+  std::string resolve = "FAIL";    // OK, FAIL, FORGED or TEMP, as Sendmail has it
+
+  // As filters know it: the name, or the address in brackets.
+  [[nodiscard]] std::string shown(const IpAddress& address) const { return name.empty() ? "[" + address.to_string() + "]" : name; }
+};
+
 // Ownership: owns the values. Of what is not known there is no macro.
 class Macros {
  public:
   // `id` is the name of the message in our log. REQUIRES: `stage` is that of `facts`.
-  Macros(policy::Stage stage, const policy::Facts& facts, std::string id);
+  Macros(policy::Stage stage, const policy::Facts& facts, const ClientName& client, std::string id);
   [[nodiscard]] std::span<const Macro> all() const noexcept { return list_; }
 
  private:

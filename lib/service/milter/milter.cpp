@@ -9,7 +9,9 @@
 
 #include "base/format.hpp"
 #include "base/try.hpp"
+#include "keystonemail/mailauth/iprev/evaluation.hpp"
 #include "keystonemail/mime/header.hpp"
+#include "service/authentication/questions.hpp"
 #include "service/milter/changes.hpp"
 #include "service/milter/macros.hpp"
 
@@ -21,6 +23,7 @@ using policy::Facts;
 using policy::Stage;
 using policy::Verdict;
 
+constexpr std::string_view name_tag = "client-name", pointer_tag = "client-pointer", resolve_tag = "client-resolve";
 constexpr std::size_t output_octets_max = 128 * 1024;  // gathered of what a filter does not answer
 
 Peer peer_of(const policy::Connection& connection, const std::string& hostname, const std::string& address) {
@@ -57,14 +60,19 @@ std::optional<Decision> decision_for(const Answer& answer, Stage stage) {
 
 class MilterInspector final : public policy::Inspector {
  public:
-  MilterInspector(const Options& options, Connections& connections, const SpoolProvider& spools, Log& log, const policy::Connection& connection)
-      : options_(options), connections_(connections), spools_(spools), log_(log), connection_(connection) {}
+  MilterInspector(const Options& options, Connections& connections, const SpoolProvider& spools, Log& log, resolver::Resolver* resolver,
+                  const policy::Connection& connection)
+      : options_(options), connections_(connections), spools_(spools), log_(log), resolver_(resolver), connection_(connection) {}
 
   Task<Result<Decision>> judge(Stage stage, const Facts& facts, Context context) override;
+  Task<Result<Decision>> refused(Stage stage, const Facts& facts, std::uint16_t code, Context context) override;
+  Task<Result<Decision>> unknown(std::string_view line, const Facts& facts, Context context) override;
   void reset() noexcept override;
   Task<void> close(Context context) override;
 
  private:
+  [[nodiscard]] Task<void> find_name(const Facts& facts, Context context);
+  [[nodiscard]] Task<Result<Decision>> say_unknown(std::string_view line, const Facts& facts, const Context& context);
   [[nodiscard]] Task<Result<Decision>> ask(Stage stage, const Facts& facts, const Context& context);
   [[nodiscard]] Task<Result<Decision>> say_stage(Stage stage, const Facts& facts, const Context& context);
   [[nodiscard]] Task<Result<std::optional<Decision>>> be_introduced(const Facts& facts, const Context& context);
@@ -85,7 +93,10 @@ class MilterInspector final : public policy::Inspector {
   Connections& connections_;
   const SpoolProvider& spools_;
   Log& log_;
+  resolver::Resolver* resolver_;         // may be null
   const policy::Connection& connection_;
+  std::optional<ClientName> client_;     // once it was looked for
+  bool has_refused_ = false;             // the command that is told to refused(), itself
   std::unique_ptr<Link> link_;           // null: there is none now
   bool is_connected_ = false;            // CONNECT was said to it
   std::string hello_;                    // the HELO that was said to it
@@ -120,10 +131,66 @@ Task<Result<Decision>> MilterInspector::judge(Stage stage, const Facts& facts, C
   if (stage == Stage::body) ++messages_;
   if (decided) {
     is_done_ = decided->verdict == Verdict::accept || decided->verdict == Verdict::discard;
+    has_refused_ = decided->verdict == Verdict::reject || decided->verdict == Verdict::defer || decided->verdict == Verdict::disconnect;
+    if (stage == Stage::connect && client_) {  // for those that are asked later
+      decided->edits.emplace_back(policy::Tag{std::string(name_tag), client_->name});
+      decided->edits.emplace_back(policy::Tag{std::string(pointer_tag), client_->pointer});
+      decided->edits.emplace_back(policy::Tag{std::string(resolve_tag), client_->resolve});
+    }
     co_return decided;
   }
   const Decision decision = failed(stage, decided.error());
   co_return before_mail ? Decision::proceed() : decision;  // whoever says no more than QUIT needs no filter
+}
+
+// SMFIP_RCPT_REJ. What it answers changes nothing; that it fails does, as for every command.
+Task<Result<Decision>> MilterInspector::refused(Stage stage, const Facts& facts, std::uint16_t, Context context) {
+  const bool its_own = std::exchange(has_refused_, false);
+  const bool is_told = stage == Stage::rcpt && link_ && is_sound_ && in_transaction_ && link_->session.wants_rejected_recipients();
+  if (its_own || !is_told || is_done_ || wants_no_more_ || has_failed_) co_return Decision::proceed();
+  const auto told = co_await ask(stage, facts, context);
+  if (!told) (void)failed(stage, told.error());
+  co_return Decision::proceed();
+}
+
+Task<Result<Decision>> MilterInspector::unknown(std::string_view line, const Facts& facts, Context context) {
+  const bool is_told = link_ && is_sound_ && is_connected_ && link_->session.wants_unknown();
+  if (!is_told || is_done_ || wants_no_more_ || has_failed_) co_return Decision::proceed();
+  is_sound_ = false;
+  auto decided = co_await say_unknown(line, facts, context);
+  is_sound_ = decided.has_value();
+  if (!decided) (void)failed(in_transaction_ ? Stage::mail : Stage::helo, decided.error());
+  co_return decided ? *std::move(decided) : Decision::proceed();
+}
+
+Task<Result<Decision>> MilterInspector::say_unknown(std::string_view line, const Facts& facts, const Context& context) {
+  if (abort_due_) link_->session.abort(context.executor->now());
+  abort_due_ = false;
+  const Macros macros(Stage::helo, facts, *client_, {});
+  link_->session.unknown(line, macros.all(), context.executor->now());
+  KM_CO_TRY(auto decided, co_await answered(Stage::helo, context));
+  co_return decided ? *std::move(decided) : Decision::proceed();
+}
+
+// The name of who connects, when it leads back to the address (RFC 8601 §3); once a connection, for all filters.
+Task<void> MilterInspector::find_name(const Facts& facts, Context context) {
+  if (client_) co_return;
+  if (const std::string_view known = facts.tag(resolve_tag); !known.empty()) {
+    client_.emplace(ClientName{std::string(facts.tag(name_tag)), std::string(facts.tag(pointer_tag)), std::string(known)});
+    co_return;
+  }
+  client_.emplace();
+  if (resolver_ == nullptr) co_return;
+  const mailauth::iprev::Options options{.time_max = options_.name_timeout};
+  mailauth::iprev::Evaluation evaluation(connection_.peer.address, options, context.executor->now());
+  const auto done = co_await authentication::evaluate(*resolver_, evaluation, context);
+  if (!done) co_return;
+  const auto& verdict = evaluation.verdict();
+  using mailauth::iprev::Outcome;
+  const bool is_named = verdict.outcome == Outcome::pass || verdict.outcome == Outcome::fail;
+  if (is_named && !verdict.name.is_root()) client_->pointer = verdict.name.text();
+  if (verdict.outcome == Outcome::pass) client_->name = client_->pointer;
+  client_->resolve = verdict.outcome == Outcome::pass ? "OK" : verdict.outcome == Outcome::fail ? "FORGED" : verdict.outcome == Outcome::temperror ? "TEMP" : "FAIL";
 }
 
 Decision MilterInspector::failed(Stage stage, const Error& error) {
@@ -189,8 +256,9 @@ Task<Result<std::optional<Decision>>> MilterInspector::be_introduced(const Facts
     }
   }
   if (!is_connected_) {
-    const std::string address = connection_.peer.address.to_string(), hostname = "[" + address + "]";
-    const Macros macros(Stage::connect, facts, {});
+    co_await find_name(facts, context);
+    const std::string address = connection_.peer.address.to_string(), hostname = client_->shown(connection_.peer.address);
+    const Macros macros(Stage::connect, facts, *client_, {});
     link_->session.connect(peer_of(connection_, hostname, address), macros.all(), context.executor->now());
     KM_CO_TRY(auto decided, co_await answered(Stage::connect, context));
     wants_no_more_ = decided && decided->verdict == Verdict::accept;
@@ -202,7 +270,7 @@ Task<Result<std::optional<Decision>>> MilterInspector::be_introduced(const Facts
   abort_due_ = false;
   if (!is_new_hello) co_return std::nullopt;
   in_transaction_ = false;
-  const Macros macros(Stage::helo, facts, {});
+  const Macros macros(Stage::helo, facts, *client_, {});
   link_->session.helo(facts.hello, macros.all(), context.executor->now());
   KM_CO_TRY(auto decided, co_await answered(Stage::helo, context));
   wants_no_more_ = decided && decided->verdict == Verdict::accept;
@@ -215,7 +283,7 @@ Task<Result<std::optional<Decision>>> MilterInspector::say_mail(const Facts& fac
   std::vector<std::string_view> arguments{path};
   if (facts.octets > 0) arguments.push_back(size);
   if (facts.smtputf8) arguments.push_back("SMTPUTF8");
-  const Macros macros(Stage::mail, facts, message_id());
+  const Macros macros(Stage::mail, facts, *client_, message_id());
   in_transaction_ = true;
   link_->session.mail(arguments, macros.all(), context.executor->now());
   co_return co_await answered(Stage::mail, context);
@@ -224,13 +292,13 @@ Task<Result<std::optional<Decision>>> MilterInspector::say_mail(const Facts& fac
 Task<Result<std::optional<Decision>>> MilterInspector::say_recipient(const Facts& facts, const Context& context) {
   const std::string path = "<" + facts.recipients.back().address + ">";
   const std::array<std::string_view, 1> arguments{path};
-  const Macros macros(Stage::rcpt, facts, message_id());
+  const Macros macros(Stage::rcpt, facts, *client_, message_id());
   link_->session.rcpt(arguments, macros.all(), context.executor->now());
   co_return co_await answered(Stage::rcpt, context);
 }
 
 Task<Result<Decision>> MilterInspector::say_message(const Facts& facts, const Context& context) {
-  const Macros macros(Stage::body, facts, message_id());
+  const Macros macros(Stage::body, facts, *client_, message_id());
   link_->session.data(macros.all(), context.executor->now());
   KM_CO_TRY(auto decided, co_await answered(Stage::body, context));
   if (!decided) {
@@ -359,7 +427,7 @@ Task<void> MilterInspector::close(Context context) {
 std::unique_ptr<policy::Inspector> Milter::inspect(const policy::Connection& connection) {
   const bool asked = std::ranges::find(options_.services, connection.service) != options_.services.end();
   if (!asked || (options_.skip_trusted && connection.trusted)) return nullptr;
-  return std::make_unique<MilterInspector>(options_, connections_, spools_, log_, connection);
+  return std::make_unique<MilterInspector>(options_, connections_, spools_, log_, resolver_, connection);
 }
 
 }  // namespace keystonemail::milter

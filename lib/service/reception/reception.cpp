@@ -25,6 +25,7 @@ Options prepared(Options options, const Services& services) {
     engine.offer_deliver_by = true;
     engine.offer_mt_priority = true;
   }
+  engine.asks_of_unknown_commands = true;
   engine.auth_mechanisms.clear();
   if (options.offer_auth && engine.allow_plaintext_auth) {
     engine.auth_mechanisms = mechanism_names(services.logins, {.confidential = true});

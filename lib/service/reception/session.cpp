@@ -116,6 +116,8 @@ Task<Session::Next> Session::take_events() {
       co_await on(*end);
     } else if (auto* aborted = std::get_if<smtp::MessageAborted>(&event)) {
       co_await on(*aborted);
+    } else if (auto* unknown = std::get_if<smtp::UnknownCommand>(&event)) {
+      co_await on(*unknown);
     } else if (std::holds_alternative<smtp::Reset>(event)) {
       co_await on(smtp::Reset{});
     } else if (std::holds_alternative<smtp::Connected>(event)) {
@@ -178,6 +180,17 @@ Task<void> Session::on(smtp::Connected) {
   } else {
     engine_.decide(smtp::Accept{}, now());
   }
+}
+
+Task<void> Session::on(smtp::UnknownCommand event) {
+  if (!screening_.empty()) {
+    const policy::Outcome outcome = co_await screening_.unknown(event.line, facts(), working());
+    if (outcome.verdict != policy::Verdict::proceed) {
+      engine_.decide(reply_for(outcome), now());
+      co_return;
+    }
+  }
+  engine_.decide(smtp::Accept{}, now());  // in our own words
 }
 
 // RFC 5321 §4.1.4: accepted, it resets; refused, nothing has changed.
@@ -287,7 +300,10 @@ Task<void> Session::refuse(policy::Stage stage, std::string address, smtp::Reply
   if (!screening_.empty()) {
     const bool is_recipient = stage == policy::Stage::rcpt;
     if (is_recipient) transaction_->judged.push_back({address, false});
-    const policy::Outcome outcome = co_await screening_.refused(stage, facts(), reply.code, working());
+    const std::string said = reply.to_string();
+    policy::Facts known = facts();
+    known.refusal = said;
+    const policy::Outcome outcome = co_await screening_.refused(stage, known, reply.code, working());
     if (is_recipient) transaction_->judged.pop_back();
     if (outcome.delay > outcome.delay.zero()) co_await sleep_until(now() + outcome.delay, context_);
     if (outcome.verdict == policy::Verdict::disconnect) reply = reply_for(outcome);

@@ -44,6 +44,7 @@ class Session {
   [[nodiscard]] Task<void> on(smtp::MessageChunk event);
   [[nodiscard]] Task<void> on(smtp::MessageEnd event);
   [[nodiscard]] Task<void> on(smtp::MessageAborted event);
+  [[nodiscard]] Task<void> on(smtp::UnknownCommand event);
   [[nodiscard]] Task<void> on(smtp::Reset);
 
   [[nodiscard]] Task<void> answer_login(access::LoginStep step);
@@ -90,7 +91,8 @@ class Session {
   [[nodiscard]] Task<std::optional<smtp::Reply>> judge_message(const HeaderFindings& findings);
   [[nodiscard]] Task<Result<void>> write_again();
   [[nodiscard]] Task<std::optional<smtp::Reply>> edit_envelope();
-  [[nodiscard]] Task<std::optional<smtp::Reply>> add_recipient(const std::string& address);
+  [[nodiscard]] Task<std::optional<smtp::Reply>> add_recipient(const std::string& address, const std::string& parameters);
+  void take_parameters(const std::string& text);
   [[nodiscard]] Task<void> refuse_message(smtp::Reply reply);
   [[nodiscard]] Task<smtp::Reply> deliver(std::shared_ptr<mailstore::StagedMessage> message, const HeaderFindings& findings);
   [[nodiscard]] Task<std::vector<smtp::Reply>> deliver_each(std::shared_ptr<mailstore::StagedMessage> message,

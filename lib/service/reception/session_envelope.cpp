@@ -11,8 +11,18 @@
 #include "keystonemail/base/text.hpp"
 #include "keystonemail/mime/address.hpp"
 #include "service/reception/replies.hpp"
+#include "smtp/parameter_parser.hpp"
 
 namespace keystonemail::reception {
+namespace {
+
+// A policy may say all that there is to say.
+smtp::ParameterRules policy_parameters() {
+  static const smtp::ServerOptions everything{.offer_require_tls_extension = true, .offer_deliver_by = true, .offer_mt_priority = true};
+  return {.options = everything, .secure = true, .auth_offered = false};
+}
+
+}  // namespace
 
 Task<void> Session::on(const smtp::MailFrom& event) {
   std::optional<smtp::Reply> refusal;
@@ -177,20 +187,43 @@ Task<std::optional<smtp::Reply>> Session::edit_envelope() {
       if (!sender->address.empty() && !parsed) continue;
       transaction_->sender = parsed.value_or(smtp::Path{});
       transaction_->sender_address = transaction_->sender.to_string();
+      take_parameters(sender->parameters);
     } else if (const auto* removed = std::get_if<policy::RemoveRecipient>(&edit)) {
       transaction_->remove_recipient(removed->address);
     } else if (const auto* added = std::get_if<policy::AddRecipient>(&edit)) {
-      if (auto refusal = co_await add_recipient(added->address)) co_return refusal;
+      if (auto refusal = co_await add_recipient(added->address, added->parameters)) co_return refusal;
     }
   }
   co_return std::nullopt;
 }
 
+// What a policy says along with a sender, in place of what the peer said; of what is about the message's octets, nothing.
+void Session::take_parameters(const std::string& text) {
+  if (text.empty()) return;
+  const auto read = smtp::parse_mail_parameters(" " + text, policy_parameters());
+  if (!read) {
+    services_.log.event(LogLevel::warning, "smtp.bad_parameters", {{"session", id_}, {"parameters", text}});
+    return;
+  }
+  smtp::MailParameters& known = transaction_->parameters;
+  if (!read->envelope_id.empty()) known.envelope_id = read->envelope_id;
+  if (read->dsn_return != smtp::DsnReturn::unspecified) known.dsn_return = read->dsn_return;
+  if (read->deliver_by) known.deliver_by = read->deliver_by;
+  if (read->priority) known.priority = read->priority;
+  known.require_tls = known.require_tls || read->require_tls;
+  known.smtputf8 = known.smtputf8 || read->smtputf8;
+}
+
 // A recipient that a policy wants, here or elsewhere. Its word is enough for relaying.
-Task<std::optional<smtp::Reply>> Session::add_recipient(const std::string& address) {
+Task<std::optional<smtp::Reply>> Session::add_recipient(const std::string& address, const std::string& parameters) {
   auto path = smtp::parse_mailbox(address);
   if (!path) co_return std::nullopt;
-  const smtp::RcptTo event{.recipient = *std::move(path), .parameters = {}};
+  smtp::RcptTo event{.recipient = *std::move(path), .parameters = {}};
+  if (!parameters.empty()) {
+    auto read = smtp::parse_rcpt_parameters(" " + parameters, policy_parameters());
+    if (read) event.parameters = *std::move(read);
+    else services_.log.event(LogLevel::warning, "smtp.bad_parameters", {{"session", id_}, {"address", address}, {"parameters", parameters}});
+  }
   transaction_->elsewhere.emplace_back();  // of no RCPT of the peer's
   auto resolved = co_await services_.directory.resolve(address, working());
   if (!resolved) co_return reply_for(resolved.error());

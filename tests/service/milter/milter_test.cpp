@@ -4,6 +4,7 @@
 // A filter with a script, asked by a whole reception in virtual time.
 #include "scripted_filter.hpp"
 
+#include "keystonemail/backends/zone/resolver.hpp"
 #include "keystonemail/codec/base64.hpp"
 
 using namespace keystonemail;
@@ -41,7 +42,10 @@ TEST_CASE("milter address: every form is read, others are none") {
   CHECK(read("inet6:8891@::1") == "inet6:[::1]:8891");
   CHECK(read("unix:/run/rspamd/milter.sock") == "unix:/run/rspamd/milter.sock");
   CHECK(read("local:/run/x") == "unix:/run/x");
-  for (const char* bad : {"", "inet:", "inet:127.0.0.1", "inet:127.0.0.1:0", "inet:rspamd:11332", "unix:relative", "unix:", "tcp:127.0.0.1:1", "127.0.0.1:1"}) {
+  CHECK(read("inet:rspamd:11332") == "inet:rspamd:11332");
+  CHECK(read("inet6:filter_1.example.org:11332") == "inet6:filter_1.example.org:11332");
+  CHECK(read("inet:11332@rspamd") == "inet:rspamd:11332");
+  for (const char* bad : {"", "inet:", "inet:127.0.0.1", "inet:127.0.0.1:0", "inet:1.2.3:11332", "inet:rspamd", "inet:rspamd:0", "inet:rs pamd:1", "inet:-x:1", "inet:a..b:1", "unix:relative", "unix:", "tcp:127.0.0.1:1", "127.0.0.1:1"}) {
     CAPTURE(bad);
     CHECK_FALSE(milter::Address::parse(bad));
   }
@@ -399,4 +403,137 @@ TEST_CASE("milter: progress keeps a slow filter alive, but not for ever") {
   CHECK_FALSE(is_taken(server.send()));
   CHECK(server.executor.now() - before >= 10s);
   CHECK(server.executor.now() - before <= 61s);
+}
+
+TEST_CASE("milter: a filter hears the name of who connects when it leads back, else the address in brackets; by macros too") {
+  struct Case { const char* zone; const char* name; const char* pointer; const char* resolve; };
+  for (const auto& [zone_text, name, pointer, resolve] :
+       {Case{"1.2.0.192.in-addr.arpa. PTR client.elsewhere.test.\nclient.elsewhere.test. A 192.0.2.1\n", "client.elsewhere.test", "client.elsewhere.test", "OK"},
+        Case{"1.2.0.192.in-addr.arpa. PTR bank.test.\nbank.test. A 198.51.100.1\n", "[192.0.2.1]", "bank.test", "FORGED"},
+        Case{"", "[192.0.2.1]", "unknown", "FAIL"}}) {
+    CAPTURE(resolve);
+    zone::ZoneResolver dns(dns::Zone(dns::parse_zone(std::string("$TTL 300\n") + zone_text).value()));
+    Filtered server({}, smtp::Protocol::smtp, {}, &dns);
+    server.filter().offer = negotiation(milter::actions::all, 0) ;
+    server.filter().offer = packet('O', number(6) + number(milter::actions::all) + number(0) + number(0) + strings({"{client_name} {client_ptr} {client_resolve}"}));
+    CHECK(is_taken(server.send()));
+    CHECK(server.filter().commands.at(1) == "C" + strings({name}) + "4" + std::string("\x0f\xa0", 2) + strings({"192.0.2.1"}));
+    CHECK(server.filter().macros.at(0) == "C" + strings({"{client_name}", name, "{client_ptr}", pointer, "{client_resolve}", resolve}));
+  }
+}
+
+TEST_CASE("milter: the name is asked for once a connection, however many filters there are, and a DNS that is silent is not waited for long") {
+  class Silent final : public resolver::Resolver {
+   public:
+    std::size_t asked = 0;
+    Task<Result<dns::Answer>> resolve(dns::Question, Context context) override {
+      ++asked;
+      co_await sleep_until(context.deadline, Context(context.executor));
+      co_return fail(ErrorKind::timeout);
+    }
+  } dns;
+  Filtered server({}, smtp::Protocol::smtp, {}, &dns);
+  milter::Options second;
+  second.name = "milter-2";
+  server.chain = std::make_shared<policy::Chain>(std::vector<std::shared_ptr<policy::Policy>>{server.network.policy(), server.network.policy(second)});
+  const Instant before = server.executor.now();
+  server.connect();
+  CHECK(server.transact("").starts_with("220"));
+  CHECK(server.executor.now() - before <= 6s);
+  CHECK(dns.asked == 1);
+  CHECK(server.filter().told == "OCOC");
+  CHECK(server.filter().commands.at(1).starts_with("C[192.0.2.1]"));
+}
+
+TEST_CASE("milter: a filter is found by its name, at the first of its addresses that answers") {
+  milter::Options options;
+  options.address = *milter::Address::parse("inet:rspamd:8891");
+  Filtered server(options);
+  CHECK(server.send().find("451 4.7.1") != std::string::npos);  // nobody knows the name
+  server.network.hosts["rspamd"] = {*IpAddress::parse("::1"), *IpAddress::parse("127.0.0.9"), *IpAddress::parse("127.0.0.1")};
+  CHECK(is_taken(server.send()));
+  CHECK(server.filter().sessions == 1);
+  milter::Options six;
+  six.address = *milter::Address::parse("inet6:rspamd:8891");
+  Filtered other(six);
+  other.network.hosts["rspamd"] = {*IpAddress::parse("127.0.0.1")};
+  CHECK(other.send().find("451 4.7.1") != std::string::npos);
+}
+
+TEST_CASE("milter: parameters that come with a new sender or recipient count; others are left out, and the log tells") {
+  Filtered server;
+  server.filter().answers['E'] = packet('e', strings({"<new@elsewhere.test>", "ENVID=abc+2B1 RET=HDRS MT-PRIORITY=3"})) +
+                                 packet('2', strings({"<far@remote.test>", "NOTIFY=SUCCESS,DELAY ORCPT=rfc822;old@remote.test"})) + packet('c');
+  CHECK(is_taken(server.send()));
+  const queue::NewEntry& entry = server.delivery.delivered.at(0).remote.value();
+  CHECK(entry.envelope.sender == "new@elsewhere.test");
+  CHECK(entry.envelope.envelope_id == "abc+1");
+  CHECK(entry.envelope.dsn_return == queue::DsnReturn::headers);
+  CHECK(entry.envelope.priority == 3);
+  CHECK(entry.recipients.at(0).address == "far@remote.test");
+  CHECK(entry.recipients.at(0).original_recipient == "rfc822;old@remote.test");
+  CHECK(entry.recipients.at(0).notify.success);
+  CHECK(entry.recipients.at(0).notify.delay);
+  CHECK_FALSE(entry.recipients.at(0).notify.failure);
+
+  Filtered other;
+  other.filter().answers['E'] = packet('e', strings({"<new@elsewhere.test>", "RET=NONSENSE"})) +
+                                packet('2', strings({"<far@remote.test>", "NOTIFY=NEVER,SUCCESS"})) + packet('c');
+  CHECK(is_taken(other.send()));
+  CHECK(other.delivery.delivered.at(0).remote->envelope.sender == "new@elsewhere.test");
+  CHECK(other.delivery.delivered.at(0).remote->envelope.dsn_return == queue::DsnReturn::unspecified);
+  CHECK_FALSE(other.delivery.delivered.at(0).remote->recipients.at(0).notify.specified);
+  CHECK(other.log.text.find("smtp.bad_parameters") != std::string::npos);
+}
+
+TEST_CASE("milter: a line that is no command is told, and a filter may word its refusal") {
+  Filtered server;
+  server.connect();
+  server.hello();
+  CHECK(server.transact("XYZZY now\r\n").starts_with("500 5.5.1 Command not recognized"));
+  CHECK(server.filter().commands.back() == "U" + strings({"XYZZY now"}));
+  server.filter().answers['U'] = packet('y', strings({"502 5.5.1 No magic here"}));
+  CHECK(server.transact("XYZZY\r\n") == "502 5.5.1 No magic here\r\n");
+  server.filter().answers['U'] = packet('r');
+  CHECK(server.transact("XYZZY\r\n").starts_with("550 5.7.1 Refused by a filter"));
+  server.filter().answers.erase('U');
+  server.transact("MAIL FROM:<carol@elsewhere.test>\r\n");
+  server.transact("RCPT TO:<bob@example.test>\r\n");
+  CHECK(server.transact("XYZZY\r\n").starts_with("500"));
+  server.transact("DATA\r\n");
+  CHECK(is_taken(server.transact("Subject: x\r\n\r\nx\r\n.\r\n")));
+  CHECK(server.filter().told == "OCHUUUMRUTLNBE");
+
+  Filtered other;
+  other.filter().offer = negotiation(milter::actions::all, milter::steps::no_unknown);
+  other.connect();
+  other.hello();
+  CHECK(other.transact("XYZZY\r\n").starts_with("500"));
+  CHECK(other.filter().told == "OCH");
+}
+
+TEST_CASE("milter: recipients that were refused without it are told to a filter that asks for them, and its answer is not theirs") {
+  for (const bool asks : {true, false}) {
+    CAPTURE(asks);
+    Filtered server;
+    server.filter().offer = negotiation(milter::actions::all, asks ? milter::steps::rejected_recipients : 0);
+    server.connect();
+    server.hello();
+    server.transact("MAIL FROM:<carol@elsewhere.test>\r\n");
+    CHECK(server.transact("RCPT TO:<nobody@example.test>\r\n").starts_with("550 5.1.1"));
+    CHECK(server.filter().told == (asks ? "OCHMR" : "OCHM"));
+    if (asks) {
+      CHECK(server.filter().commands.back() == "R" + strings({"<nobody@example.test>"}));
+      CHECK(server.filter().macros.back().find(strings({"{rcpt_addr}", "No such user here", "{rcpt_host}", "5.1.1", "{rcpt_mailer}", "error"})) != std::string::npos);
+    }
+    server.filter().answers['R'] = packet('r');
+    CHECK(server.transact("RCPT TO:<alice@example.test>\r\n").starts_with("550 5.7.1"));  // its own refusal is not told again
+    CHECK(server.filter().told == (asks ? "OCHMRR" : "OCHMR"));
+    server.filter().answers['R'] = packet('t');
+    CHECK(server.transact("RCPT TO:<nobody@example.test>\r\n").starts_with("550 5.1.1"));
+    server.filter().answers.erase('R');
+    CHECK(server.transact("RCPT TO:<bob@example.test>\r\n").starts_with("250"));
+    server.transact("DATA\r\n");
+    CHECK(is_taken(server.transact("Subject: x\r\n\r\nx\r\n.\r\n")));
+  }
 }

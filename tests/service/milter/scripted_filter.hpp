@@ -91,16 +91,22 @@ struct FilterNetwork {
   }
   void close() { listener.reset(); }
   std::shared_ptr<policy::Policy> policy(milter::Options options = {}) {
-    options.address = *milter::Address::parse("inet:127.0.0.1:8891");
-    return std::make_shared<milter::Milter>(std::move(options), connections, [this] { return make_spool(); }, log);
+    if (options.address == milter::Address{}) options.address = *milter::Address::parse("inet:127.0.0.1:8891");
+    return std::make_shared<milter::Milter>(std::move(options), connections, [this] { return make_spool(); }, log, resolver);
   }
   Result<std::unique_ptr<blob::Spool>> make_spool();
+  Task<Result<std::vector<IpAddress>>> look_up(std::string host) {
+    if (!hosts.contains(host)) co_return fail(ErrorKind::not_found);
+    co_return hosts.at(host);
+  }
 
   SimExecutor& executor_;
   ScriptedFilter filter;
   transport::PipeNetwork network;
   std::unique_ptr<transport::Listener> listener;
-  milter::Connections connections{[this](Executor&) { return &network; }};
+  resolver::Resolver* resolver = nullptr;                     // set it before the policy is made
+  std::map<std::string, std::vector<IpAddress>> hosts;
+  milter::Connections connections{[this](Executor&) { return &network; }, [this](std::string host, Context) { return look_up(std::move(host)); }};
   MemoryLog log;
   std::size_t spools = 0;
 };
@@ -125,8 +131,9 @@ inline Result<std::unique_ptr<blob::Spool>> FilterNetwork::make_spool() {
 // A reception with a filter. The policies are given late, as they need its executor.
 struct Filtered : ReceptionFixture {
   explicit Filtered(milter::Options options = {}, smtp::Protocol protocol = smtp::Protocol::smtp,
-                    std::vector<std::shared_ptr<policy::Policy>> more = {})
+                    std::vector<std::shared_ptr<policy::Policy>> more = {}, resolver::Resolver* resolver = nullptr)
       : ReceptionFixture(protocol), network(executor) {
+    network.resolver = resolver;
     finish();  // the session that began without it
     std::vector<std::shared_ptr<policy::Policy>> policies{network.policy(std::move(options))};
     for (auto& policy : more) policies.push_back(std::move(policy));

@@ -34,6 +34,9 @@ struct Link {
 // What makes connections on that executor; null where nothing does.
 using ConnectorProvider = std::function<transport::Connector*(Executor& on)>;
 
+// The addresses of a host, the best first. Errors: unavailable, timeout; not_found (it has none).
+using HostLookup = std::function<Task<Result<std::vector<IpAddress>>>(std::string host, Context context)>;
+
 struct ConnectionsOptions {
   std::chrono::milliseconds idle_max{10'000};
   std::size_t idle_links_max = 16;      // to one filter on one executor
@@ -44,14 +47,16 @@ struct ConnectionsOptions {
 class Connections {
  public:
   using Options = ConnectionsOptions;
-  explicit Connections(ConnectorProvider connectors, Options options = {}) : connectors_(std::move(connectors)), options_(options) {}
+  // `hosts` may be empty: then no names are known.
+  explicit Connections(ConnectorProvider connectors, HostLookup hosts = {}, Options options = {})
+      : connectors_(std::move(connectors)), hosts_(std::move(hosts)), options_(options) {}
   ~Connections();
   Connections(const Connections&) = delete;
   Connections& operator=(const Connections&) = delete;
 
   // One that waits; null when there is none.
   [[nodiscard]] std::unique_ptr<Link> take(const Address& to, Executor& on);
-  // A new one, nothing said yet. Errors: those of the connector.
+  // A new one, nothing said yet. Of a host's addresses, the first that answers. Errors: those of the connector and the lookup.
   [[nodiscard]] Task<Result<std::unique_ptr<Link>>> open(Address to, ClientOptions options, Context context);
   // REQUIRES: quit_new_connection() was said and written.
   void keep(const Address& to, Executor& on, std::unique_ptr<Link> link);
@@ -66,8 +71,10 @@ class Connections {
     std::uint64_t number;
   };
   void drop(std::uint64_t number);
+  [[nodiscard]] Task<Result<std::unique_ptr<transport::ByteStream>>> connect(transport::Connector& connector, const Address& to, Context context);
 
   const ConnectorProvider connectors_;
+  const HostLookup hosts_;
   const Options options_;
   mutable std::mutex mutex_;
   std::vector<Idle> idle_;        // guarded by mutex_

@@ -15,6 +15,7 @@
 #include "keystonemail/base/log.hpp"
 #include "keystonemail/blob/blob.hpp"
 #include "keystonemail/policy/policy.hpp"
+#include "keystonemail/resolver/resolver.hpp"
 #include "keystonemail/service/milter/address.hpp"
 #include "keystonemail/service/milter/connections.hpp"
 
@@ -38,6 +39,7 @@ struct Options {
   std::chrono::milliseconds end_timeout{300'000};      // for the answer to the end of a message, since the last sign of progress
   std::chrono::milliseconds time_max{540'000};         // for all of a message; clients wait for ten minutes (RFC 5321 §4.5.3.2.6)
   std::uint64_t body_octets_max = 64U << 20;           // of a body that it writes
+  std::chrono::milliseconds name_timeout{5'000};       // for the name of who connects
 };
 
 // Where bodies that filters write are laid aside.
@@ -45,15 +47,16 @@ using SpoolProvider = std::function<Result<std::unique_ptr<blob::Spool>>()>;
 
 // A filter is told of connection, HELO, sender and each recipient as they come, and of the message when all of it is there, as
 // the policies before it have left it: Authentication-Results of ours are seen, our own Received field is not. So a filter
-// asked after another sees what the first has changed. A recipient that it refuses is refused alone.
+// asked after another sees what the first has changed. A recipient that it refuses is refused alone; one that was refused without
+// it, it hears of when it asked for those. It also hears of lines that are no commands, and may word their refusal.
 // When it fails before MAIL, it is asked anew at MAIL; when it fails later, its failure action holds for the message.
 //
-// Threads: as Policy. Ownership: borrows connections and log. Memory: per connection 64 KiB and the header; a new body
+// Threads: as Policy. Ownership: borrows connections, log and resolver; without one, who connects has no name. Memory: per connection 64 KiB and the header; a new body
 // beyond 256 KiB is laid aside.
 class Milter final : public policy::Policy {
  public:
-  Milter(Options options, Connections& connections, SpoolProvider spools, Log& log)
-      : options_(std::move(options)), connections_(connections), spools_(std::move(spools)), log_(log) {}
+  Milter(Options options, Connections& connections, SpoolProvider spools, Log& log, resolver::Resolver* resolver = nullptr)
+      : options_(std::move(options)), connections_(connections), spools_(std::move(spools)), log_(log), resolver_(resolver) {}
   [[nodiscard]] std::string_view name() const noexcept override { return options_.name; }
   [[nodiscard]] std::unique_ptr<policy::Inspector> inspect(const policy::Connection& connection) override;
   [[nodiscard]] std::optional<std::chrono::milliseconds> time_max() const noexcept override { return options_.time_max; }
@@ -63,6 +66,7 @@ class Milter final : public policy::Policy {
   Connections& connections_;
   const SpoolProvider spools_;
   Log& log_;
+  resolver::Resolver* const resolver_;
 };
 
 }  // namespace keystonemail::milter
