@@ -30,8 +30,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view manifest_head = "keystone-mail backup 1";
+constexpr std::string_view manifest_head = "keystone-mail backup 2";
+constexpr std::string_view manifest_head_without_keys = "keystone-mail backup 1";
 constexpr std::string_view index_name = "data.mdb";
+constexpr std::string_view senders_key_name = "srs.key", signing_keys_name = "dkim";  // beside the store, and secret
+constexpr int key_lists_max = 10;                         // keys may change their names while they are listed
 constexpr std::size_t piece_octets = std::size_t{1} << 20;
 constexpr std::uint64_t octets_between_syncs = 8U << 20;  // little at a time, as the server syncs to the same disk
 
@@ -96,6 +99,11 @@ Result<Entry> copy_file(const std::string& name, const fs::path& from, int from_
   Entry entry{name, {}, size_of(from_fd)};
   KM_TRY(const Descriptor made, open_file(to, O_WRONLY | O_CREAT | O_EXCL));
   KM_TRY(entry.digest, pass(from, from_fd, entry.octets, made.get(), progress, stop));
+  struct stat status {};
+  if (::fstat(from_fd, &status) == 0) {  // a key's time says since when it is what it is
+    const timespec times[] = {status.st_atim, status.st_mtim};
+    (void)::futimens(made.get(), times);
+  }
   return entry;
 }
 
@@ -109,9 +117,21 @@ Result<void> write_manifest(const fs::path& directory, const std::vector<Entry>&
   return {};
 }
 
+// "dkim/example.org/20261231r.pem"
+bool is_signing_key(std::string_view name) {
+  const auto is_plain = [](std::string_view part) {
+    return !part.empty() && part.front() != '.' &&
+           std::ranges::all_of(part, [](char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '_' || c == '.'; });
+  };
+  if (!name.starts_with(signing_keys_name) || !name.substr(signing_keys_name.size()).starts_with('/') || !name.ends_with(".pem")) return false;
+  name.remove_prefix(signing_keys_name.size() + 1);
+  const auto slash = name.find('/');
+  return slash != std::string_view::npos && is_plain(name.substr(0, slash)) && is_plain(name.substr(slash + 1));
+}
+
 // A name that stays within the backup.
 bool is_safe(std::string_view name) {
-  if (name == index_name) return true;
+  if (name == index_name || name == senders_key_name || is_signing_key(name)) return true;
   if (!name.starts_with("blobs/") || !name.ends_with(".segment")) return false;
   name.remove_prefix(6);
   return name.size() == 18 && std::ranges::all_of(name.substr(0, 10), is_digit);
@@ -123,7 +143,7 @@ Result<std::vector<Entry>> read_manifest(const fs::path& directory) {
   std::string line;
   const auto damaged = [&] { return fail(ErrorKind::corrupt, path.string() + ": damaged"); };
   if (!file) return fail(ErrorKind::not_found, path.string() + ": cannot be read");
-  if (!std::getline(file, line) || line != manifest_head) return damaged();
+  if (!std::getline(file, line) || (line != manifest_head && line != manifest_head_without_keys)) return damaged();
   std::vector<Entry> entries;
   while (std::getline(file, line)) {
     const auto second = line.find("  ");
@@ -174,6 +194,32 @@ Result<void> open_segments(const fs::path& directory, Segments& segments) {
   return {};
 }
 
+// The keys that lie beside the store, open. One that is renamed meanwhile is looked for again.
+Result<Segments> open_keys(const fs::path& data) {
+  for (int tries = 0; tries < key_lists_max; ++tries) {
+    std::vector<std::string> names;
+    std::error_code code;
+    if (fs::exists(data / senders_key_name, code)) names.emplace_back(senders_key_name);
+    for (const auto& domain : fs::directory_iterator(data / signing_keys_name, code)) {
+      std::error_code ignored;
+      for (const auto& file : fs::directory_iterator(domain.path(), ignored)) {
+        const std::string name = std::string(signing_keys_name) + "/" + domain.path().filename().string() + "/" + file.path().filename().string();
+        if (is_signing_key(name)) names.push_back(name);
+      }
+    }
+    Segments keys;
+    bool is_whole = true;
+    for (const std::string& name : names) {
+      auto file = open_file(data / name, O_RDONLY);
+      if (file) keys.emplace(name, *std::move(file));
+      else if (file.error().kind() != ErrorKind::not_found) return std::unexpected(file.error());
+      is_whole = is_whole && file.has_value();
+    }
+    if (is_whole) return keys;
+  }
+  return fail(ErrorKind::unavailable, (data / signing_keys_name).string() + ": its keys change all the time");
+}
+
 // A link to the older backup's file, when that is the same to the octet.
 Result<bool> share(const Entry* older, const fs::path& from, int from_fd, const fs::path& older_directory, const fs::path& to,
                    Progress& progress, const std::stop_token& stop) {
@@ -182,7 +228,31 @@ Result<bool> share(const Entry* older, const fs::path& from, int from_fd, const 
   return digest == older->digest && ::link((older_directory / older->name).c_str(), to.c_str()) == 0;
 }
 
+// Folders for the keys of `entries`, and those for the segments.
+Result<void> make_folders(const fs::path& directory, const std::vector<std::string>& names) {
+  KM_CHECK(kv::make_directory(directory.string()));
+  KM_CHECK(kv::make_directory((directory / "blobs").string()));
+  for (const std::string& name : names) {
+    if (!is_signing_key(name)) continue;
+    KM_CHECK(kv::make_directory((directory / signing_keys_name).string()));
+    KM_CHECK(kv::make_directory((directory / name).parent_path().string()));
+  }
+  return {};
+}
+
+// What root puts there belongs to whoever the data belongs to.
+void give_to_owner(const fs::path& tree, const fs::path& data) {
+  struct stat owner {};
+  if (::geteuid() != 0 || ::stat(data.c_str(), &owner) != 0) return;
+  std::error_code code;
+  for (const auto& entry : fs::recursive_directory_iterator(tree, code)) (void)!::lchown(entry.path().c_str(), owner.st_uid, owner.st_gid);
+}
+
 Result<void> sync_tree(const fs::path& directory) {
+  std::error_code code;
+  for (const auto& entry : fs::recursive_directory_iterator(directory / signing_keys_name, code))
+    if (entry.is_directory(code)) KM_CHECK(kv::sync_directory(entry.path().string()));
+  if (fs::exists(directory / signing_keys_name, code)) KM_CHECK(kv::sync_directory((directory / signing_keys_name).string()));
   KM_CHECK(kv::sync_directory((directory / "blobs").string()));
   return kv::sync_directory(directory.string());
 }
@@ -216,9 +286,16 @@ Result<void> move(const fs::path& from, const fs::path& to) {
   return {};
 }
 
-Result<void> move_aside(const fs::path& data) {
+// What the backup has in its place: a store, and keys.
+Result<void> move_aside(const fs::path& data, const fs::path& fresh) {
   const fs::path aside = data / ("before-restore-" + time_name());
+  std::error_code code;
+  const auto in_the_way = [&](std::string_view name) { return fs::exists(data / name, code) && fs::exists(fresh / name, code); };
+  const bool has_keys = in_the_way(senders_key_name) || in_the_way(signing_keys_name);
+  if (!has_store(data) && !has_keys) return {};
   KM_CHECK(kv::make_directory(aside.string()));
+  for (const std::string_view name : {senders_key_name, signing_keys_name})
+    if (in_the_way(name)) KM_CHECK(move(data / name, aside / name));
   KM_CHECK(move(data / index_name, aside / index_name));
   return move(data / "blobs", aside / "blobs");
 }
@@ -241,13 +318,16 @@ class Copier {
   }
 
   [[nodiscard]] Result<void> run() {
-    KM_CHECK(kv::make_directory(directory_.string()));
-    KM_CHECK(kv::make_directory((directory_ / "blobs").string()));
+    KM_TRY(const Segments keys, open_keys(data_));
+    std::vector<std::string> names;
+    for (const auto& [name, file] : keys) names.push_back(name);
+    KM_CHECK(make_folders(directory_, names));
     KM_CHECK(open_segments(data_ / "blobs", segments_));
     KM_CHECK(copy_index());
+    for (const auto& [name, file] : keys) KM_CHECK(copy_one(name, file.get()));
     KM_CHECK(open_segments(data_ / "blobs", segments_));  // those begun since
     progress_.begin("copying segments", segments_.size(), "files");
-    for (const auto& [name, file] : segments_) KM_CHECK(copy_segment(name, file.get()));
+    for (const auto& [name, file] : segments_) KM_CHECK(copy_one(name, file.get()));
     KM_CHECK(write_manifest(directory_, entries_));
     KM_CHECK(sync_tree(directory_));
     progress_.begin("reading it back", 0, "pieces");
@@ -271,7 +351,7 @@ class Copier {
     return {};
   }
 
-  [[nodiscard]] Result<void> copy_segment(const std::string& name, int fd) {
+  [[nodiscard]] Result<void> copy_one(const std::string& name, int fd) {
     const auto known = std::ranges::find(older_, name, &Entry::name);
     const Entry* same = known == older_.end() ? nullptr : &*known;
     KM_TRY(const bool shared, share(same, data_ / name, fd, older_directory_, directory_ / name, progress_, stop_));
@@ -330,17 +410,21 @@ Result<BackedUp> restore(const std::string& from, const std::string& data_direct
 
   const fs::path fresh = data / ".restore";
   fs::remove_all(fresh, code);
-  KM_CHECK(kv::make_directory(fresh.string()));
-  KM_CHECK(kv::make_directory((fresh / "blobs").string()));
+  std::vector<std::string> names;
+  for (const Entry& entry : entries) names.push_back(entry.name);
+  KM_CHECK(make_folders(fresh, names));
   progress.begin("restoring", 0, "pieces");
   for (const Entry& entry : entries) {
     KM_TRY(const Descriptor file, open_file(*directory / entry.name, O_RDONLY));
     KM_TRY(const Entry copied, copy_file(entry.name, *directory / entry.name, file.get(), fresh / entry.name, progress));
     if (copied.digest != entry.digest) return fail(ErrorKind::corrupt, (*directory / entry.name).string() + ": changed meanwhile");
   }
+  give_to_owner(fresh, data);
   KM_CHECK(sync_tree(fresh));
-  if (has_store(data)) KM_CHECK(move_aside(data));
+  KM_CHECK(move_aside(data, fresh));
   fs::remove(data / "blobs", code);  // empty, or not there
+  KM_CHECK(move(fresh / senders_key_name, data / senders_key_name));
+  KM_CHECK(move(fresh / signing_keys_name, data / signing_keys_name));
   KM_CHECK(move(fresh / "blobs", data / "blobs"));
   KM_CHECK(move(fresh / index_name, data / index_name));
   fs::remove(fresh, code);

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
 //
-// Backups: a directory for each, named by its time, with the index, the segment files and a manifest of SHA-256 digests:
+// Backups: a directory for each, named by its time, with the index, the segment files, the keys that lie beside them, and a
+// manifest of SHA-256 digests:
 //
-//   keystone-mail backup 1
+//   keystone-mail backup 2
 //   9f86d0...  40960  data.mdb
 //   60303a...  1048576  blobs/0000000001.segment
+//   5feceb...  65  srs.key
+//   6b86b2...  1704  dkim/example.org/20261231r.pem
+//
+// Those whose first line ends in 1 have no keys. Files are readable by their owner alone: they hold secrets.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +43,8 @@ enum class Force : bool { no, yes };
 
 // Puts a backup, or the newest one in a directory of them, into `data_directory`, once every digest is found right.
 // Errors: conflict (there is a store, or a server runs on it), corrupt (names the file), not_found, unavailable. With
-// Force::yes a store that is there is moved aside, into "before-restore-...".
+// Force::yes a store that is there is moved aside, into "before-restore-...". So are keys that are there, force or not, when the
+// backup has some.
 [[nodiscard]] Result<BackedUp> restore(const std::string& from, const std::string& data_directory, Force force,
                                        Progress& progress);
 

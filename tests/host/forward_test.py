@@ -198,6 +198,36 @@ with Server(sys.argv[1], listeners=LISTENERS, extra=extra) as server:
     check('E2: another one goes on, and the first did not', wait_for(lambda: sent() == 2) and len(inbox('carol@example.test')) == 1, server.log())
     check('E2: the trace tells', 'kept here' in run('trace', 'six@sender.test').stdout, run('trace', 'six@sender.test').stdout)
 
+    # A backup has the keys that lie beside the store.
+    signed_by = {path.name for path in server.data.glob('dkim/example.test/*.pem')}
+    check('keys to sign with', len(signed_by) == 2, signed_by)
+    backups = server.folder / 'backups'
+    done = run('backup', backups)
+    check('a backup', done.returncode == 0, done)
+    copied = sorted(path for path in backups.rglob('*') if path.is_file())
+    check('backup: it has the keys, and nobody else may read it', {path.name for path in copied} > signed_by | {'srs.key'} and
+          all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in copied), copied)
+    with Server(sys.argv[1], listeners=LISTENERS, extra=extra) as other:
+        other.data.mkdir(exist_ok=True)
+        (other.data / 'srs.key').write_text('another secret, of a server that was there before\n')
+        done = other.run('restore', backups)
+        check('restore: into a server of its own', done.returncode == 0, done)
+        check('restore: the keys are the same, with their modes',
+              all((other.data / name).read_bytes() == (server.data / name).read_bytes() and stat.S_IMODE((other.data / name).stat().st_mode) == 0o600
+                  for name in ['srs.key', *(f'dkim/example.test/{name}' for name in signed_by)]))
+        check('restore: a key that was there is moved aside', len(list(other.data.glob('before-restore-*/srs.key'))) == 1)
+        other.start()
+        with smtplib.SMTP('127.0.0.1', other.port('smtp')) as client:
+            client.sendmail('', [sender], 'From: daemon@sink.test\r\nSubject: x\r\nMessage-ID: <after@restore>\r\n\r\nno\r\n')
+        check('restore: an address that was made before leads back still',
+              wait_for(lambda: any(b'<after@restore>' in message[2] and 'writer@sender.test' in message[1] for message in sink.messages)), other.log())
+        with smtplib.SMTP('127.0.0.1', other.port('submission')) as client:
+            client.login('alice@example.test', PASSWORD)
+            client.sendmail('alice@example.test', ['signed@sink.test'], 'From: alice@example.test\r\nSubject: signed\r\n\r\nhi\r\n')
+        got = sink.wait('signed@sink.test')
+        check('restore: mail is signed with the keys of before', got and
+              all(f's={name.removesuffix(".pem")};'.encode() in got[2].replace(b' ', b'') for name in signed_by), got)
+
     done = run('account', 'forward', 'bob', '--off')
     check('forwarding ends', done.returncode == 0 and 'not forwarded' in done.stdout, done)
     check('an address that is none is refused', run('account', 'forward', 'bob', 'nonsense@').returncode == 1)
