@@ -13,7 +13,9 @@
 namespace keystonemail::reception {
 namespace {
 
-constexpr std::array<std::string_view, 2> added{"list-id", "list-post"};
+constexpr std::array<std::string_view, 3> added{"list-id", "list-post", "list-owner"};
+
+constexpr std::string_view owner_prefix = "owner-";  // whom the directory leads to whoever looks after the list
 
 bool covers_ours(std::string_view signature) {
   const auto read = mailauth::dkim::read_signature(signature);
@@ -36,7 +38,8 @@ std::string list_fields(std::string_view address, std::string_view header) {
     if (iequals(field->name, "List-Id")) return {};
     if (field->id == mime::FieldName::dkim_signature && covers_ours(field->value)) return {};
   }
-  return "List-Id: <" + list->local_part() + "." + list->domain() + ">\r\nList-Post: <mailto:" + list->to_string() + ">\r\n";
+  const std::string owner = std::string(owner_prefix) + list->local_part() + "@" + list->domain();
+  return "List-Id: <" + list->local_part() + "." + list->domain() + ">\r\nList-Post: <mailto:" + list->to_string() + ">\r\nList-Owner: <mailto:" + owner + ">\r\n";
 }
 
 }  // namespace keystonemail::reception

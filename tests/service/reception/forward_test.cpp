@@ -169,7 +169,8 @@ TEST_CASE("forward: members of a list get it in the name of its owner, with the 
   const auto& entry = server.queued(1);
   CHECK(entry.envelope.sender == "owner-list@example.test");
   CHECK(entry.recipients.size() == 2);
-  CHECK(entry.prefix.starts_with("Delivered-To: list@example.test\r\nList-Id: <list.example.test>\r\nList-Post: <mailto:list@example.test>\r\n"));
+  CHECK(entry.prefix.starts_with("Delivered-To: list@example.test\r\nList-Id: <list.example.test>\r\nList-Post: <mailto:list@example.test>\r\n"
+                                 "List-Owner: <mailto:owner-list@example.test>\r\n"));
 }
 
 TEST_CASE("forward: the fields of a list are left out where they would break a signature, or say twice which list it is") {
