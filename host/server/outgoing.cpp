@@ -112,11 +112,7 @@ Result<tls::ClientOptions> client_trust(const RelayConfig& config) {
   return tls;
 }
 
-Result<std::unique_ptr<Outgoing>> Outgoing::open(const Config& config, keystonemail::Server& server, libuv::UvLoop& loop,
-                                                 std::vector<Endpoint> own_endpoints, web::Fetcher& fetcher,
-                                                 relay::TlsObserver* tls_observer) {
-  std::unique_ptr<Outgoing> outgoing(new Outgoing(loop, fetcher));
-  KM_TRY(outgoing->resolver_, unbound::open_resolver(resolver_options(config.resolver)));
+Result<relay::Options> relay_options(const Config& config) {
   relay::Options options;
   options.hostname = config.hostname;
   KM_TRY(options.routes, route_table(config.relay, config.routes));
@@ -125,23 +121,41 @@ Result<std::unique_ptr<Outgoing>> Outgoing::open(const Config& config, keystonem
   options.messages_per_minute_max = static_cast<std::uint32_t>(config.relay.messages_per_minute);
   options.account_messages_per_minute_max = static_cast<std::uint32_t>(config.queue.account_messages_per_minute);
   KM_TRY(options.rates, rate_table(config.relay));
-  loop.set_source_addresses(IpAddress::parse(config.relay.source_address4), IpAddress::parse(config.relay.source_address6));
-  options.own_endpoints = std::move(own_endpoints);
   if (!config.queue.retry.empty()) options.retry.steps = config.queue.retry;
   options.retry.bounce_lifetime = std::chrono::hours(config.queue.bounce_lifetime_hours);
   options.retry.delay_notice_after = std::chrono::hours(config.queue.delay_notice_hours);
+  options.use_dane = config.relay.dane;
+  return options;
+}
+
+Result<std::unique_ptr<Outgoing>> Outgoing::open(const Config& config, keystonemail::Server& server, libuv::UvLoop& loop,
+                                                 resolver::Resolver& resolver, std::vector<Endpoint> own_endpoints,
+                                                 web::Fetcher& fetcher, relay::TlsObserver* tls_observer) {
+  std::unique_ptr<Outgoing> outgoing(new Outgoing(loop, fetcher));
+  KM_TRY(relay::Options options, relay_options(config));
+  outgoing->set_source_addresses(config);
+  options.own_endpoints = std::move(own_endpoints);
   KM_TRY(const tls::ClientOptions tls, client_trust(config.relay));
   KM_TRY(const auto client, tls::ClientContext::create(tls));
-  options.use_dane = config.relay.dane;
   if (config.relay.mta_sts) {
     mta_sts::Options policies;
     policies.port = static_cast<std::uint16_t>(config.relay.mta_sts_port);
-    outgoing->mta_sts_ = server.make_mta_sts(policies, *outgoing->resolver_, fetcher);
+    outgoing->mta_sts_ = server.make_mta_sts(policies, resolver, fetcher);
   }
-  const RelayPorts ports{*outgoing->resolver_, loop, client, tls_observer, outgoing->mta_sts_.get()};
+  const RelayPorts ports{resolver, loop, client, tls_observer, outgoing->mta_sts_.get()};
   outgoing->relay_ = server.make_relay(std::move(options), ports);
   outgoing->webhooks_ = server.webhooks();
   return outgoing;
+}
+
+void Outgoing::set_source_addresses(const Config& config) {
+  loop_.set_source_addresses(IpAddress::parse(config.relay.source_address4), IpAddress::parse(config.relay.source_address6));
+}
+
+void Outgoing::reload(const Config& config, relay::Options options, std::shared_ptr<const forwarding::Forwarder> forwarder) {
+  set_source_addresses(config);
+  relay_->set_options(std::move(options));
+  relay_->set_forwarder(std::move(forwarder));
 }
 
 void Outgoing::start() {

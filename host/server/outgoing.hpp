@@ -21,18 +21,22 @@ namespace keystonemail::host {
 [[nodiscard]] unbound::Options resolver_options(const ResolverConfig& config);
 // Whom mail hosts and web servers of others have their certificates from: the system's authorities and ours. Errors: those of reading.
 [[nodiscard]] Result<tls::ClientOptions> client_trust(const RelayConfig& config);
+// Of what a reload may change as well. Errors: those of reading a password; invalid (a route).
+[[nodiscard]] Result<relay::Options> relay_options(const Config& config);
 
 // Threads: that of the loop. REQUIRES: finish() is done before it is destroyed, if start() was called.
 class Outgoing {
  public:
-  // `own_endpoints` are where we take mail from other servers. Ownership: borrows server, loop, fetcher and observer, which may be
-  // null.
-  // Errors: those of reading the password and of the resolver; invalid (a route).
-  [[nodiscard]] static Result<std::unique_ptr<Outgoing>> open(const Config& config, keystonemail::Server& server,
-                                                              libuv::UvLoop& loop, std::vector<Endpoint> own_endpoints, web::Fetcher& fetcher,
-                                                              relay::TlsObserver* tls_observer);
+  // `own_endpoints` are where we take mail from other servers. Ownership: borrows server, loop, resolver, fetcher and observer, which
+  // may be null.
+  // Errors: those of relay_options() and of reading the authorities.
+  [[nodiscard]] static Result<std::unique_ptr<Outgoing>> open(const Config& config, keystonemail::Server& server, libuv::UvLoop& loop,
+                                                              resolver::Resolver& resolver, std::vector<Endpoint> own_endpoints,
+                                                              web::Fetcher& fetcher, relay::TlsObserver* tls_observer);
 
   void start();
+  // `options` are those of `config`, from now on.
+  void reload(const Config& config, relay::Options options, std::shared_ptr<const forwarding::Forwarder> forwarder);
   // Begins no new transaction, and brings those under way to their end.
   void stop();
   // Done when that has come.
@@ -40,9 +44,9 @@ class Outgoing {
 
  private:
   Outgoing(libuv::UvLoop& loop, web::Fetcher& fetcher) : loop_(loop), fetcher_(fetcher) {}
+  void set_source_addresses(const Config& config);
 
   libuv::UvLoop& loop_;
-  std::unique_ptr<resolver::Resolver> resolver_;
   web::Fetcher& fetcher_;
   std::unique_ptr<mta_sts::Policies> mta_sts_;  // null: nobody asks for them
   std::unique_ptr<relay::Relay> relay_;

@@ -20,6 +20,7 @@
 #include "keystonemail/backends/libuv/uv_server.hpp"
 #include "keystonemail/service/web/https_fetcher.hpp"
 #include "server/directory_plugin.hpp"
+#include "server/host_lookup.hpp"
 #include "server/inbound.hpp"
 #include "server/outgoing.hpp"
 #include "server/policies.hpp"
@@ -82,19 +83,45 @@ Result<std::unique_ptr<web::Fetcher>> make_fetcher(const Config& config, resolve
   return std::make_unique<web::HttpsFetcher>(std::move(options), resolver, loop, std::move(client));
 }
 
-// Whether what a reload cannot change has changed.
-bool needs_restart(const Config& a, const Config& b) {
-  const auto same = [](const ListenerConfig& x, const ListenerConfig& y) {
-    return x.protocol == y.protocol && x.address == y.address && x.tls == y.tls && x.allow_plaintext_auth == y.allow_plaintext_auth &&
-           x.client_certificates == y.client_certificates;
+bool is_same(const ListenerConfig& x, const ListenerConfig& y) {
+  return x.protocol == y.protocol && x.address == y.address && x.tls == y.tls && x.allow_plaintext_auth == y.allow_plaintext_auth &&
+         x.client_certificates == y.client_certificates;
+}
+
+bool is_same(const DirectoryConfig& x, const DirectoryConfig& y) {
+  return x.type == y.type && x.path == y.path && x.options.kind == y.options.kind && x.options.name == y.options.name;
+}
+
+// Leaves in `fresh` what a running server cannot change as it is in `running`; returns the names of what that was.
+std::vector<std::string_view> keep_what_needs_restart(const Config& running, Config& fresh) {
+  std::vector<std::string_view> kept;
+  const auto keep = [&kept](std::string_view name, const auto& old, auto& now) {
+    if (old == now) return;
+    kept.push_back(name);
+    now = old;
   };
-  const auto same_directory = [](const DirectoryConfig& x, const DirectoryConfig& y) {
-    return x.type == y.type && x.path == y.path && x.options.kind == y.options.kind && x.options.name == y.options.name;
-  };
-  return a.hostname != b.hostname || a.primary_domain != b.primary_domain || a.data_directory != b.data_directory ||
-         a.user != b.user || a.loops != b.loops || !same_directory(a.directory, b.directory) ||
-         a.relay != b.relay || a.routes != b.routes || a.forwarding != b.forwarding || a.queue != b.queue || a.reports != b.reports || a.mta_sts != b.mta_sts || a.webhooks != b.webhooks ||
-         a.resolver != b.resolver || !std::ranges::equal(a.listeners, b.listeners, same);
+  keep("hostname", running.hostname, fresh.hostname);
+  keep("primary_domain", running.primary_domain, fresh.primary_domain);
+  keep("data_directory", running.data_directory, fresh.data_directory);
+  keep("user", running.user, fresh.user);
+  keep("loops", running.loops, fresh.loops);
+  if (!std::ranges::equal(running.listeners, fresh.listeners, [](const auto& x, const auto& y) { return is_same(x, y); })) {
+    kept.emplace_back("[[listener]]");
+    fresh.listeners = running.listeners;
+  }
+  if (!is_same(running.directory, fresh.directory)) {
+    kept.emplace_back("[directory]");
+    fresh.directory = running.directory;
+  }
+  keep("[store]", running.notes, fresh.notes);
+  keep("[relay] enabled", running.relay.enabled, fresh.relay.enabled);
+  keep("[relay] authorities", running.relay.authorities, fresh.relay.authorities);
+  keep("[relay] mta_sts", running.relay.mta_sts, fresh.relay.mta_sts);
+  keep("[relay] mta_sts_port", running.relay.mta_sts_port, fresh.relay.mta_sts_port);
+  keep("[resolver]", running.resolver, fresh.resolver);
+  keep("[reports]", running.reports, fresh.reports);
+  keep("[[webhook]]", running.webhooks, fresh.webhooks);
+  return kept;
 }
 
 class Program {
@@ -108,6 +135,8 @@ class Program {
 
  private:
   [[nodiscard]] Result<void> prepare_directory();
+  [[nodiscard]] Result<std::string> secret(const SecretSource& source);
+  [[nodiscard]] Result<Config> with_secrets_read(Config config);
   [[nodiscard]] Result<void> listen(const ListenerConfig& listener, std::size_t index);
   void make_handlers();
   [[nodiscard]] transport::Handler handler(std::size_t index);
@@ -126,7 +155,9 @@ class Program {
   libuv::UvLoop opening_;  // for the stores, so that the others do not accept before all is there
   libuv::UvServer loops_;
   std::vector<libuv::InheritedSocket> inherited_;
-  milter::Connections filters_{[](Executor& on) { return dynamic_cast<transport::Connector*>(&on); }};  // every loop makes its own
+  HostLookup hosts_;                               // of filters
+  milter::Connections filters_{[](Executor& on) { return dynamic_cast<transport::Connector*>(&on); },  // every loop makes its own
+                               [this](std::string host, Context context) { return hosts_.find(std::move(host), std::move(context)); }};
   std::unique_ptr<Stores> stores_;
   std::unique_ptr<Reporter> reporter_;        // null: there are no reports
   std::unique_ptr<Inbound> inbound_;
@@ -137,6 +168,7 @@ class Program {
   std::vector<transport::Handler> handlers_;  // as config_.listeners; guarded by mutex_
   std::shared_ptr<const policy::Chain> policies_;  // guarded by mutex_
   std::uint16_t https_port_ = 0;              // where people who come without TLS are sent; 0: nowhere
+  std::vector<std::pair<SecretSource, std::string>> secrets_;  // as they were read last
   std::string addresses_;
   bool is_ending_ = false;
 };
@@ -145,19 +177,8 @@ Result<void> Program::start() {
   KM_CHECK(tls_.load(config_));
   KM_CHECK(prepare_directory());
   for (std::size_t i = 0; i < config_.listeners.size(); ++i) KM_CHECK(listen(config_.listeners[i], i));
-  Config opened = config_;
+  KM_TRY(Config opened, with_secrets_read(config_));
   KM_TRY(opened.directory, with_options_read(config_.directory));
-  KM_TRY(std::string relay_password, read_secret(config_.relay.password));
-  opened.relay.password = {SecretSource::Kind::literal, std::move(relay_password)};
-  for (WebhookConfig& webhook : opened.webhooks) {
-    KM_TRY(std::string secret, read_secret(webhook.secret));
-    while (secret.ends_with('\n') || secret.ends_with('\r')) secret.pop_back();
-    webhook.secret = {SecretSource::Kind::literal, std::move(secret)};
-  }
-  for (RouteConfig& route : opened.routes) {
-    KM_TRY(std::string password, read_secret(route.password));
-    route.password = {SecretSource::Kind::literal, std::move(password)};
-  }
   if (!config_.user.empty()) KM_CHECK(become(config_.user));  // the ports are open now
   KM_TRY(stores_, opening_.run_until(Stores::open(opened, log_, {}, Context{&opening_})));
   KM_TRY(resolver_, unbound::open_resolver(resolver_options(config_.resolver)));
@@ -173,7 +194,7 @@ Result<void> Program::start() {
   stores_->policies = [this] { return policies(); };
   make_handlers();
   if (opened.relay.enabled) {
-    KM_TRY(outgoing_, Outgoing::open(opened, *stores_->server, loops_.main_loop(), own_endpoints_, *fetcher_, stores_->reporting));
+    KM_TRY(outgoing_, Outgoing::open(opened, *stores_->server, loops_.main_loop(), *resolver_, own_endpoints_, *fetcher_, stores_->reporting));
   }
   stores_->reload = [this] { return reload(); };
   stores_->upkeep = std::make_unique<Upkeep>(*stores_->blobs, log_);
@@ -181,6 +202,28 @@ Result<void> Program::start() {
   if (control) control_ = std::move(*control);
   else log_.event(LogLevel::warning, "control.unavailable", {{"why", control.error().describe()}});  // serving mail goes first
   return {};
+}
+
+// What root could read, the user that the server became may not: then what was read before is taken.
+Result<std::string> Program::secret(const SecretSource& source) {
+  auto read = read_secret(source);
+  const auto known = std::ranges::find(secrets_, source, &std::pair<SecretSource, std::string>::first);
+  if (!read) return known == secrets_.end() ? std::move(read) : Result<std::string>(known->second);
+  while (read->ends_with('\n') || read->ends_with('\r')) read->pop_back();
+  if (known == secrets_.end()) secrets_.emplace_back(source, *read);
+  else known->second = *read;
+  return read;
+}
+
+Result<Config> Program::with_secrets_read(Config config) {
+  std::vector<SecretSource*> sources{&config.relay.password};
+  for (WebhookConfig& webhook : config.webhooks) sources.push_back(&webhook.secret);
+  for (RouteConfig& route : config.routes) sources.push_back(&route.password);
+  for (SecretSource* const source : sources) {
+    KM_TRY(std::string text, secret(*source));
+    *source = {SecretSource::Kind::literal, std::move(text)};
+  }
+  return config;
 }
 
 Result<void> Program::prepare_directory() {
@@ -268,24 +311,37 @@ void Program::end() {
 Result<void> Program::reload() {
   const auto done = read_again();
   if (done) log_.event(LogLevel::info, "config.reloaded", {{"file", path_}});
+  else if (done.error().kind() == ErrorKind::conflict) log_.event(LogLevel::warning, "config.reloaded", {{"file", path_}, {"why", done.error().text()}});
   else log_.event(LogLevel::error, "config.refused", {{"file", path_}, {"why", done.error().text()}});
   return done;
 }
 
+// All is made before anything is changed: what cannot be had leaves the server as it was.
 Result<void> Program::read_again() {
-  KM_TRY(const ConfigReading reading, read_config_file(path_));
+  KM_TRY(ConfigReading reading, read_config_file(path_));
   if (!reading.errors.empty()) return fail(ErrorKind::invalid, describe(reading.errors, path_));
-  if (needs_restart(config_, reading.config))
-    return fail(ErrorKind::conflict, "hostname, domain, directories, user, loops, listeners, relay, queue, forwarding, reports, MTA-STS, webhooks or resolver changed: restart the server for that");
-  if (const auto loaded = tls_.load(reading.config); !loaded)
+  Config& fresh = reading.config;
+  const auto kept = keep_what_needs_restart(config_, fresh);
+  KM_TRY(const Config opened, with_secrets_read(fresh));
+  KM_TRY(relay::Options relaying, relay_options(opened));
+  KM_TRY(auto forwarder, make_forwarder(fresh, *stores_));
+  if (const auto loaded = tls_.load(fresh); !loaded)
     return fail(loaded.error().kind(), loaded.error().text() + " " + loaded.error().detail());
-  log_.set(reading.config.log_format, reading.config.log_level);
-  config_ = reading.config;
+  log_.set(fresh.log_format, fresh.log_level);
+  config_ = std::move(fresh);
   loops_.set_connections_max(config_.limits.connections);
-  stores_->server->set_limits(server_limits(config_));
+  keystonemail::Server& server = *stores_->server;
+  server.set_limits(server_limits(config_));
+  server.set_forwarder(forwarder);
+  server.set_mta_sts(own_policy(config_.mta_sts));
+  server.queue().set_limits(std::chrono::hours(config_.queue.lifetime_hours), config_.queue.messages_per_account, config_.queue.octets_per_account);
+  if (outgoing_) outgoing_->reload(config_, std::move(relaying), std::move(forwarder));
   set_policies();
   make_handlers();
-  return {};
+  if (kept.empty()) return {};
+  std::string names;
+  for (const std::string_view name : kept) names.append(names.empty() ? "" : ", ").append(name);
+  return fail(ErrorKind::conflict, "reloaded, but this needs a restart: " + names);
 }
 
 }  // namespace

@@ -78,7 +78,8 @@ keystonemail::ServerOptions server_options(const Config& config, kv::Table first
   return options;
 }
 
-// What mail is given that is passed on: a sender of ours, and a seal with the DKIM key of the domain that it went through.
+}  // namespace
+
 Result<std::shared_ptr<const forwarding::Forwarder>> make_forwarder(const Config& config, Stores& stores) {
   forwarding::Options options;
   if (config.forwarding.rewrite) {
@@ -91,8 +92,6 @@ Result<std::shared_ptr<const forwarding::Forwarder>> make_forwarder(const Config
   if (config.forwarding.seal) options.keys = [dkim = stores.dkim.get()](std::string_view domain) { return dkim->signer(domain); };
   return forwarding::Forwarder::create(std::move(options));
 }
-
-}  // namespace
 
 Task<Result<std::unique_ptr<Stores>>> Stores::open(const Config& config, Log& log, TlsProvider tls, Context context) {
   return open_for(Use::work, config, log, std::move(tls), std::move(context));

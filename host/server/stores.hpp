@@ -33,6 +33,11 @@ struct PolicyTables {
 // What [limits] says, as the server takes it.
 [[nodiscard]] keystonemail::Limits server_limits(const Config& config);
 
+class Stores;
+// What mail is given that is passed on: a sender of ours, and a seal with the DKIM key of the domain that it went through.
+// Ownership: borrows the stores. Errors: those of srs.key; invalid ([forwarding] domain is none).
+[[nodiscard]] Result<std::shared_ptr<const forwarding::Forwarder>> make_forwarder(const Config& config, Stores& stores);
+
 // Ownership: borrows the log. Threads: opened and destroyed on one. REQUIRES: the executor it was opened on, and those
 // that use it, outlive it.
 class Stores {

@@ -207,8 +207,19 @@ Task<Result<void>> apply_handling(kv::Transaction& t, const QueueTables& tables,
 std::span<const std::string_view> queue_tables() noexcept { return queue_table_names; }
 
 KvQueue::KvQueue(KvMailStore& mail, QueueOptions options)
-    : mail_(mail), options_(options), notifier_(std::make_shared<Notifier>()) {}
+    : mail_(mail), options_(options), lifetime_(options.lifetime), account_entries_max_(options.account_entries_max),
+      account_octets_max_(options.account_octets_max), notifier_(std::make_shared<Notifier>()) {}
 KvQueue::~KvQueue() = default;
+
+void KvQueue::set_limits(std::chrono::hours lifetime, std::uint64_t account_entries_max, std::uint64_t account_octets_max) noexcept {
+  lifetime_ = lifetime;
+  account_entries_max_ = account_entries_max;
+  account_octets_max_ = account_octets_max;
+}
+
+QueueOptions KvQueue::options() const noexcept {
+  return {.first_table = options_.first_table, .lifetime = lifetime_, .account_entries_max = account_entries_max_, .account_octets_max = account_octets_max_};
+}
 
 QueuePlan KvQueue::plan(const queue::NewEntry& entry, const mailstore::StagedMessage& message, WallTime now) const {
   const auto& staged = dynamic_cast<const KvStagedMessage&>(message);
@@ -226,7 +237,7 @@ QueuePlan KvQueue::plan(const queue::NewEntry& entry, const mailstore::StagedMes
   plan.entry.session = entry.session;
   plan.origin = entry.origin;
   plan.hold_reason = entry.hold_reason;
-  plan.entry.expires = std::max(now, entry.envelope.released) + options_.lifetime;
+  plan.entry.expires = std::max(now, entry.envelope.released) + lifetime_.load();
   plan.entry.octets = entry.prefix.size() + staged.octets();
   plan.content = staged.content_record(entry.prefix);
   plan.blobs = staged.blobs();
@@ -239,7 +250,7 @@ Task<Result<void>> KvQueue::apply(kv::Transaction& t, QueuePlan& plan) const {
   plan.id = plan.entry.id = queue::EntryId{last + 1};
   const std::string key = entry_key(plan.id);
   t.put(tables.counter, counter_key, key);
-  KM_CO_CHECK(co_await add_use(t, tables, plan.entry, options_));
+  KM_CO_CHECK(co_await add_use(t, tables, plan.entry, options()));
   t.put(tables.entry, key, encode_entry(plan.entry));
   t.put(tables.content, key, plan.content);
   if (const auto when = next_attempt(plan.entry)) t.put(tables.due, due_key(*when, plan.id), std::string_view("\1", 1));

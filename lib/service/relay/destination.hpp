@@ -22,8 +22,9 @@ struct Destination {
   std::string name;                         // its key: what asks for different TLS, or logs in as another, is another destination
   std::string domain;                       // or the route that several of them have in common
   TlsDemand demand = TlsDemand::usual;
-  const Route* route = nullptr;
-  std::optional<Route> own_route;           // of entries that were moved to it; `route` is this one then
+  Route route;                              // without a host: by the mail exchangers of `domain`
+  bool is_moved_to = false;                 // by an administrator's word, entry by entry
+  std::uint32_t generation = 0;             // of the route: connections of an earlier one take no more messages
   std::deque<Job> waiting;
   std::vector<transport::Waiter*> idle;     // of connections that have nothing to do
   std::size_t connections = 0;

@@ -42,6 +42,8 @@ Relay::Relay(Options options, Services services)
 Relay::~Relay() = default;
 
 Task<void> Relay::run(Context context) { return state_->run(std::move(context)); }
+void Relay::set_options(Options options) { state_->take_options(std::move(options)); }
+void Relay::set_forwarder(std::shared_ptr<const forwarding::Forwarder> forwarder) { state_->set_forwarder(std::move(forwarder)); }
 Relay::Load Relay::load() const noexcept { return state_->load(); }
 
 Task<void> Relay::State::run(Context given) {
@@ -265,8 +267,8 @@ Destination& Relay::State::destination_of(const queue::Entry& entry, const std::
       place->name = std::move(name);
       place->domain = "moved:" + own->to_string();
       place->demand = demand;
-      place->own_route = std::move(own);
-      place->route = &*place->own_route;
+      place->route = *std::move(own);
+      place->is_moved_to = true;
       place->pacer = Pacer(options.messages_per_minute_max);
     }
     return *place;
@@ -283,7 +285,7 @@ Destination& Relay::State::destination_of(const queue::Entry& entry, const std::
     place->name = std::move(name);
     place->domain = std::move(place_name);
     place->demand = demand;
-    place->route = &route;
+    place->route = route;
     place->pacer = Pacer(route.host.empty() ? rate_of(domain) : options.messages_per_minute_max);
   }
   return *place;
@@ -295,6 +297,69 @@ std::uint32_t Relay::State::rate_of(std::string_view domain) const {
     if (const auto found = options.rates.find(domain.substr(dot)); found != options.rates.end()) return found->second;
   }
   return options.messages_per_minute_max;
+}
+
+// --- New options ---
+
+// Only what may change: views of all else are held across waits.
+void Relay::State::take_options(Options fresh) {
+  const bool is_paced_anew = fresh.rates != options.rates || fresh.messages_per_minute_max != options.messages_per_minute_max;
+  const bool are_accounts_paced_anew = fresh.account_messages_per_minute_max != options.account_messages_per_minute_max;
+  options.routes = std::move(fresh.routes);
+  options.retry = std::move(fresh.retry);
+  options.use_dane = fresh.use_dane;
+  options.connections_max = fresh.connections_max;
+  options.connections_per_destination_max = fresh.connections_per_destination_max;
+  options.messages_per_minute_max = fresh.messages_per_minute_max;
+  options.rates = std::move(fresh.rates);
+  options.account_messages_per_minute_max = fresh.account_messages_per_minute_max;
+  if (!context) return;  // it has not begun
+  std::vector<Job> jobs;
+  for (auto& [name, destination] : destinations) {
+    std::ranges::move(std::exchange(destination->waiting, {}), std::back_inserter(jobs));
+    renew(*destination, is_paced_anew);
+  }
+  if (are_accounts_paced_anew)
+    for (auto& [login, account] : accounts) account.pacer = Pacer(options.account_messages_per_minute_max);
+  line_up_again(std::move(jobs));
+  next_sweep = {};  // what was passed over for want of room may have it elsewhere now
+  again = true;
+  wake();
+}
+
+void Relay::State::renew(Destination& destination, bool is_paced_anew) const {
+  ++destination.generation;
+  destination.failures = 0;
+  destination.not_before = {};
+  destination.connections_max = std::min(destination.connections_max, std::max<std::size_t>(options.connections_per_destination_max, 1));
+  const bool is_by_mx = destination.route.host.empty();
+  if (is_paced_anew) destination.pacer = Pacer(is_by_mx ? rate_of(destination.domain) : options.messages_per_minute_max);
+  if (destination.is_moved_to) return;
+  // One that no message takes any more keeps what it had.
+  const auto is_this = [&](const Route& route) { return is_by_mx ? route.host.empty() : route.to_string() == destination.domain; };
+  if (is_by_mx) {
+    if (const Route& route = options.routes.find(destination.domain); is_this(route)) destination.route = route;
+  } else if (is_this(options.routes.usual)) {
+    destination.route = options.routes.usual;
+  } else {
+    const auto found = std::ranges::find_if(options.routes.domains, [&](const auto& item) { return is_this(item.second); });
+    if (found != options.routes.domains.end()) destination.route = found->second;
+  }
+}
+
+// Where they belong by now.
+void Relay::State::line_up_again(std::vector<Job> jobs) {
+  std::set<Destination*> found;
+  for (Job& job : jobs) {
+    std::map<Destination*, std::vector<std::size_t>, ByName> groups;
+    for (const std::size_t i : job.recipients) groups[&destination_of(job.active->entry, job.active->entry.recipients[i].address)].push_back(i);
+    job.active->open_jobs += groups.size() - 1;
+    for (auto& [destination, recipients] : groups) {
+      add(*destination, job.active, std::move(recipients));
+      found.insert(destination);
+    }
+  }
+  for (Destination* const destination : found) connect(*destination);
 }
 
 // The destination is known not to answer: that is noted without asking it again.
@@ -388,8 +453,16 @@ Task<void> Relay::State::serve(Destination& destination) {
   if (is_doubtful) ++doubtful;
   co_await yield(*context->executor);  // whoever called goes on first
   std::unique_ptr<Courier> courier;
+  std::uint32_t generation = destination.generation;
   while (!stopping() && !destination.waiting.empty()) {
-    if (!courier) courier = co_await open(destination);
+    if (courier && generation != destination.generation) {
+      co_await courier->quit();
+      courier.reset();
+    }
+    if (!courier) {
+      generation = destination.generation;
+      courier = co_await open(destination);
+    }
     if (!courier) break;
     if (destination.waiting.empty()) {  // others were quicker
       co_await wait_for_job(destination);
@@ -425,8 +498,9 @@ void Relay::State::end_connection(Destination& destination, bool was_doubtful) {
 
 // A session, or nothing after its failure has been noted for all that wait.
 Task<std::unique_ptr<Courier>> Relay::State::open(Destination& destination) {
-  Route route = *destination.route;
+  Route route = destination.route;
   std::string domain = destination.domain;
+  const std::uint32_t generation = destination.generation;
   auto opened = co_await finder.open(std::move(domain), std::move(route), destination.demand, *context);
   if (auto* courier = std::get_if<std::unique_ptr<Courier>>(&opened)) {
     destination.reached();
@@ -434,7 +508,7 @@ Task<std::unique_ptr<Courier>> Relay::State::open(Destination& destination) {
                        {{"destination", destination.name}, {"host", (*courier)->host().to_string()}, {"tls", (*courier)->security()}});
     co_return std::move(*courier);
   }
-  if (!stopping()) note_failure(destination, std::move(std::get<HostFailure>(opened)));
+  if (!stopping() && generation == destination.generation) note_failure(destination, std::move(std::get<HostFailure>(opened)));
   co_return nullptr;
 }
 

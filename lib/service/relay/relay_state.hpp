@@ -27,6 +27,8 @@ struct Relay::State {
       : options(std::move(given)), services(std::move(with)), clerk(options, services), finder(options, services, hurry.get_token()) {}
 
   [[nodiscard]] Task<void> run(Context context);
+  void take_options(Options fresh);
+  void set_forwarder(std::shared_ptr<const forwarding::Forwarder> forwarder) { services.forwarder = std::move(forwarder); }
   [[nodiscard]] Load load() const noexcept { return {active.size(), connections, destinations.size()}; }
 
  private:
@@ -60,6 +62,8 @@ struct Relay::State {
   void connect_hungry();
   [[nodiscard]] Task<void> resume(Destination& destination, Instant when);
   [[nodiscard]] std::uint32_t rate_of(std::string_view domain) const;
+  void renew(Destination& destination, bool is_paced_anew) const;
+  void line_up_again(std::vector<Job> jobs);
   [[nodiscard]] bool has_place(const Destination& destination) const noexcept;
   [[nodiscard]] Task<void> serve(Destination& destination);
   [[nodiscard]] Task<std::unique_ptr<Courier>> open(Destination& destination);

@@ -179,6 +179,9 @@ void Server::set_limits(Limits limits) {
   state_->gate.set_trusted(std::move(limits.trusted_logins));
 }
 
+void Server::set_forwarder(std::shared_ptr<const forwarding::Forwarder> forwarder) { state_->ports.forwarder = std::move(forwarder); }
+void Server::set_mta_sts(const web::OwnPolicy& policy) { state_->site->set_policy(policy); }
+
 Task<Result<std::vector<IpNetwork>>> Server::unban(const IpAddress& peer, Context context) {
   auto lifted = state_->gate.unban(peer);
   if (!lifted.empty()) KM_CO_CHECK(co_await state_->ban_rows->erase(lifted, context));

@@ -26,9 +26,20 @@ std::string own_policy_id(std::string_view text) { return crypto::to_hex(crypto:
 MailSite::MailSite(std::string hostname, OwnPolicy policy, directory::Directory& directory)
     : hostname_(to_lower(hostname)), directory_(directory), policy_text_(own_policy_text(policy, hostname_)) {
   policies_.add("GET", std::string(policy_path), [this](Exchange& exchange, Context) -> Task<void> {
-    exchange.respond({.fields = {{"Content-Type", "text/plain"}}}, policy_text_);  // RFC 8461 §3.3
+    exchange.respond({.fields = {{"Content-Type", "text/plain"}}}, policy_text());  // RFC 8461 §3.3
     co_return;
   });
+}
+
+void MailSite::set_policy(OwnPolicy policy) {
+  std::string text = own_policy_text(policy, hostname_);
+  const std::lock_guard lock(mutex_);
+  policy_text_ = std::move(text);
+}
+
+std::string MailSite::policy_text() const {
+  const std::lock_guard lock(mutex_);
+  return policy_text_;
 }
 
 Task<Result<bool>> MailSite::has_host(std::string_view host, Context context) {

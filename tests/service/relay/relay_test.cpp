@@ -609,3 +609,66 @@ TEST_CASE("relay: destinations that do not answer cannot keep those waiting that
   CHECK(f.relay->load().connections <= 20);
   for (const auto id : dead) CHECK(f.entry(id)->recipients[0].attempts >= 1);
 }
+
+TEST_CASE("relay: with other routes, what waits in memory goes the new way at once, and what was put off when it is due") {
+  RelayFixture f;
+  auto& hub = f.peer("192.0.2.50", 2525);
+  f.network.silent.insert(*Endpoint::parse("192.0.2.1:25"));
+  f.start();
+  const auto put_off = f.send();
+  REQUIRE(f.until([&] { return f.entry(put_off)->recipients[0].attempts == 1; }, 60s));
+  REQUIRE(f.until([&] { return f.loop.wall_now() >= f.entry(put_off)->recipients[0].next_attempt; }, 900s));
+  for (int i = 0; i < 3; ++i) f.send();
+  f.loop.advance(2s);                          // they wait for a host that says nothing
+  CHECK(f.queued() == 4);
+  CHECK(hub.messages.empty());
+  relay::Options fresh = f.options;
+  fresh.routes.domains["dest.test"] = *relay::Route::parse("192.0.2.50:2525");
+  f.relay->set_options(fresh);
+  const auto before = f.loop.now();
+  REQUIRE(f.until([&] { return hub.messages.size() >= 3; }, 20s));
+  CHECK(f.loop.now() - before <= 3s);
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 900s));
+  CHECK(hub.messages.size() == 4);             // once each
+  CHECK(f.is_sound());
+  // And back: mail exchangers are asked again.
+  f.network.silent.clear();
+  auto& peer = f.peer();
+  f.relay->set_options(f.options);
+  f.send();
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+  CHECK(peer.messages.size() == 1);
+  CHECK(hub.messages.size() == 4);
+}
+
+TEST_CASE("relay: with other options a message under way goes over to its end, and the next takes a connection of its own") {
+  RelayFixture f;
+  auto& hub = f.peer("192.0.2.50", 2525);
+  auto& other = f.peer("192.0.2.51", 2525);
+  hub.script.delay = 200ms;
+  f.options.connections_per_destination_max = 1;
+  f.options.routes.usual = *relay::Route::parse("192.0.2.50:2525");
+  f.start();
+  f.send();
+  REQUIRE(f.until([&] { return hub.connections == 1; }, 60s));
+  relay::Options fresh = f.options;
+  fresh.routes.usual = *relay::Route::parse("192.0.2.51:2525");
+  f.relay->set_options(fresh);
+  f.send({"b@other.test"});
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+  CHECK(hub.messages.size() + other.messages.size() == 2);
+  CHECK(other.recipients().back() == "b@other.test");
+  CHECK(f.until([&] { return hub.open == 0; }, 5s));
+  f.send();
+  f.relay->set_options(fresh);                 // the same host, but perhaps another login: no connection of before is used
+  f.send();
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+  const std::size_t connections = other.connections;
+  f.send();
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 1s));
+  f.relay->set_options(fresh);
+  f.send();
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 1s));
+  CHECK(other.connections > connections);
+  CHECK(f.is_sound());
+}

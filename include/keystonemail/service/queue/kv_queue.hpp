@@ -8,6 +8,7 @@
 // Limits: queue::limits are the reception's; an entry is one row.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -75,6 +76,9 @@ class KvQueue final : public queue::Queue {
   // Checks entries, due times, contents and their blobs. REQUIRES: as KvMailStore::verify().
   [[nodiscard]] Task<Result<std::vector<Finding>>> verify(Context context);
 
+  // As QueueOptions, for what comes from now on.
+  void set_limits(std::chrono::hours lifetime, std::uint64_t account_entries_max, std::uint64_t account_octets_max) noexcept;
+
   // Null: nobody. Set before the first attempt is settled; outlives the queue.
   void set_outcome_writer(OutcomeWriter* writer) noexcept { outcome_writer_ = writer; }
 
@@ -93,7 +97,11 @@ class KvQueue final : public queue::Queue {
 
  private:
   KvMailStore& mail_;
-  QueueOptions options_;
+  [[nodiscard]] QueueOptions options() const noexcept;
+
+  const QueueOptions options_;                          // its table; of all else, what it began with
+  std::atomic<std::chrono::hours> lifetime_;
+  std::atomic<std::uint64_t> account_entries_max_, account_octets_max_;
   std::shared_ptr<Notifier> notifier_;
   OutcomeWriter* outcome_writer_ = nullptr;
 };

@@ -89,6 +89,12 @@ class Relay {
   // REQUIRES: called once.
   [[nodiscard]] Task<void> run(Context context);
 
+  // From now on: routes, schedule, DANE, ceilings and rates; all else of `options` stays as it was. What waits in memory goes the new way,
+  // a message under way the old one to its end; what was out of reach is tried again when it is due. On run()'s executor.
+  void set_options(Options options);
+  // As Services::forwarder. On run()'s executor.
+  void set_forwarder(std::shared_ptr<const forwarding::Forwarder> forwarder);
+
   // What is in memory now, for tests and metrics.
   struct Load {
     std::size_t active = 0, connections = 0, destinations = 0;

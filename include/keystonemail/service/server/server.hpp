@@ -135,7 +135,7 @@ struct RelayPorts {
   mta_sts::Policies* mta_sts = nullptr;         // null: MTA-STS is not looked at
 };
 
-// Threads: open(), handler(), set_limits() and the destructor on one; handlers may run on any number of executors at once.
+// Threads: open(), handler(), what sets something, and the destructor on one; handlers may run on any number of executors at once.
 // Ownership: outlives the sessions of its handlers.
 class Server {
  public:
@@ -151,6 +151,10 @@ class Server {
   // What is said of messages holds for handlers made from now on, all else for connections and logins to come.
   // REQUIRES: sizes of at most ServerOptions::message_octets_ceiling.
   void set_limits(Limits limits);
+  // What ServerPorts::forwarder is for handlers made from now on; a relay has its own.
+  void set_forwarder(std::shared_ptr<const forwarding::Forwarder> forwarder);
+  // As ServerOptions::mta_sts.
+  void set_mta_sts(const web::OwnPolicy& policy);
   // Bans are kept in the store, so that they outlive a restart. Lifts those that cover `peer`, there too; returns the
   // networks that had one. Errors: those of the store.
   [[nodiscard]] Task<Result<std::vector<IpNetwork>>> unban(const IpAddress& peer, Context context);

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,6 +36,8 @@ class MailSite final : public Site {
   // To what the server's own name has. REQUIRES: nobody is served yet.
   void add(std::string method, std::string path, Router::Handler handler) { own_.add(std::move(method), std::move(path), std::move(handler)); }
 
+  // Given from now on.
+  void set_policy(OwnPolicy policy);
   // The server's own name, and mta-sts.DOMAIN for each domain of ours.
   [[nodiscard]] Task<Result<bool>> has_host(std::string_view host, Context context) override;
   [[nodiscard]] Task<void> serve(Exchange& exchange, Context context) override;
@@ -42,7 +45,10 @@ class MailSite final : public Site {
  private:
   const std::string hostname_;
   directory::Directory& directory_;
-  const std::string policy_text_;
+  [[nodiscard]] std::string policy_text() const;
+
+  mutable std::mutex mutex_;
+  std::string policy_text_;                         // guarded by mutex_
   Router policies_;                                 // of mta-sts.DOMAIN
   Router own_;                                      // of the server's own name
 };
