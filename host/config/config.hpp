@@ -185,7 +185,7 @@ struct MtaStsConfig {
   friend bool operator==(const MtaStsConfig&, const MtaStsConfig&) = default;
 };
 
-enum class WebhookEvent : std::uint8_t { delivered, delayed, failed };
+enum class WebhookEvent : std::uint8_t { delivered, delayed, failed, suspended };
 
 // Who is told what becomes of mail in the queue.
 struct WebhookConfig {

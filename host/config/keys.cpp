@@ -39,7 +39,8 @@ constexpr std::pair<std::string_view, FailureReports> failure_names[] = {
 constexpr std::pair<std::string_view, MtaStsMode> mta_sts_names[] = {
     {"enforce", MtaStsMode::enforce}, {"testing", MtaStsMode::testing}, {"none", MtaStsMode::none}};
 constexpr std::pair<std::string_view, WebhookEvent> event_names[] = {
-    {"delivered", WebhookEvent::delivered}, {"delayed", WebhookEvent::delayed}, {"failed", WebhookEvent::failed}};
+    {"delivered", WebhookEvent::delivered}, {"delayed", WebhookEvent::delayed}, {"failed", WebhookEvent::failed},
+    {"suspended", WebhookEvent::suspended}};
 constexpr std::pair<std::string_view, DirectoryType> directory_names[] = {
     {"internal", DirectoryType::internal}, {"plugin", DirectoryType::plugin}};
 constexpr std::pair<std::string_view, policies::ListedThing> thing_names[] = {
@@ -620,7 +621,7 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return max_age(v, d.config.mta_sts.max_age); }},
     Key{"webhook", "url", "text", "required", "Where to POST what becomes of mail for elsewhere, as JSON; https, or http to 127.0.0.1.",
         [](Draft d, const Value& v) { return webhook_url(v, d.webhook->url); }},
-    Key{"webhook", "events", "list of texts", "all", "delivered, delayed (an attempt failed, another will follow), failed.",
+    Key{"webhook", "events", "list of texts", "all", "delivered, delayed (an attempt failed, another will follow), failed; suspended (an account sent to too many).",
         [](Draft d, const Value& v) { return webhook_events(v, d.webhook->events); }},
     Key{"webhook", "secret", "file or secret", "none", "What requests are signed with (HMAC-SHA256): a path, { file = \"...\" } or { env = \"...\" }.",
         [](Draft d, const Value& v) { return secret(v, SecretSource::Kind::file, d.webhook->secret); }},

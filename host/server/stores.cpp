@@ -52,6 +52,7 @@ webhook::Hook to_hook(const WebhookConfig& config) {
       case WebhookEvent::delivered: hook.events.push_back(webhook::Event::delivered); break;
       case WebhookEvent::delayed: hook.events.push_back(webhook::Event::delayed); break;
       case WebhookEvent::failed: hook.events.push_back(webhook::Event::failed); break;
+      case WebhookEvent::suspended: hook.events.push_back(webhook::Event::suspended); break;
     }
   }
   return hook;
@@ -159,6 +160,12 @@ Task<Result<std::unique_ptr<Stores>>> Stores::open_for(Use use, Config config, L
   if (use == Use::work) {
     policies::SendingOptions sending = config.policy.sending;
     KM_CO_TRY(stores->sending, co_await policies::SendingLimits::open(*stores->kv, stores->policy_tables.sending, log, std::move(sending), context));
+    if (webhook::Webhooks* const webhooks = stores->server->webhooks()) {
+      stores->sending->set_suspension_writer([webhooks](kv::Transaction& transaction, const policies::Suspension& one) {
+        const webhook::Suspended suspended{.login = one.login, .when = one.when, .recipients = one.recipients, .peer = one.peer};
+        webhooks->write(transaction, suspended);
+      });
+    }
   }
   co_return std::move(stores);
 }

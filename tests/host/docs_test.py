@@ -47,9 +47,11 @@ def configuration_page():
 One TOML file, `/etc/keystone-mail/keystone-mail.toml` unless `--config` names another. A key that is not known is an error, with the
 nearest one as a suggestion. `keystone-mail check` reads the file and all it names without starting anything.
 
-`keystone-mail reload`, or SIGHUP, has a running server read it again: certificates and their keys, `[policy]`, `[[milter]]`, `[limits]` and
-`[log]` change at once, for connections to come. All else needs a restart, and a reload that would change it is refused, with the reason. So is a bad file: the
-server goes on with what it has.
+`keystone-mail reload`, or SIGHUP, has a running server read it again, without dropping a connection or a message. What changes holds at
+once, for connections to come, and for mail that waits as for mail that comes. These need a restart: `hostname`, `primary_domain`,
+`data_directory`, `user`, `loops`, `[[listener]]`, `[directory]`, `[store]`, `[resolver]`, `[reports]`, `[[webhook]]`, and of `[relay]` the keys
+`enabled`, `authorities`, `mta_sts` and `mta_sts_port`; where one of them was changed, all else is taken, and `reload` names it and
+ends with 1. A bad file changes nothing: the server goes on with what it has, and `reload` says why.
 
 Secrets are not in the file. A key that takes one names where it is: `{{ file = "..." }}` or `{{ env = "..." }}`.
 
@@ -81,7 +83,7 @@ address = "127.0.0.1:24"
 
 Listeners of protocol `https` give the MTA-STS policies of the server's domains (`[mta_sts]`), one of protocol `http` sends people there.
 
-Programs of your own hear what becomes of mail for elsewhere by a `[[webhook]]`; its requests are described in
+Programs of your own hear what becomes of mail for elsewhere, and of accounts that are suspended, by a `[[webhook]]`; its requests are described in
 [lib/service/webhook/FORMAT.md](../../lib/service/webhook/FORMAT.md):
 
 ```toml

@@ -79,6 +79,8 @@ struct SendingLimits::State {
   KeptMap<WrittenTo> written_to{written_to_prefix, recipients_max};
   std::map<std::string, SendingException, std::less<>> exceptions;  // by login in lower case
   std::set<std::string, std::less<>> unwritten;                     // of those
+  std::map<std::string, Suspension, std::less<>> new_suspensions;   // not written yet
+  SuspensionWriter writer;
 
   SendingRecord& record(std::string_view login, WallTime now) {
     SendingRecord& found = accounts.touch(account_key(login), now);
@@ -131,11 +133,16 @@ struct SendingLimits::State {
     const std::string login = to_lower(facts.login);
     SendingException& own = exceptions[login];
     own.suspended = facts.time;
-    unwritten.insert(login);
+    new_suspensions[login] = {.login = login, .when = facts.time, .recipients = account.tries_hour.count, .peer = facts.connection.peer.to_string()};
     log.event(LogLevel::error, "sending.suspended",
               {{"login", facts.login}, {"recipients", account.tries_hour.count}, {"session", facts.connection.session},
                {"peer", facts.connection.peer.to_string()}, {"why", "it tried as many recipients within an hour: its password may be known to others"}});
     return &own;
+  }
+
+  [[nodiscard]] bool has_new_suspension(std::string_view login) const {
+    const std::lock_guard lock(mutex);
+    return !new_suspensions.empty() && new_suspensions.contains(to_lower(login));
   }
 
   Decision held(std::string_view login, const SendingRecord& account) const {
@@ -182,6 +189,35 @@ struct SendingLimits::State {
             .suspended = is_suspended(own)};
   }
 
+  // Writes a suspension, if there is a new one: whoever is suspended stays so, whatever happens next.
+  Task<Result<void>> keep_suspension(std::string login, Context context) {
+    login = to_lower(login);
+    Suspension suspension;
+    std::string row;
+    SuspensionWriter tell;
+    {
+      const std::lock_guard lock(mutex);
+      const auto found = new_suspensions.find(login);
+      const SendingException* own = exception(login);
+      if (found == new_suspensions.end() || !own) co_return Result<void>();
+      suspension = std::move(found->second);
+      new_suspensions.erase(found);
+      row = own->encode();
+      tell = writer;
+    }
+    kv::Operation operation = [&](kv::Transaction& transaction) -> Task<Result<void>> {
+      transaction.put(table, exception_row(login), row);
+      if (tell) tell(transaction, suspension);
+      co_return Result<void>();
+    };
+    auto written = co_await store.transact(std::move(operation), {}, context);
+    if (!written) {
+      const std::lock_guard lock(mutex);
+      new_suspensions.try_emplace(login, std::move(suspension));
+    }
+    co_return written;
+  }
+
   // Changes what is decided about an account, and writes it.
   template <class Change>
   Task<Result<void>> decide(std::string login, Change change, Context context) {
@@ -193,6 +229,7 @@ struct SendingLimits::State {
       SendingException& own = exceptions[login];
       change(own);
       rows.push_back({exception_row(login), own.is_none() ? std::nullopt : std::optional(own.encode())});
+      if (own.suspended == WallTime{}) new_suspensions.erase(login);
       if (own.is_none()) exceptions.erase(login);
       unwritten.erase(login);
     }
@@ -211,13 +248,20 @@ class SendingLimits::Session final : public policy::Inspector {
   explicit Session(std::shared_ptr<State> state) : state_(std::move(state)) {}
   ~Session() override { give_back(); }
 
-  Task<Result<Decision>> judge(Stage stage, const policy::Facts& facts, Context) override {
+  Task<Result<Decision>> judge(Stage stage, const policy::Facts& facts, Context context) override {
     if (facts.login.empty()) co_return Decision::proceed();
     if (stage == Stage::mail) {
       login_ = facts.login;
       co_return state_->on_mail(facts.login, facts.time);
     }
-    if (stage == Stage::rcpt) co_return state_->on_recipient(facts, counted_);
+    if (stage == Stage::rcpt) {
+      Decision decision = state_->on_recipient(facts, counted_);
+      if (state_->has_new_suspension(facts.login)) {  // a store that does not take it now gets it from keep()
+        std::string login(facts.login);
+        (void)co_await state_->keep_suspension(std::move(login), Context(context.executor));
+      }
+      co_return decision;
+    }
     if (stage == Stage::submit) state_->on_submit(facts, counted_);
     co_return Decision::proceed();
   }
@@ -257,6 +301,11 @@ void SendingLimits::set_options(SendingOptions options) {
   state_->options = std::move(options);
 }
 
+void SendingLimits::set_suspension_writer(SuspensionWriter writer) {
+  const std::lock_guard lock(state_->mutex);
+  state_->writer = std::move(writer);
+}
+
 std::unique_ptr<policy::Inspector> SendingLimits::inspect(const policy::Connection& connection) {
   if (connection.service == "lmtp" || connection.trusted) return nullptr;
   return std::make_unique<Session>(state_);
@@ -289,6 +338,12 @@ Task<Result<void>> SendingLimits::release(std::string login, Context context) {
 }
 
 Task<Result<void>> SendingLimits::keep(Context context) {
+  std::vector<std::string> suspended;
+  {
+    const std::lock_guard lock(state_->mutex);
+    for (const auto& [login, suspension] : state_->new_suspensions) suspended.push_back(login);
+  }
+  for (std::string& login : suspended) KM_CO_CHECK(co_await state_->keep_suspension(std::move(login), context));
   std::vector<RowChange> changes;
   std::set<std::string, std::less<>> exceptions;
   {

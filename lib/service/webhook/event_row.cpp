@@ -44,7 +44,7 @@ std::optional<EventRow> read_event(std::string_view octets) {
   if (reader.octet() != row_version) return std::nullopt;
   EventRow row;
   const std::uint8_t event = reader.octet();
-  if (event > static_cast<std::uint8_t>(Event::failed)) return std::nullopt;
+  if (event > static_cast<std::uint8_t>(Event::suspended)) return std::nullopt;
   row.event = static_cast<Event>(event);
   const std::uint64_t when = reader.number();
   if (when > std::uint64_t{253'402'300'799'000}) return std::nullopt;  // the end of the year 9999
@@ -66,6 +66,15 @@ std::string format_time(WallTime time) {
 
 json::Value to_json(const EventRow& row) {
   json::Object object;
+  if (row.event == Event::suspended) {
+    object["id"] = format("suspended-{}-{}", milliseconds_of(row.when), row.recipient_index);
+    object["event"] = std::string(to_string(row.event));
+    object["time"] = format_time(row.when);
+    object["login"] = row.login;
+    object["peer"] = row.host;
+    object["why"] = row.reply;
+    return object;
+  }
   object["id"] = format("{}-{}-{}", row.entry, row.recipient_index, row.attempts);
   object["event"] = std::string(to_string(row.event));
   object["time"] = format_time(row.when);

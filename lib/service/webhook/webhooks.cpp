@@ -6,6 +6,8 @@
 #include <memory>
 #include <utility>
 
+#include "base/format.hpp"
+#include "base/record.hpp"
 #include "base/try.hpp"
 #include "keystonemail/crypto/digest.hpp"
 #include "service/webhook/event_row.hpp"
@@ -42,6 +44,7 @@ std::string_view to_string(Event event) noexcept {
     case Event::delivered: return "delivered";
     case Event::delayed: return "delayed";
     case Event::failed: return "failed";
+    case Event::suspended: return "suspended";
   }
   __builtin_unreachable();
 }
@@ -96,15 +99,26 @@ void Webhooks::write(kv::Transaction& transaction, const queue::Entry& entry, co
     EventRow row{.event = event, .when = settlement.when, .entry = static_cast<std::uint64_t>(entry.id), .recipient_index = static_cast<std::uint32_t>(change.index),
                  .attempts = change.attempts, .message_id = entry.message_id, .sender = entry.envelope.sender, .recipient = recipient.address,
                  .login = entry.login, .host = change.last_host, .reply = change.last_reply};
-    for (const auto& sender : senders_) {
-      if (!wants(sender->hook, event)) continue;
-      if (sender->waiting >= options_.events_max) {
-        ++sender->dropped;
-        continue;
-      }
-      ++sender->waiting;
-      transaction.put(options_.table, row_key(sender->key, row), encode_event(row));
+    write(transaction, row);
+  }
+}
+
+void Webhooks::write(kv::Transaction& transaction, const Suspended& suspended) {
+  EventRow row{.event = Event::suspended, .when = suspended.when, .login = std::string(suspended.login), .host = std::string(suspended.peer)};
+  row.reply = format("{} recipients within an hour: its password may be known to others", suspended.recipients);
+  row.recipient_index = static_cast<std::uint32_t>(read_big_endian(hook_key(suspended.login).substr(0, 4)));  // of two at once each has its row
+  write(transaction, row);
+}
+
+void Webhooks::write(kv::Transaction& transaction, const EventRow& row) {
+  for (const auto& sender : senders_) {
+    if (!wants(sender->hook, row.event)) continue;
+    if (sender->waiting >= options_.events_max) {
+      ++sender->dropped;
+      continue;
     }
+    ++sender->waiting;
+    transaction.put(options_.table, row_key(sender->key, row), encode_event(row));
   }
 }
 

@@ -179,6 +179,26 @@ TEST_CASE("E6: an account that tries 1,000 recipients in an hour is suspended: w
   CHECK(sending.last == "proceed");
 }
 
+TEST_CASE("E6: a suspension is on disk before the command is answered that caused it, and whoever is to be told is told in that commit") {
+  Sending sending({.usual = {.recipients_per_minute = 1, .recipients_per_hour = 1}, .suspend_at = 5});
+  std::vector<Suspension> told;
+  sending.limits->set_suspension_writer([&](kv::Transaction&, const Suspension& one) { told.push_back(one); });
+  for (int i = 0; i < 4; ++i) (void)sending.send(1, 1);
+  CHECK(told.empty());
+  (void)sending.send(1, 1);
+  CHECK(sending.last == "quarantine");
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].login == alice);
+  CHECK(told[0].recipients == 5);
+  CHECK_FALSE(told[0].peer.empty());
+  sending.open();                        // as after a crash: nothing was kept
+  CHECK(sending.standing().suspended);
+  CHECK(sending.standing().recipients_this_hour == 0);  // counts are written now and then
+  REQUIRE(sending.executor.run(sending.limits->release(alice, {&sending.executor})));
+  sending.open();
+  CHECK_FALSE(sending.standing().suspended);
+}
+
 TEST_CASE("E6: what is held of one account has a ceiling too") {
   Sending sending({.usual = {.recipients_per_minute = 1, .recipients_per_hour = 1}, .suspend_at = 5, .held_messages_per_day_max = 3});
   for (int i = 0; i < 10; ++i) (void)sending.send(1, 1);

@@ -125,6 +125,25 @@ TEST_CASE_FIXTURE(WebhookFixture, "webhook: events that nobody asked for are not
   CHECK(http::find(web.requests[0].headers, "Keystone-Signature") == nullptr);
 }
 
+TEST_CASE_FIXTURE(WebhookFixture, "webhook: accounts that are suspended are told of, each once, to those who asked") {
+  options.hooks = {{url, {Event::suspended}, ""}, {"https://other.test/", {Event::failed}, ""}};
+  web.answer(url, 200, "");
+  start();
+  kv::Operation operation = [&](kv::Transaction& t) -> Task<Result<void>> {
+    hooks->write(t, {.login = "anna@example.test", .when = loop.wall_now(), .recipients = 1'000, .peer = "192.0.2.7:4000"});
+    hooks->write(t, {.login = "bob@example.test", .when = loop.wall_now(), .recipients = 1'200, .peer = "192.0.2.8:4000"});
+    co_return Result<void>();
+  };
+  REQUIRE(loop.run(store->transact(std::move(operation), {}, context())).has_value());
+  loop.advance(2s);
+  REQUIRE(web.requests.size() == 1);
+  const std::string& body = web.requests[0].body;
+  CHECK(body.find(R"("event":"suspended")") != std::string::npos);
+  CHECK(body.find(R"("login":"anna@example.test","peer":"192.0.2.7:4000","time":"2026-01-01T00:00:00.000Z","why":"1000 recipients within an hour)") != std::string::npos);
+  CHECK(body.find(R"("login":"bob@example.test","peer":"192.0.2.8:4000")") != std::string::npos);
+  CHECK(rows() == 0);
+}
+
 TEST_CASE_FIXTURE(WebhookFixture, "webhook: what was put off without an attempt is no event") {
   web.answer(url, 200, "");
   start();

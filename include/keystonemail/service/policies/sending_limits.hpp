@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,8 +40,19 @@ struct SendingOptions {
 // Counts what those who logged in send. Too much is put off at RCPT or MAIL (450 4.7.1); see SendingOptions for much too much,
 // which is an event in the log too (sending.suspended). Trusted networks have no ceiling.
 //
-// Threads: any. Ownership: borrows store and log. Durability: ceilings and releases when their task completes; counts when
-// keep() is called next. Limits: accounts_max accounts that sent lately; recipients_max of those that they wrote to.
+// An account that was suspended just now.
+struct Suspension {
+  std::string login;
+  WallTime when{};
+  std::uint32_t recipients = 0;       // that it tried within an hour
+  std::string peer;                   // from where
+};
+// Told of it within the transaction that writes it down; what it writes is committed with that. It may be called again for one
+// suspension, when the commit failed or was run again.
+using SuspensionWriter = std::function<void(kv::Transaction&, const Suspension&)>;
+
+// Threads: any. Ownership: borrows store and log. Durability: suspensions before the command is answered that caused them; ceilings
+// and releases when their task completes; counts when keep() is called next, so that a crash forgets the last seconds of them. Limits: accounts_max accounts that sent lately; recipients_max of those that they wrote to.
 class SendingLimits final : public policy::Policy {
  public:
   static constexpr std::string_view table_name = "sending";
@@ -51,6 +63,8 @@ class SendingLimits final : public policy::Policy {
                                                                          Context context);
   ~SendingLimits() override;
   void set_options(SendingOptions options);
+  // Empty: nobody. Set before the first connection.
+  void set_suspension_writer(SuspensionWriter writer);
 
   [[nodiscard]] std::string_view name() const noexcept override { return "sending-limits"; }
   [[nodiscard]] std::unique_ptr<policy::Inspector> inspect(const policy::Connection& connection) override;

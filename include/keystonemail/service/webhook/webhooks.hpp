@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
 //
-// Webhooks: what becomes of messages in the queue, told to programs of the administrator over HTTP. An event is written in the commit that
+// Webhooks: what becomes of messages in the queue, and of accounts that go wild, told to programs of the administrator over HTTP. An event is written in the commit that
 // settles the attempt, so that none is lost or made up, and is sent later, so that mail never waits for it. What is sent is described
 // in lib/service/webhook/FORMAT.md.
 #pragma once
@@ -27,8 +27,18 @@ enum class Event : std::uint8_t {
   delivered,  // the next server has it
   delayed,    // an attempt failed, and there will be another
   failed,     // there will be none
+  suspended,  // an account may send no more, until somebody has looked
+};
+
+struct Suspended {
+  std::string_view login;
+  WallTime when{};
+  std::uint32_t recipients = 0;                   // that it tried within an hour
+  std::string_view peer;                          // from where
 };
 [[nodiscard]] std::string_view to_string(Event event) noexcept;
+
+struct EventRow;
 
 struct Hook {
   std::string url;                                // https, or http to this machine
@@ -64,6 +74,8 @@ class Webhooks final : public service::OutcomeWriter {
   [[nodiscard]] Task<Result<void>> open(Context context);
   // Writes what the hooks want to hear of a settlement, within its transaction.
   void write(kv::Transaction& transaction, const queue::Entry& entry, const queue::Settlement& settlement) override;
+  // Writes what they want to hear of an account, within the transaction that suspends it.
+  void write(kv::Transaction& transaction, const Suspended& suspended);
   // Sends events until the context is stopped.
   [[nodiscard]] Task<void> run(web::Fetcher& fetcher, Context context);
   // Events that wait, of all hooks, as far as is known without looking.
@@ -88,6 +100,7 @@ class Webhooks final : public service::OutcomeWriter {
   [[nodiscard]] Task<bool> send(Sender& sender, web::Fetcher& fetcher, std::string body, Context context);
   [[nodiscard]] Task<Result<void>> forget(Sender& sender, std::vector<std::string> keys, Context context);
   void report_drops(Sender& sender);
+  void write(kv::Transaction& transaction, const EventRow& row);
 
   const Options options_;
   kv::Store& store_;
