@@ -37,6 +37,17 @@ def free_port():
         return s.getsockname()[1]
 
 
+def name_of_loopback():
+    """A name that leads to 127.0.0.1 and is not localhost, where /etc/hosts has one; else the address."""
+    for line in pathlib.Path('/etc/hosts').read_text().splitlines():
+        words = line.split('#')[0].split()
+        if words[:1] == ['127.0.0.1']:
+            for name in words[1:]:
+                if not name.startswith('localhost') and socket.gethostbyname(name) == '127.0.0.1':
+                    return name
+    return '127.0.0.1'
+
+
 def is_listening(where):
     family, address = (socket.AF_UNIX, where) if isinstance(where, str) else (socket.AF_INET, ('127.0.0.1', where))
     with socket.socket(family) as s:
@@ -246,7 +257,7 @@ Canonicalization simple/simple
 BaseDirectory {scratch}
 ''')
     (scratch / 'none').write_text('192.0.2.99\n')
-    with Filter(['/usr/sbin/opendkim', '-f', '-x', scratch / 'opendkim.conf'], port), serve(milter(f'inet:127.0.0.1:{port}')) as server:
+    with Filter(['/usr/sbin/opendkim', '-f', '-x', scratch / 'opendkim.conf'], port), serve(milter(f'inet:{name_of_loopback()}:{port}')) as server:
         sent, said = swaks(server, 'signed by the filter', protocol='submission')
         got = received(server)
         signatures = re.findall(rb'^DKIM-Signature:(?:.*\r\n)(?:[ \t].*\r\n)*', got, re.M)
