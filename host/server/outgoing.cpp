@@ -131,7 +131,7 @@ Result<relay::Options> relay_options(const Config& config) {
 Result<std::unique_ptr<Outgoing>> Outgoing::open(const Config& config, keystonemail::Server& server, libuv::UvLoop& loop,
                                                  resolver::Resolver& resolver, std::vector<Endpoint> own_endpoints,
                                                  web::Fetcher& fetcher, relay::TlsObserver* tls_observer) {
-  std::unique_ptr<Outgoing> outgoing(new Outgoing(loop, fetcher));
+  std::unique_ptr<Outgoing> outgoing(new Outgoing(loop, fetcher, server.webhooks()));
   KM_TRY(relay::Options options, relay_options(config));
   outgoing->set_source_addresses(config);
   options.own_endpoints = std::move(own_endpoints);
@@ -144,7 +144,6 @@ Result<std::unique_ptr<Outgoing>> Outgoing::open(const Config& config, keystonem
   }
   const RelayPorts ports{resolver, loop, client, tls_observer, outgoing->mta_sts_.get()};
   outgoing->relay_ = server.make_relay(std::move(options), ports);
-  outgoing->webhooks_ = server.webhooks();
   return outgoing;
 }
 
@@ -162,7 +161,7 @@ void Outgoing::start() {
   const Context context(&loop_, stop_.get_token());
   running_.push_back(relay_->run(context));
   if (mta_sts_) running_.push_back(mta_sts_->run(context));
-  if (webhooks_ != nullptr) running_.push_back(webhooks_->run(fetcher_, context));
+  running_.push_back(webhooks_.run(fetcher_, context));
 }
 
 void Outgoing::stop() { stop_.request_stop(); }

@@ -43,14 +43,14 @@ class Outgoing {
   [[nodiscard]] Task<void> finish();
 
  private:
-  Outgoing(libuv::UvLoop& loop, web::Fetcher& fetcher) : loop_(loop), fetcher_(fetcher) {}
+  Outgoing(libuv::UvLoop& loop, web::Fetcher& fetcher, webhook::Webhooks& webhooks) : loop_(loop), fetcher_(fetcher), webhooks_(webhooks) {}
   void set_source_addresses(const Config& config);
 
   libuv::UvLoop& loop_;
   web::Fetcher& fetcher_;
   std::unique_ptr<mta_sts::Policies> mta_sts_;  // null: nobody asks for them
   std::unique_ptr<relay::Relay> relay_;
-  webhook::Webhooks* webhooks_ = nullptr;  // the server's
+  webhook::Webhooks& webhooks_;            // the server's
   std::stop_source stop_;
   std::vector<Task<void>> running_;
 };

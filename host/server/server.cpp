@@ -120,7 +120,6 @@ std::vector<std::string_view> keep_what_needs_restart(const Config& running, Con
   keep("[relay] mta_sts_port", running.relay.mta_sts_port, fresh.relay.mta_sts_port);
   keep("[resolver]", running.resolver, fresh.resolver);
   keep("[reports]", running.reports, fresh.reports);
-  keep("[[webhook]]", running.webhooks, fresh.webhooks);
   return kept;
 }
 
@@ -333,6 +332,7 @@ Result<void> Program::read_again() {
   keystonemail::Server& server = *stores_->server;
   server.set_limits(server_limits(config_));
   server.set_forwarder(forwarder);
+  server.webhooks().set_hooks(hooks_of(opened));
   server.set_mta_sts(own_policy(config_.mta_sts));
   server.queue().set_limits(std::chrono::hours(config_.queue.lifetime_hours), config_.queue.messages_per_account, config_.queue.octets_per_account);
   if (outgoing_) outgoing_->reload(config_, std::move(relaying), std::move(forwarder));

@@ -58,6 +58,16 @@ webhook::Hook to_hook(const WebhookConfig& config) {
   return hook;
 }
 
+}  // namespace
+
+std::vector<webhook::Hook> hooks_of(const Config& config) {
+  std::vector<webhook::Hook> hooks;
+  for (const WebhookConfig& webhook : config.webhooks) hooks.push_back(to_hook(webhook));
+  return hooks;
+}
+
+namespace {
+
 keystonemail::ServerOptions server_options(const Config& config, kv::Table first_table) {
   keystonemail::ServerOptions options;
   options.hostname = config.hostname;
@@ -70,7 +80,7 @@ keystonemail::ServerOptions server_options(const Config& config, kv::Table first
   options.submitted = limits.submitted;
   options.trusted = limits.trusted;
   options.mta_sts = own_policy(config.mta_sts);
-  for (const WebhookConfig& webhook : config.webhooks) options.webhooks.push_back(to_hook(webhook));
+  options.webhooks = hooks_of(config);
   options.queue_lifetime = std::chrono::hours(config.queue.lifetime_hours);
   options.queued_per_account_max = config.queue.messages_per_account;
   options.queued_octets_per_account_max = config.queue.octets_per_account;
@@ -160,12 +170,10 @@ Task<Result<std::unique_ptr<Stores>>> Stores::open_for(Use use, Config config, L
   if (use == Use::work) {
     policies::SendingOptions sending = config.policy.sending;
     KM_CO_TRY(stores->sending, co_await policies::SendingLimits::open(*stores->kv, stores->policy_tables.sending, log, std::move(sending), context));
-    if (webhook::Webhooks* const webhooks = stores->server->webhooks()) {
-      stores->sending->set_suspension_writer([webhooks](kv::Transaction& transaction, const policies::Suspension& one) {
-        const webhook::Suspended suspended{.login = one.login, .when = one.when, .recipients = one.recipients, .peer = one.peer};
-        webhooks->write(transaction, suspended);
-      });
-    }
+    stores->sending->set_suspension_writer([server = stores->server.get()](kv::Transaction& transaction, const policies::Suspension& one) {
+      const webhook::Suspended suspended{.login = one.login, .when = one.when, .recipients = one.recipients, .peer = one.peer};
+      server->webhooks().write(transaction, suspended);
+    });
   }
   co_return std::move(stores);
 }

@@ -33,6 +33,9 @@ struct PolicyTables {
 // What [limits] says, as the server takes it.
 [[nodiscard]] keystonemail::Limits server_limits(const Config& config);
 
+// REQUIRES: their secrets have been read.
+[[nodiscard]] std::vector<webhook::Hook> hooks_of(const Config& config);
+
 class Stores;
 // What mail is given that is passed on: a sender of ours, and a seal with the DKIM key of the domain that it went through.
 // Ownership: borrows the stores. Errors: those of srs.key; invalid ([forwarding] domain is none).

@@ -165,9 +165,9 @@ with Server(sys.argv[1], listeners=LISTENERS, extra=sections(first.place)) as se
     check('reload takes [mta_sts]', done.returncode == 0 and 'mode: enforce' in before and 'mode: testing' in policy(), (done, before))
 
     # What needs a restart is named, and the rest is taken.
-    done = configure(second.place, relay='mta_sts = false', more='[[webhook]]\nurl = "http://127.0.0.1:1/x"\n[resolver]\nservers = ["127.0.0.1:53"]\n')
+    done = configure(second.place, relay='mta_sts = false', more='[reports]\nenabled = false\n[resolver]\nservers = ["127.0.0.1:53"]\n')
     check('what needs a restart is said by its name', done.returncode == 1 and
-          'this needs a restart: [relay] mta_sts, [resolver], [[webhook]]' in done.stderr, done)
+          'this needs a restart: [relay] mta_sts, [resolver], [reports]' in done.stderr, done)
     second.is_away = False
     submit('seven@plain.test')
     check('the rest has been taken', wait_for(lambda: second.has('seven@plain.test')), server.log())

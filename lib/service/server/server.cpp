@@ -131,12 +131,10 @@ Task<Result<std::unique_ptr<Server>>> Server::open(ServerOptions options, Server
   s.queue.emplace(*s.mail, service::QueueOptions{.first_table = queue_tables, .lifetime = s.options.queue_lifetime,
                                                      .account_entries_max = s.options.queued_per_account_max,
                                                      .account_octets_max = s.options.queued_octets_per_account_max});
-  if (!s.options.webhooks.empty()) {
-    webhook::Options webhook_options{.hooks = s.options.webhooks, .table = table_named(s.options.first_table, webhook::table_name)};
-    s.webhooks.emplace(std::move(webhook_options), s.ports.store, s.ports.random, s.ports.log);
-    KM_CO_CHECK(co_await s.webhooks->open(context));
-    s.queue->set_outcome_writer(&*s.webhooks);
-  }
+  webhook::Options webhook_options{.hooks = s.options.webhooks, .table = table_named(s.options.first_table, webhook::table_name)};
+  s.webhooks.emplace(std::move(webhook_options), s.ports.store, s.ports.random, s.ports.log);
+  KM_CO_CHECK(co_await s.webhooks->open(context));
+  s.queue->set_outcome_writer(&*s.webhooks);
   s.delivery.emplace(*s.mail, *s.queue);
   s.accounts.emplace(accounts::Options{.first_table = account_tables, .primary_domain = s.options.primary_domain,
                                        .password_cost = s.options.password_cost},
@@ -254,7 +252,7 @@ std::unique_ptr<mta_sts::Policies> Server::make_mta_sts(mta_sts::Options options
   return std::make_unique<mta_sts::Policies>(options, mta_sts::Services{state_->ports.store, resolver, fetcher, state_->ports.log});
 }
 
-webhook::Webhooks* Server::webhooks() noexcept { return state_->webhooks ? &*state_->webhooks : nullptr; }
+webhook::Webhooks& Server::webhooks() noexcept { return *state_->webhooks; }
 accounts::Accounts& Server::accounts() noexcept { return *state_->accounts; }
 directory::Directory& Server::directory() noexcept { return state_->directory(); }
 service::KvMailStore& Server::mail() noexcept { return *state_->mail; }

@@ -11,6 +11,7 @@
 #include "base/try.hpp"
 #include "keystonemail/crypto/digest.hpp"
 #include "service/webhook/event_row.hpp"
+#include "transport/waiter.hpp"
 
 namespace keystonemail::webhook {
 namespace {
@@ -52,15 +53,41 @@ std::string_view to_string(Event event) noexcept {
 std::string sign(std::string_view secret, std::string_view body) { return "sha256=" + crypto::to_hex(crypto::hmac(crypto::Hash::sha256, secret, body)); }
 
 Webhooks::Webhooks(Options options, kv::Store& store, Random& random, Log& log)
-    : options_(std::move(options)), store_(store), random_(random), log_(log) {
-  for (const Hook& hook : options_.hooks) {
-    Sender& sender = *senders_.emplace_back(std::make_unique<Sender>());
-    sender.hook = hook;
-    sender.key = hook_key(hook.url);
+    : options_(std::move(options)), store_(store), random_(random), log_(log), senders_(std::make_shared<const Senders>()),
+      changed_(std::make_unique<transport::Waiter>()) {
+  set_hooks(options_.hooks);
+}
+
+Webhooks::~Webhooks() = default;
+
+void Webhooks::set_hooks(std::vector<Hook> hooks) {
+  {
+    const std::lock_guard lock(mutex_);
+    auto fresh = std::make_shared<Senders>();
+    for (Hook& hook : hooks) {
+      const auto known = std::ranges::find_if(*senders_, [&](const auto& sender) { return sender->hook->url == hook.url; });
+      const auto& sender = fresh->emplace_back(known != senders_->end() ? *known : std::make_shared<Sender>());
+      sender->key = hook_key(hook.url);
+      sender->hook = std::make_shared<const Hook>(std::move(hook));
+    }
+    for (const auto& sender : *senders_) sender->is_gone = std::ranges::find(*fresh, sender) == fresh->end();
+    senders_ = std::move(fresh);
   }
+  if (changed_->waiting()) changed_->wake_later();
+}
+
+std::shared_ptr<const Webhooks::Senders> Webhooks::senders() const {
+  const std::lock_guard lock(mutex_);
+  return senders_;
+}
+
+std::shared_ptr<const Hook> Webhooks::hook_of(const Sender& sender) const {
+  const std::lock_guard lock(mutex_);
+  return sender.hook;
 }
 
 Task<Result<void>> Webhooks::open(Context context) {
+  const auto known = senders();
   std::string first;
   for (;;) {
     std::vector<std::string> orphans;
@@ -71,8 +98,8 @@ Task<Result<void>> Webhooks::open(Context context) {
       KM_CO_TRY(const auto rows, co_await snapshot->scan(options_.table, range));
       seen = rows.size();
       for (const kv::Row& row : rows) {
-        const auto owner = std::ranges::find_if(senders_, [&](const auto& sender) { return row.key.starts_with(sender->key); });
-        if (owner != senders_.end()) ++(*owner)->waiting;
+        const auto owner = std::ranges::find_if(*known, [&](const auto& sender) { return row.key.starts_with(sender->key); });
+        if (owner != known->end()) ++(*owner)->waiting;
         else orphans.emplace_back(row.key);
       }
       if (!rows.empty()) first.assign(rows.back().key).push_back('\0');
@@ -111,8 +138,8 @@ void Webhooks::write(kv::Transaction& transaction, const Suspended& suspended) {
 }
 
 void Webhooks::write(kv::Transaction& transaction, const EventRow& row) {
-  for (const auto& sender : senders_) {
-    if (!wants(sender->hook, row.event)) continue;
+  for (const auto& sender : *senders()) {
+    if (!wants(*hook_of(*sender), row.event)) continue;
     if (sender->waiting >= options_.events_max) {
       ++sender->dropped;
       continue;
@@ -124,20 +151,27 @@ void Webhooks::write(kv::Transaction& transaction, const EventRow& row) {
 
 std::size_t Webhooks::waiting() const noexcept {
   std::size_t all = 0;
-  for (const auto& sender : senders_) all += sender->waiting;
+  for (const auto& sender : *senders()) all += sender->waiting;
   return all;
 }
 
 Task<void> Webhooks::run(web::Fetcher& fetcher, Context context) {
-  std::vector<Task<void>> running;
-  for (const auto& sender : senders_) running.push_back(serve(*sender, fetcher, context));
-  for (Task<void>& task : running) co_await task;
+  std::vector<Running> running;
+  while (!context.stop.stop_requested()) {
+    for (const auto& sender : *senders())
+      if (std::ranges::find(running, sender, &Running::sender) == running.end()) running.push_back({sender, serve(*sender, fetcher, context)});
+    for (Running& one : running)
+      if (one.task.done()) co_await one.task;
+    std::erase_if(running, [](const Running& one) { return one.task.done(); });
+    (void)co_await changed_->wait(context);
+  }
+  for (Running& one : running) co_await one.task;
 }
 
 Task<void> Webhooks::serve(Sender& sender, web::Fetcher& fetcher, Context context) {
   Executor& executor = *context.executor;
   Instant looked{};
-  while (!context.stop.stop_requested()) {
+  while (!context.stop.stop_requested() && !sender.is_gone) {
     report_drops(sender);
     if (sender.waiting == 0 && executor.now() < looked + look_anyhow) {
       co_await sleep_until(executor.now() + options_.poll, context);
@@ -156,7 +190,7 @@ Task<void> Webhooks::serve(Sender& sender, web::Fetcher& fetcher, Context contex
     }
     bool is_done = true;
     if (batch->stale == batch->keys.size()) {
-      log_.event(LogLevel::error, "webhook.dropped", {{"url", sender.hook.url}, {"events", std::uint64_t{batch->stale}}, {"why", "not taken in time"}});
+      log_.event(LogLevel::error, "webhook.dropped", {{"url", hook_of(sender)->url}, {"events", std::uint64_t{batch->stale}}, {"why", "not taken in time"}});
     } else {
       is_done = co_await send(sender, fetcher, std::move(batch->body), context);
     }
@@ -201,16 +235,17 @@ Task<Result<Webhooks::Batch>> Webhooks::next_batch(const Sender& sender, Context
 }
 
 Task<bool> Webhooks::send(Sender& sender, web::Fetcher& fetcher, std::string body, Context context) {
-  web::FetchRequest request{.method = "POST", .url = sender.hook.url, .time_max = options_.request_time_max, .scheme = web::Scheme::http_too};
+  const auto hook = hook_of(sender);
+  web::FetchRequest request{.method = "POST", .url = hook->url, .time_max = options_.request_time_max, .scheme = web::Scheme::http_too};
   request.headers.push_back({"Content-Type", "application/json"});
-  if (!sender.hook.secret.empty()) request.headers.push_back({std::string(signature_field), sign(sender.hook.secret, body)});
+  if (!hook->secret.empty()) request.headers.push_back({std::string(signature_field), sign(hook->secret, body)});
   request.body = std::move(body);
   const auto response = co_await fetcher.fetch(std::move(request), context);
   if (response && response->status >= 200 && response->status <= 299) co_return true;
   const std::string why = response ? "status " + std::to_string(response->status) : response.error().describe();
   // The first of a row of failures, then one in ten: an endpoint that is away for a day must not fill the log.
   if (sender.failures % 10 == 0 && !context.stop.stop_requested())
-    log_.event(LogLevel::warning, "webhook.failed", {{"url", sender.hook.url}, {"why", why}, {"waiting", std::uint64_t{sender.waiting}}});
+    log_.event(LogLevel::warning, "webhook.failed", {{"url", hook->url}, {"why", why}, {"waiting", std::uint64_t{sender.waiting}}});
   co_return false;
 }
 
@@ -230,7 +265,7 @@ Task<Result<void>> Webhooks::forget(Sender& sender, std::vector<std::string> key
 void Webhooks::report_drops(Sender& sender) {
   const std::size_t dropped = sender.dropped.exchange(0);
   if (dropped != 0)
-    log_.event(LogLevel::error, "webhook.dropped", {{"url", sender.hook.url}, {"events", std::uint64_t{dropped}}, {"why", "too many wait already"}});
+    log_.event(LogLevel::error, "webhook.dropped", {{"url", hook_of(sender)->url}, {"events", std::uint64_t{dropped}}, {"why", "too many wait already"}});
 }
 
 }  // namespace keystonemail::webhook

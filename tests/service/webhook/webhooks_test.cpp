@@ -125,6 +125,38 @@ TEST_CASE_FIXTURE(WebhookFixture, "webhook: events that nobody asked for are not
   CHECK(http::find(web.requests[0].headers, "Keystone-Signature") == nullptr);
 }
 
+TEST_CASE_FIXTURE(WebhookFixture, "webhook: hooks come, change and go while it runs, and none is told twice") {
+  const std::string second = "https://second.test/hook";
+  web.answer(url, 200, "");
+  web.answer(second, 200, "");
+  options.hooks = {};
+  start();
+  settle(1, delivered);                  // nobody wants to know
+  loop.advance(2s);
+  CHECK(web.requests.empty());
+  hooks->set_hooks({{url, {}, "secret"}, {second, {Event::failed}, ""}});
+  settle(2, delivered);
+  settle(3, failed);
+  loop.advance(2s);
+  CHECK(sent().size() == 3);
+  const std::size_t before = web.requests.size();
+  hooks->set_hooks({{url, {}, "another"}});
+  settle(4, failed);
+  loop.advance(2s);
+  REQUIRE(web.requests.size() == before + 1);
+  CHECK(web.requests[before].url == url);
+  CHECK(*http::find(web.requests[before].headers, "Keystone-Signature") == sign("another", web.requests[before].body));
+  hooks->set_hooks({});
+  settle(5, failed);
+  loop.advance(20s);
+  CHECK(web.requests.size() == before + 1);
+  hooks->set_hooks({{url, {}, ""}});     // again
+  settle(6, failed);
+  loop.advance(2s);
+  CHECK(sent(before + 1) == Events{"failed 6"});
+  CHECK(rows() == 0);
+}
+
 TEST_CASE_FIXTURE(WebhookFixture, "webhook: accounts that are suspended are told of, each once, to those who asked") {
   options.hooks = {{url, {Event::suspended}, ""}, {"https://other.test/", {Event::failed}, ""}};
   web.answer(url, 200, "");

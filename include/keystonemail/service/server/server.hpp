@@ -166,8 +166,8 @@ class Server {
   // store and both ports. See service/mta_sts/policies.hpp.
   [[nodiscard]] std::unique_ptr<mta_sts::Policies> make_mta_sts(mta_sts::Options options, resolver::Resolver& resolver, web::Fetcher& fetcher);
 
-  // What tells ServerOptions::webhooks, once its run() is called; until then events wait in the store. Null: there are none.
-  [[nodiscard]] webhook::Webhooks* webhooks() noexcept;
+  // What tells ServerOptions::webhooks, once its run() is called; until then events wait in the store.
+  [[nodiscard]] webhook::Webhooks& webhooks() noexcept;
 
   [[nodiscard]] accounts::Accounts& accounts() noexcept;        // the internal directory
   [[nodiscard]] directory::Directory& directory() noexcept;     // the one in use

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,10 @@
 #include "keystonemail/kv/kv.hpp"
 #include "keystonemail/service/queue/kv_queue.hpp"
 #include "keystonemail/service/web/fetcher.hpp"
+
+namespace keystonemail::transport {
+class Waiter;
+}
 
 namespace keystonemail::webhook {
 
@@ -64,14 +69,18 @@ inline constexpr std::string_view signature_field = "Keystone-Signature";
 // "sha256=" and the HMAC (RFC 2104) of a request's body in hexadecimal.
 [[nodiscard]] std::string sign(std::string_view secret, std::string_view body);
 
-// Ownership: borrows store, log and random. Threads: write() any; all else the executor of run().
+// Ownership: borrows store, log and random. Threads: write() and waiting() any; all else the executor of run().
 // Limits: Options; a row is below 8 KiB.
 class Webhooks final : public service::OutcomeWriter {
  public:
   Webhooks(Options options, kv::Store& store, Random& random, Log& log);
+  ~Webhooks() override;
 
   // Forgets events of hooks that are gone, and counts the others. Before all else. Errors: those of the store.
   [[nodiscard]] Task<Result<void>> open(Context context);
+  // Hooks from now on, as Options::hooks. One of a URL that was there before gets what waits for that; what waits for one that is gone
+  // is forgotten by the next open().
+  void set_hooks(std::vector<Hook> hooks);
   // Writes what the hooks want to hear of a settlement, within its transaction.
   void write(kv::Transaction& transaction, const queue::Entry& entry, const queue::Settlement& settlement) override;
   // Writes what they want to hear of an account, within the transaction that suspends it.
@@ -83,11 +92,17 @@ class Webhooks final : public service::OutcomeWriter {
 
  private:
   struct Sender {
-    Hook hook;
+    std::shared_ptr<const Hook> hook;             // guarded by mutex_
     std::string key;                              // of its rows, the first octets
     std::atomic<std::size_t> waiting = 0;         // about: a transaction that is run again counts twice, until all are sent
     std::atomic<std::size_t> dropped = 0;         // for want of room, not yet logged
     unsigned failures = 0;                        // in a row
+    std::atomic<bool> is_gone = false;            // its hook is not wanted any more
+  };
+  using Senders = std::vector<std::shared_ptr<Sender>>;
+  struct Running {
+    std::shared_ptr<Sender> sender;
+    Task<void> task;
   };
   struct Batch {
     std::vector<std::string> keys;
@@ -95,6 +110,8 @@ class Webhooks final : public service::OutcomeWriter {
     std::size_t stale = 0;                        // of keys: too old to be sent, or damaged
   };
 
+  [[nodiscard]] std::shared_ptr<const Senders> senders() const;
+  [[nodiscard]] std::shared_ptr<const Hook> hook_of(const Sender& sender) const;
   [[nodiscard]] Task<void> serve(Sender& sender, web::Fetcher& fetcher, Context context);
   [[nodiscard]] Task<Result<Batch>> next_batch(const Sender& sender, Context context);
   [[nodiscard]] Task<bool> send(Sender& sender, web::Fetcher& fetcher, std::string body, Context context);
@@ -106,7 +123,9 @@ class Webhooks final : public service::OutcomeWriter {
   kv::Store& store_;
   Random& random_;
   Log& log_;
-  std::vector<std::unique_ptr<Sender>> senders_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Senders> senders_;        // guarded by mutex_
+  std::unique_ptr<transport::Waiter> changed_;    // of run()
 };
 
 }  // namespace keystonemail::webhook
