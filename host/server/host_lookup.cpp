@@ -39,10 +39,10 @@ std::vector<IpAddress> system_addresses(const std::string& host) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_DGRAM;
   if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return addresses;
-  for (const addrinfo* one = found; one != nullptr; one = one->ai_next)
-    if (const auto address = address_of(one->ai_addr)) addresses.push_back(*address);
+  for (const int family : {AF_INET, AF_INET6})
+    for (const addrinfo* one = found; one != nullptr; one = one->ai_next)
+      if (const auto address = one->ai_family == family ? address_of(one->ai_addr) : std::nullopt) addresses.push_back(*address);
   ::freeaddrinfo(found);
-  std::ranges::stable_partition(addresses, [](const IpAddress& address) { return address.family() == IpAddress::Family::v4; });
   return addresses;
 }
 

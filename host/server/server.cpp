@@ -29,6 +29,7 @@
 #include "server/stderr_log.hpp"
 #include "server/stores.hpp"
 #include "server/tls_material.hpp"
+#include "zone/zone_facts.hpp"
 
 namespace keystonemail::host {
 

@@ -336,7 +336,8 @@ void Relay::State::renew(Destination& destination, bool is_paced_anew) const {
   if (is_paced_anew) destination.pacer = Pacer(is_by_mx ? rate_of(destination.domain) : options.messages_per_minute_max);
   if (destination.is_moved_to) return;
   // One that no message takes any more keeps what it had.
-  const auto is_this = [&](const Route& route) { return is_by_mx ? route.host.empty() : route.to_string() == destination.domain; };
+  const std::string connection = destination.route.connection();  // as in its name
+  const auto is_this = [&](const Route& route) { return is_by_mx ? route.host.empty() : route.connection() == connection; };
   if (is_by_mx) {
     if (const Route& route = options.routes.find(destination.domain); is_this(route)) destination.route = route;
   } else if (is_this(options.routes.usual)) {
