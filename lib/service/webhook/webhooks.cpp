@@ -66,8 +66,9 @@ void Webhooks::set_hooks(std::vector<Hook> hooks) {
     auto fresh = std::make_shared<Senders>();
     for (Hook& hook : hooks) {
       const auto known = std::ranges::find_if(*senders_, [&](const auto& sender) { return sender->hook->url == hook.url; });
-      const auto& sender = fresh->emplace_back(known != senders_->end() ? *known : std::make_shared<Sender>());
-      sender->key = hook_key(hook.url);
+      const bool is_new = known == senders_->end();
+      const auto& sender = fresh->emplace_back(is_new ? std::make_shared<Sender>() : *known);
+      if (is_new) sender->key = hook_key(hook.url);  // nobody else has it yet
       sender->hook = std::make_shared<const Hook>(std::move(hook));
     }
     for (const auto& sender : *senders_) sender->is_gone = std::ranges::find(*fresh, sender) == fresh->end();
@@ -138,7 +139,8 @@ void Webhooks::write(kv::Transaction& transaction, const Suspended& suspended) {
 }
 
 void Webhooks::write(kv::Transaction& transaction, const EventRow& row) {
-  for (const auto& sender : *senders()) {
+  const auto known = senders();
+  for (const auto& sender : *known) {
     if (!wants(*hook_of(*sender), row.event)) continue;
     if (sender->waiting >= options_.events_max) {
       ++sender->dropped;
@@ -151,14 +153,16 @@ void Webhooks::write(kv::Transaction& transaction, const EventRow& row) {
 
 std::size_t Webhooks::waiting() const noexcept {
   std::size_t all = 0;
-  for (const auto& sender : *senders()) all += sender->waiting;
+  const auto known = senders();
+  for (const auto& sender : *known) all += sender->waiting;
   return all;
 }
 
 Task<void> Webhooks::run(web::Fetcher& fetcher, Context context) {
   std::vector<Running> running;
   while (!context.stop.stop_requested()) {
-    for (const auto& sender : *senders())
+    const auto known = senders();
+    for (const auto& sender : *known)
       if (std::ranges::find(running, sender, &Running::sender) == running.end()) running.push_back({sender, serve(*sender, fetcher, context)});
     for (Running& one : running)
       if (one.task.done()) co_await one.task;
