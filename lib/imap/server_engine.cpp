@@ -232,7 +232,7 @@ void ServerEngine::complete(StatusKind kind, const ResponseCode& code, std::stri
   const bool was_auth = question == Question::auth || (question == Question::command && verb_ == Verb::login);
   if (was_auth && kind == StatusKind::ok) authenticated_now(now);
   // A client that makes sense again is forgiven: sessions last for days. Before login nothing is (attack B1).
-  if (kind == StatusKind::ok && state_ != SessionState::not_authenticated) errors_ = 0;
+  if (kind == StatusKind::ok && !idle_fault_ && state_ != SessionState::not_authenticated) errors_ = 0;
   if (question == Question::command && kind == StatusKind::ok && verb_ == Verb::unselect) unselect();
   if (question == Question::command && verb_ == Verb::select) {
     state_ = kind == StatusKind::ok ? SessionState::selected : SessionState::authenticated;

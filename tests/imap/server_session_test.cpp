@@ -129,13 +129,20 @@ TEST_CASE("imap session: autologout, 60 s before login and 30 min after (RFC 905
 TEST_CASE("imap session: too many errors end it, sooner before login, not where something goes well in between") {
   SessionDriver early(Start::secure);
   std::string said;
-  for (int i = 0; i < 10; ++i) said = early.reply("a NOSUCH\r\n");
+  for (int i = 0; i < 10; ++i) {
+    CHECK(early.reply("b NOOP\r\n") == "b OK done\r\n");
+    said = early.reply("a NOSUCH\r\n");
+  }
   CHECK(said.ends_with("* BYE Too many errors\r\n"));
   SessionDriver late;
   for (int i = 0; i < 19; ++i) late.send("a NOSUCH\r\n");
   CHECK(late.reply("b NOOP\r\n") == "b OK done\r\n");
   for (int i = 0; i < 19; ++i) CHECK(late.reply("a NOSUCH\r\n") == "a BAD Unknown command\r\n");
   CHECK(late.reply("c NOSUCH\r\n").ends_with("* BYE Too many errors\r\n"));
+
+  SessionDriver idling;  // an IDLE that ends in BAD is no success
+  for (int i = 0; i < 19; ++i) CHECK(idling.reply("a IDLE\r\nNOSUCH\r\n") == "+ idling\r\na BAD Expected DONE\r\n");
+  CHECK(idling.reply("a IDLE\r\nNOSUCH\r\n").ends_with("* BYE Too many errors\r\n"));
 }
 
 TEST_CASE("imap session: three failed logins end it") {
