@@ -60,12 +60,13 @@ Task<Result<Loaded>> load(MailStore& store, AccountId account, MailboxView& view
 Task<Result<ViewUpdate>> pull(MailStore& store, AccountId account, MailboxView& view, Expunges expunges, Context context) {
   ViewUpdate update;
   KM_CO_TRY(const auto mailbox, co_await store.mailbox(account, view.id, context));
-  if (mailbox.highest_modseq > view.expunges_told) {
+  // What is held back stays so, whatever went since: it is read again once it may be shown, and not by each command until then.
+  if (mailbox.highest_modseq > view.expunges_told && (expunges == Expunges::show || !view.holds_back)) {
     KM_CO_TRY(const auto gone, co_await gone_since(store, account, view, context));
-    update.held_back = expunges == Expunges::hold_back &&
-                       std::ranges::any_of(gone, [&](Uid uid) { return view.uids.contains(uid); });
+    view.holds_back = expunges == Expunges::hold_back &&
+                      std::ranges::any_of(gone, [&](Uid uid) { return view.uids.contains(uid); });
     if (expunges == Expunges::show) view.remove(gone, update);
-    if (!update.held_back) view.expunges_told = mailbox.highest_modseq;
+    if (!view.holds_back) view.expunges_told = mailbox.highest_modseq;
   }
   if (mailbox.highest_modseq > view.changes_told) {
     KM_CO_TRY(auto rows, co_await store.messages(account, view.id, {}, view.changes_told, context));

@@ -31,7 +31,6 @@ enum class Expunges { hold_back, show };
 struct ViewUpdate {
   std::vector<Uid> vanished;             // ascending
   std::vector<Sequence> expunged;        // the numbers they had, ascending
-  bool held_back = false;                // there is more to tell of expunges, once it may be
   bool arrived = false;                  // the view has grown: EXISTS
   std::vector<MessageRow> changed;       // flags of messages that were in view before
   [[nodiscard]] bool empty() const noexcept { return vanished.empty() && !arrived && changed.empty(); }
@@ -45,6 +44,7 @@ struct MailboxView {
   UidList uids;
   ModSeq changes_told = 0;               // flags and arrivals up to here are known to the client
   ModSeq expunges_told = 0;
+  bool holds_back = false;               // there is more to tell of expunges, once it may be
   bool behind = false;                   // the client has been told flags newer than expunges held back (RFC 7162 §3.2)
   // All up to here has been told: what a client may take for its own.
   [[nodiscard]] ModSeq told() const noexcept { return std::min(changes_told, expunges_told); }
