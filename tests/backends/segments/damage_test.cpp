@@ -62,6 +62,33 @@ TEST_CASE("segments damage: a flipped octet anywhere in a record is never served
   }
 }
 
+TEST_CASE("segments damage: nor is one in a record that is read by pieces, compressed or as it is") {
+  SegmentsFixture fixture;
+  const auto content = noise(400'000) + conformance::prose(300'000) + noise(100'000, 2);
+  const auto id = fixture.blob_driver().put(content);
+  fixture.close();
+  const auto octets = load(fixture.segment_file(1));
+  for (std::size_t at = 32; at < octets.size() - 8; at += at < 128 ? 24 : 31'013) {
+    CAPTURE(at);
+    auto damaged = octets;
+    damaged[at] ^= 0x10;
+    save(fixture.segment_file(1), damaged);
+    fixture.open_all();
+    CHECK_FALSE(fixture.blob_driver().read(id).has_value());
+    std::size_t refused = 0;
+    for (std::size_t begin = 0; begin < content.size(); begin += 70'000) {
+      const auto piece = fixture.blob_driver().read(id, begin, 150'000);
+      refused += piece ? 0 : 1;
+      if (piece) CHECK((*piece == content.substr(begin, 150'000)));
+    }
+    CHECK(refused > 0);
+    fixture.close();
+  }
+  save(fixture.segment_file(1), octets.substr(0, octets.size() / 2));
+  fixture.open_all();
+  CHECK_FALSE(fixture.blob_driver().read(id, 500'000, 150'000).has_value());
+}
+
 TEST_CASE("segments damage: content staged again mends its damaged record") {
   SegmentsFixture fixture;
   const auto content = noise(90'000);
