@@ -293,6 +293,52 @@ inline void mailstore_mailboxes(MailDriver& d) {
     CHECK(d.find("Sent").modseq > before.modseq);
     CHECK(d.find("Sent").highest_modseq == before.highest_modseq);
   }
+  const auto kept = [&] { return d.must(d.store.kept_subscriptions(d.account, d.context())); };
+  using Names = std::vector<std::string>;
+  SUBCASE("mailstore: a name stays subscribed to when its mailbox is removed, until it is forgotten or has a mailbox again") {
+    d.make("a/b");
+    d.make("quiet");
+    d.must(d.store.set_subscribed(d.account, d.id("quiet"), false, d.context()));
+    d.must(d.store.remove_mailbox(d.account, d.id("quiet"), d.context()));
+    CHECK(kept().empty());
+    d.must(d.store.remove_mailbox(d.account, d.id("a/b"), d.context()));
+    d.must(d.store.remove_mailbox(d.account, d.id("a"), d.context()));
+    CHECK(kept() == Names{"a", "a/b"});
+    d.must(d.store.create_mailbox(d.account, {.path = "a", .subscribed = false}, d.context()));
+    CHECK(d.find("a").subscribed);
+    CHECK(kept() == Names{"a/b"});
+    const auto before = d.must(d.store.account(d.account, d.context())).modseq;
+    d.must(d.store.forget_subscription(d.account, "a/b", d.context()));
+    CHECK(kept().empty());
+    CHECK(d.must(d.store.account(d.account, d.context())).modseq > before);
+    CHECK(d.error(d.store.forget_subscription(d.account, "a/b", d.context())) == ErrorKind::not_found);
+    CHECK(d.error(d.store.forget_subscription(d.account, "a", d.context())) == ErrorKind::not_found);
+    d.must(d.store.create_mailbox(d.account, {.path = "a/b", .subscribed = false}, d.context()));
+    CHECK(!d.find("a/b").subscribed);
+  }
+  SUBCASE("mailstore: a renamed mailbox stays subscribed to, and so do the names that it and those below it had") {
+    d.make("a/b/c");
+    d.must(d.store.set_subscribed(d.account, d.id("a"), false, d.context()));
+    d.must(d.store.rename_mailbox(d.account, d.id("a"), "n/m", d.context()));
+    CHECK(kept() == Names{"a/b", "a/b/c"});
+    CHECK(!d.find("n/m").subscribed);
+    CHECK(d.find("n/m/b").subscribed);
+    d.must(d.store.set_subscribed(d.account, d.id("n/m/b/c"), false, d.context()));
+    d.must(d.store.rename_mailbox(d.account, d.id("n/m"), "a", d.context()));
+    CHECK(kept() == Names{"n/m/b"});
+    CHECK(d.find("a/b/c").subscribed);
+    CHECK(!d.find("a").subscribed);
+  }
+  SUBCASE("mailstore: of the names kept the oldest are forgotten") {
+    const auto id = d.make("0").id;
+    const auto most = mailstore::limits::kept_subscriptions_max;
+    for (std::size_t i = 1; i <= most + 1; ++i) d.must(d.store.rename_mailbox(d.account, id, std::to_string(i), d.context()));
+    const auto names = kept();
+    CHECK(names.size() == most);
+    CHECK(std::ranges::count(names, "0") == 0);
+    CHECK(std::ranges::count(names, "1") == 1);
+    CHECK(std::ranges::count(names, std::to_string(most)) == 1);
+  }
   SUBCASE("mailstore: keyword numbers are stable and compared without case") {
     const std::vector<std::string> names{"$Forwarded", "Work"};
     const auto numbers = d.must(d.store.keyword_numbers(d.account, names, d.context()));

@@ -80,6 +80,12 @@ void read_mailbox(std::string_view row) {
   check(service::MailboxObject::read(object->encode()).has_value());
 }
 
+void read_kept_name(std::string_view row) {
+  const auto path = service::read_kept_name(row);
+  if (!path) return;
+  check(service::encode_kept_name(*path).size() <= row.size() && service::read_kept_name(service::encode_kept_name(*path)) == path);
+}
+
 void read_log(std::string_view row) {
   auto entry = service::LogEntry::read(row, 10'000);  // a few octets may name millions
   if (!entry) return;
@@ -143,7 +149,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 4: read_flat<service::MailboxRow>(row), read_flat<service::ThreadRow>(row); break;
     case 5: read_message(row); break;
     case 6: read_email(row); break;
-    case 7: read_mailbox(row); break;
+    case 7: read_mailbox(row), read_kept_name(row); break;
     case 8: read_log(row); break;
     case 9: read_content(row); break;
     case 10: read_note(row); break;

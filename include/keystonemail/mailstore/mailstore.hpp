@@ -33,6 +33,7 @@ namespace limits {
 inline constexpr std::size_t mailbox_name_octets_max = 255;  // one level, UTF-8
 inline constexpr std::size_t mailbox_depth_max = 16;
 inline constexpr std::size_t mailboxes_per_account_max = 10'000;
+inline constexpr std::size_t kept_subscriptions_max = 1'000;  // names without a mailbox
 inline constexpr char hierarchy_separator = '/';
 }  // namespace limits
 
@@ -198,6 +199,11 @@ class MailStore {
   // Removes it with its messages. Errors: denied for the inbox; conflict when it has children.
   [[nodiscard]] virtual Task<Result<void>> remove_mailbox(AccountId account, MailboxId mailbox, Context context) = 0;
   [[nodiscard]] virtual Task<Result<void>> set_subscribed(AccountId account, MailboxId mailbox, bool subscribed, Context context) = 0;
+  // The names that are subscribed to though no mailbox has them, ordered: those of mailboxes that were removed or renamed while
+  // they were subscribed to (RFC 3501 §6.3.9), the last kept_subscriptions_max. A mailbox that gets such a name is subscribed to.
+  [[nodiscard]] virtual Task<Result<std::vector<std::string>>> kept_subscriptions(AccountId account, Context context) = 0;
+  // Ends the subscription to such a name. Errors: not_found.
+  [[nodiscard]] virtual Task<Result<void>> forget_subscription(AccountId account, std::string_view path, Context context) = 0;
 
   // Numbers for names, made where needed. Errors: invalid, too_large.
   [[nodiscard]] virtual Task<Result<std::vector<KeywordNumber>>> keyword_numbers(AccountId account,

@@ -14,8 +14,9 @@ namespace keystonemail::service::imap {
 namespace {
 
 using mailstore::Mailbox;
-using mailstore::MailboxId;
 using mailstore::Role;
+
+constexpr char level_end = mailstore::limits::hierarchy_separator;
 
 bool has_special_use(Role role) noexcept { return role != Role::none && role != Role::inbox; }
 
@@ -48,15 +49,17 @@ struct Below {
 };
 
 // What lies below each mailbox, gathered from the leaves up.
-std::map<MailboxId, Below> find_below(std::span<const Mailbox> mailboxes, const Patterns& wanted, const ListSelection& selection) {
-  std::map<MailboxId, Below> below;
+std::map<std::string_view, Below> find_below(std::span<const Mailbox> mailboxes, const Patterns& wanted, const ListSelection& selection) {
+  std::map<std::string_view, Below> below;  // by path
   for (const Mailbox& mailbox : mailboxes | std::views::reverse) {
-    if (!mailbox.parent) continue;
+    const std::string_view path = mailbox.path;
+    const std::size_t last = path.rfind(level_end);
+    if (last == std::string_view::npos) continue;
     const bool selected = is_selected(mailbox, selection);
-    const auto own = below.find(mailbox.id);
+    const auto own = below.find(path);
     const Below under = own == below.end() ? Below{} : own->second;
-    Below& parent = below[*mailbox.parent];
-    parent.any = true;
+    Below& parent = below[path.substr(0, last)];
+    parent.any |= exists(mailbox);
     parent.selected |= selected || under.selected;
     parent.unlisted |= under.unlisted || (selection.recursive_match && selected && !wanted.match(mailbox));
   }
@@ -65,13 +68,32 @@ std::map<MailboxId, Below> find_below(std::span<const Mailbox> mailboxes, const 
 
 }  // namespace
 
+void add_names(std::vector<Mailbox>& mailboxes, std::span<const std::string> names) {
+  const auto there = [&](const std::string& path) { return std::ranges::binary_search(mailboxes, path, {}, &Mailbox::path); };
+  std::map<std::string, bool> missing;  // and whether it is subscribed to
+  for (const std::string& name : names) {
+    if (there(name)) continue;  // made in the meantime
+    missing[name] = true;
+    for (std::size_t at = name.rfind(level_end); at != std::string::npos && at > 0; at = name.rfind(level_end, at - 1)) {
+      std::string above = name.substr(0, at);
+      if (there(above) || !missing.emplace(std::move(above), false).second) break;
+    }
+  }
+  for (const auto& [path, subscribed] : missing) {
+    Mailbox& mailbox = mailboxes.emplace_back();
+    mailbox.path = path;
+    mailbox.subscribed = subscribed;
+  }
+  std::ranges::sort(mailboxes, {}, &Mailbox::path);
+}
+
 std::vector<ListedMailbox> list_mailboxes(std::span<const Mailbox> mailboxes, std::span<const std::string> patterns,
                                           ListSelection selection) {
   const Patterns wanted(patterns);
   const auto below = find_below(mailboxes, wanted, selection);
   std::vector<ListedMailbox> listed;
   for (const Mailbox& mailbox : mailboxes) {
-    const auto found = below.find(mailbox.id);
+    const auto found = below.find(mailbox.path);
     const Below under = found == below.end() ? Below{} : found->second;
     const bool selected = is_selected(mailbox, selection);
     if (!selected && !under.unlisted) continue;  // RFC 5258 §3.5: no CHILDINFO that says nothing

@@ -20,10 +20,16 @@ struct ListSelection {
 
 struct ListedMailbox {
   const mailstore::Mailbox* mailbox;
-  bool has_children = false;
+  bool has_children = false;      // that exist
   bool selected = true;           // false: there only for what is below it
   bool selected_below = false;    // with recursive_match: CHILDINFO
 };
+
+// False for a name that is only subscribed to, and for what stands above it.
+[[nodiscard]] inline bool exists(const mailstore::Mailbox& mailbox) noexcept { return mailbox.id != mailstore::MailboxId{}; }
+
+// Puts names that are subscribed to though they are not there, and those above them that are not there either, in their places.
+void add_names(std::vector<mailstore::Mailbox>& mailboxes, std::span<const std::string> names);
 
 // Those of `mailboxes` (parents before children) that are selected and match one of `patterns`. Each once.
 [[nodiscard]] std::vector<ListedMailbox> list_mailboxes(std::span<const mailstore::Mailbox> mailboxes,

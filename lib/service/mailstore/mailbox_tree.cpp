@@ -8,6 +8,7 @@
 
 #include "codec/nfc.hpp"
 #include "keystonemail/base/text.hpp"
+#include "service/mailstore/kept_names.hpp"
 
 namespace keystonemail::service {
 
@@ -186,6 +187,7 @@ Task<Result<mailstore::Mailbox>> make_mailbox(kv::Transaction& t, const StoreCor
   if (tree.mailboxes.size() + request.levels.size() > mailstore::limits::mailboxes_per_account_max) {
     co_return fail(ErrorKind::too_large, "too many mailboxes");
   }
+  KM_CO_TRY(KeptNames kept, co_await KeptNames::read(t, core, account_id));
   std::uint32_t parent = 0;
   std::optional<mailstore::Mailbox> made;
   std::string path;
@@ -198,7 +200,8 @@ Task<Result<mailstore::Mailbox>> make_mailbox(kv::Transaction& t, const StoreCor
     }
     const bool last = i + 1 == request.levels.size();
     if (!made) account.tree_modseq = ++account.modseq;
-    const MailboxObject object{parent, last ? request.role : mailstore::Role::none, request.subscribed, account.modseq,
+    const bool subscribed = kept.take(t, path) || request.subscribed;
+    const MailboxObject object{parent, last ? request.role : mailstore::Role::none, subscribed, account.modseq,
                          request.levels[i]};
     MailboxRow row;
     row.uid_validity = next_uid_validity(account, request.now);

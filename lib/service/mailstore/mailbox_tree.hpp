@@ -38,7 +38,7 @@ struct MailboxTree {
 struct MailboxRequest {
   std::span<const std::string> levels;
   mailstore::Role role = mailstore::Role::none;
-  bool subscribed = true;
+  bool subscribed = true;  // as are those whose names are kept
   std::int64_t now = 0;
 };
 [[nodiscard]] Task<Result<mailstore::Mailbox>> make_mailbox(kv::Transaction& t, const StoreCore& core,

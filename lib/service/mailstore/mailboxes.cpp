@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "keystonemail/base/text.hpp"
+#include "service/mailstore/kept_names.hpp"
 #include "service/mailstore/mailbox_tree.hpp"
 #include "service/mailstore/store_impl.hpp"
 
@@ -59,6 +60,15 @@ Result<void> check_rename(const MailboxTree& tree, const mailstore::Mailbox& mai
   return {};
 }
 
+// One of those that go along when `renamed` gets the name of the plan. Its own subscription goes along with it, as RFC 8621 §2
+// and users have it; the name it had stays subscribed to, as RFC 3501 §6.3.9 has it. Returns whether it is subscribed to now.
+bool rename_subscription(kv::Transaction& t, KeptNames& kept, const mailstore::Mailbox& mailbox, const mailstore::Mailbox& renamed,
+                         const TreePlan& plan) {
+  const bool taken = kept.take(t, join(plan.levels) + mailbox.path.substr(renamed.path.size()));
+  if (mailbox.subscribed) kept.keep(t, mailbox.path, plan.modseq, mailbox.id);
+  return taken || mailbox.subscribed;
+}
+
 Task<Result<void>> apply_rename(kv::Transaction& t, const StoreCore& core, TreePlan& plan) {
   KM_CO_TRY(AccountRow account, co_await get_account(t, core, plan.account));
   KM_CO_TRY(const auto tree, co_await read_tree(t, core, plan.account));
@@ -79,7 +89,26 @@ Task<Result<void>> apply_rename(kv::Transaction& t, const StoreCore& core, TreeP
   }
   object.name = plan.levels.back();
   object.modseq = account.tree_modseq = plan.modseq = ++account.modseq;
+  KM_CO_TRY(KeptNames kept, co_await KeptNames::read(t, core, plan.account));
+  object.subscribed = rename_subscription(t, kept, *mailbox, *mailbox, plan);
   put_object(t, core, plan.account, plan.mailbox, object);
+  const std::string below = mailbox->path + mailstore::limits::hierarchy_separator;
+  for (const auto& m : tree.mailboxes) {
+    if (!m.path.starts_with(below) || rename_subscription(t, kept, m, *mailbox, plan) == m.subscribed) continue;
+    MailboxObject child = to_object(m);
+    child.subscribed = true;
+    child.modseq = plan.modseq;
+    put_object(t, core, plan.account, m.id, child);
+  }
+  put_account(t, core, plan.account, account);
+  co_return Result<void>();
+}
+
+Task<Result<void>> apply_forget(kv::Transaction& t, const StoreCore& core, TreePlan& plan) {
+  KM_CO_TRY(AccountRow account, co_await get_account(t, core, plan.account));
+  KM_CO_TRY(KeptNames kept, co_await KeptNames::read(t, core, plan.account));
+  if (!kept.take(t, join(plan.levels))) co_return fail(ErrorKind::not_found, "no such subscription");
+  account.tree_modseq = plan.modseq = ++account.modseq;
   put_account(t, core, plan.account, account);
   co_return Result<void>();
 }
@@ -180,6 +209,23 @@ StoreImpl::Answer<void> StoreImpl::set_subscribed(AccountId account, MailboxId m
   TreePlan plan{.account = account, .mailbox = mailbox, .subscribed = subscribed};
   KM_CO_CHECK(co_await core_.kv.transact([&](kv::Transaction& t) { return apply_subscribed(t, core_, plan); },
                                          core_.frees(), context));
+  core_.notifier.notify(account, plan.modseq);
+  co_return Result<void>();
+}
+
+StoreImpl::Answer<std::vector<std::string>> StoreImpl::kept_subscriptions(AccountId account, Context context) {
+  KM_CO_TRY(const auto snapshot, co_await core_.kv.snapshot(context));
+  KM_CO_CHECK(co_await get_account(*snapshot, core_, account));
+  KM_CO_TRY(const KeptNames kept, co_await KeptNames::read(*snapshot, core_, account));
+  co_return kept.paths();
+}
+
+StoreImpl::Answer<void> StoreImpl::forget_subscription(AccountId account, std::string_view path, Context context) {
+  auto levels = split_path(path);
+  if (!levels) co_return fail(ErrorKind::not_found, "no such subscription");
+  TreePlan plan{.account = account, .levels = *std::move(levels)};
+  KM_CO_CHECK(co_await core_.kv.transact([&](kv::Transaction& t) { return apply_forget(t, core_, plan); }, core_.frees(),
+                                         context));
   core_.notifier.notify(account, plan.modseq);
   co_return Result<void>();
 }

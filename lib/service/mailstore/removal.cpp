@@ -5,6 +5,7 @@
 // interruption then erase what is left. Mailbox 0 of a removal stands for the whole account.
 #include <algorithm>
 
+#include "service/mailstore/kept_names.hpp"
 #include "service/mailstore/mailbox_tree.hpp"
 #include "service/mailstore/message_rows.hpp"
 #include "service/mailstore/store_impl.hpp"
@@ -25,6 +26,10 @@ Task<Result<void>> begin_mailbox_removal(kv::Transaction& t, const StoreCore& co
   account.octets_used -= std::min(account.octets_used, mailbox.octets_total);
   account.messages_used -= std::min<std::uint64_t>(account.messages_used, mailbox.messages);
   *modseq = account.tree_modseq = ++account.modseq;
+  if (const auto* named = tree.find(mailbox_id); named && named->subscribed) {
+    KM_CO_TRY(KeptNames kept, co_await KeptNames::read(t, core, account_id));
+    kept.keep(t, named->path, *modseq, mailbox_id);
+  }
   t.erase(core.tables.counter, Key(account_id, mailbox_id));
   t.erase(core.tables.mailbox, Key(account_id, mailbox_id));
   t.put(core.tables.removal, Key(account_id, mailbox_id), std::string_view("\1", 1));
@@ -91,7 +96,7 @@ Task<Result<void>> purge_some(kv::Transaction& t, const StoreCore& core, mailsto
     KM_CO_TRY(const auto emails, co_await purge_emails(t, core, account));
     if (emails > 0) co_return Result<void>();
     for (const kv::Table table : {tables.message, tables.content, tables.membership, tables.log, tables.thread,
-                                  tables.keyword, tables.mailbox, tables.counter}) {
+                                  tables.keyword, tables.mailbox, tables.subscription, tables.counter}) {
       KM_CO_TRY(const auto erased, co_await erase_prefix(t, table, Key(account)));
       if (erased > 0) co_return Result<void>();
     }

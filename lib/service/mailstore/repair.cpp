@@ -106,6 +106,9 @@ class Repairer {
     KM_CO_CHECK(co_await for_rows(tables.membership, [&](std::string_view key, std::string_view) {
       listed_[key_number(key, 4, 8)].insert(Place{number(key, 12), number(key, 16)});
     }));
+    KM_CO_CHECK(co_await for_rows(tables.subscription, [&](std::string_view key, std::string_view value) {
+      if (!read_kept_name(value)) change(tables.subscription, key, std::nullopt);
+    }));
     log_rows_.clear();
     co_return co_await for_rows(tables.log, [&](std::string_view key, std::string_view value) {
       if (LogEntry::read(value)) ++log_rows_[number(key, 4)];

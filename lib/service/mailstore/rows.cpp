@@ -99,6 +99,19 @@ std::string MailboxObject::encode() const {
   return writer.number(modseq).text(name).take();
 }
 
+std::optional<std::string> read_kept_name(std::string_view row) {
+  RecordReader reader(row);
+  if (reader.octet() != row_version) return std::nullopt;
+  std::string path(reader.text());
+  if (!reader.ok() || !reader.at_end()) return std::nullopt;
+  return path;
+}
+
+std::string encode_kept_name(std::string_view path) {
+  RecordWriter writer;
+  return writer.octet(row_version).text(path).take();
+}
+
 namespace {
 constexpr std::size_t email_octets_fixed = 1 + 1 + 2 + 4 + 8 + 4 + 4 + 8 + 4 + 4;
 constexpr std::size_t email_thread_at = 8, email_mailbox_at = 16, email_uid_at = 20, email_received_at = 24;

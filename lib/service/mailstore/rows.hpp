@@ -133,6 +133,10 @@ struct MailboxObject {
   [[nodiscard]] std::string encode() const;
 };
 
+// mail.subscription (account, modseq, mailbox): a name that is subscribed to and that mailbox had until then.
+[[nodiscard]] std::optional<std::string> read_kept_name(std::string_view row);
+[[nodiscard]] std::string encode_kept_name(std::string_view path);
+
 // mail.thread (account, hash of a message id).
 struct ThreadRow {
   std::uint64_t thread = 0;

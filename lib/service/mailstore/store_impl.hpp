@@ -36,6 +36,8 @@ class StoreImpl final : public KvMailStore {
   Answer<void> rename_mailbox(AccountId account, MailboxId mailbox, std::string_view new_path, Context context) override;
   Answer<void> remove_mailbox(AccountId account, MailboxId mailbox, Context context) override;
   Answer<void> set_subscribed(AccountId account, MailboxId mailbox, bool subscribed, Context context) override;
+  Answer<std::vector<std::string>> kept_subscriptions(AccountId account, Context context) override;
+  Answer<void> forget_subscription(AccountId account, std::string_view path, Context context) override;
 
   Answer<std::vector<mailstore::KeywordNumber>> keyword_numbers(AccountId account, std::span<const std::string> names,
                                                                 Context context) override;

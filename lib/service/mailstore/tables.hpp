@@ -15,16 +15,16 @@
 
 namespace keystonemail::service {
 
-inline constexpr std::array<std::string_view, 11> mail_table_names{
+inline constexpr std::array<std::string_view, 12> mail_table_names{
     "mail.meta",  "mail.counter",    "mail.mailbox", "mail.keyword", "mail.message", "mail.email",
-    "mail.content", "mail.membership", "mail.log",     "mail.thread",  "mail.removal"};
+    "mail.content", "mail.membership", "mail.log",     "mail.thread",  "mail.removal", "mail.subscription"};
 
 struct MailTables {
-  kv::Table meta, counter, mailbox, keyword, message, email, content, membership, log, thread, removal;
+  kv::Table meta, counter, mailbox, keyword, message, email, content, membership, log, thread, removal, subscription;
 
   [[nodiscard]] static constexpr MailTables from(kv::Table first) noexcept {
     const auto at = [first](unsigned n) { return static_cast<kv::Table>(static_cast<unsigned>(first) + n); };
-    return {at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7), at(8), at(9), at(10)};
+    return {at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7), at(8), at(9), at(10), at(11)};
   }
 };
 

@@ -201,7 +201,11 @@ class Verifier {
     for (const auto id : mailboxes) {
       if (!objects.contains(id)) found("mailbox {}: has counts but no name", id);
     }
-    co_return Result<void>();
+    co_return co_await for_rows(core_.tables.subscription, Key(account_),
+        [&](std::string_view, std::string_view value, kv::Reader&) -> Task<Result<void>> {
+          if (!read_kept_name(value)) found("a name that is subscribed to cannot be read");
+          co_return Result<void>();
+        });
   }
 
   Task<Result<void>> check_memberships() {
@@ -317,7 +321,8 @@ class Verifier {
   // Rows of accounts that are not there, unless they are being removed.
   Task<Result<void>> check_strays(const std::vector<mailstore::AccountId>& accounts) {
     for (const kv::Table table : {core_.tables.counter, core_.tables.mailbox, core_.tables.message, core_.tables.email,
-                                  core_.tables.content, core_.tables.membership, core_.tables.log, core_.tables.thread}) {
+                                  core_.tables.content, core_.tables.membership, core_.tables.log, core_.tables.thread,
+                                  core_.tables.subscription}) {
       std::uint64_t next = 0;
       while (next <= UINT32_MAX) {
         KM_CO_TRY(const auto snapshot, co_await core_.kv.snapshot(context_));

@@ -602,6 +602,66 @@ S: a OK ~
 C: b LSUB "" p*
 S: * LSUB () "/" p/q
 S: b OK ~)"},
+      {"RFC 3501 §6.3.9, RFC 9051 §6.3.9: a name stays subscribed to when its mailbox is deleted, until UNSUBSCRIBE", R"(p CREATE Fruit/Peach
+p DELETE Fruit/Peach)",
+       R"(C: a LIST (SUBSCRIBED) "" Fruit/* RETURN (CHILDREN STATUS (MESSAGES))
+S: * LIST (\NonExistent \HasNoChildren \Subscribed) "/" Fruit/Peach
+S: a OK ~
+C: b LSUB "" Fruit*
+S: * LSUB () "/" Fruit
+S: * LSUB (\Noselect) "/" Fruit/Peach
+S: b OK ~
+C: c LIST "" Fruit* RETURN (SUBSCRIBED)
+S: * LIST (\HasNoChildren \Subscribed) "/" Fruit
+S: c OK ~
+C: d SELECT Fruit/Peach
+S: d NO [NONEXISTENT] ~
+C: e UNSUBSCRIBE Fruit/Peach
+S: e OK ~
+C: f LIST (SUBSCRIBED) "" Fruit/*
+S: f OK ~
+C: g UNSUBSCRIBE Fruit/Peach
+S: g NO [NONEXISTENT] ~)"},
+      {"RFC 3501 §6.3.6: a mailbox that is made again under its name is subscribed to, and then as any other", R"(p CREATE Mine
+p DELETE Mine
+p CREATE Mine)",
+       R"(C: a LIST (SUBSCRIBED) "" Mine
+S: * LIST (\HasNoChildren \Subscribed) "/" Mine
+S: a OK ~
+C: b UNSUBSCRIBE Mine
+S: b OK ~
+C: c DELETE Mine
+S: c OK ~
+C: d LIST (SUBSCRIBED) "" Mine
+S: d OK ~
+C: e SUBSCRIBE Mine
+S: e NO [NONEXISTENT] ~)"},
+      {"RFC 3501 §6.3.9, RFC 8621 §2: RENAME keeps the old name subscribed to, and the mailbox", R"(p CREATE Old/Sub
+p UNSUBSCRIBE Old
+p RENAME Old New)",
+       R"(C: a LIST (SUBSCRIBED) "" (Old* New*)
+S: * LIST (\HasNoChildren \Subscribed) "/" New/Sub
+S: * LIST (\NonExistent \HasNoChildren \Subscribed) "/" Old/Sub
+S: a OK ~
+C: b RENAME New Old
+S: b OK ~
+C: c LIST (SUBSCRIBED) "" (Old* New*)
+S: * LIST (\NonExistent \HasNoChildren \Subscribed) "/" New/Sub
+S: * LIST (\HasNoChildren \Subscribed) "/" Old/Sub
+S: c OK ~)"},
+      {"RFC 5258 §3.5, RFC 3501 §6.3.9: a name that is not there stands for the subscription below it", R"(p CREATE Gone/Sub
+p UNSUBSCRIBE Gone
+p DELETE Gone/Sub
+p DELETE Gone)",
+       R"(C: a LIST (SUBSCRIBED RECURSIVEMATCH) "" G% RETURN (STATUS (MESSAGES))
+S: * LIST (\NonExistent \HasNoChildren) "/" Gone ("CHILDINFO" ("SUBSCRIBED"))
+S: a OK ~
+C: b LSUB "" G%
+S: * LSUB (\Noselect) "/" Gone
+S: b OK ~
+C: c LIST (SUBSCRIBED) "" G*
+S: * LIST (\NonExistent \HasNoChildren \Subscribed) "/" Gone/Sub
+S: c OK ~)"},
       {"RFC 2342 §5: classes of namespace that are not there are NIL", {},
        R"(C: a NAMESPACE
 S: * NAMESPACE (("" "/")) NIL NIL

@@ -97,8 +97,10 @@ class FakeStore final : public MailStore {
     const std::string old = box->info.path;
     for (auto& [id, other] : a.boxes) {
       if (other.info.path != old && !other.info.path.starts_with(old + "/")) continue;
+      if (other.info.subscribed) a.kept.insert(other.info.path);
       other.info.path = std::string(new_path) + other.info.path.substr(old.size());
       other.info.name = other.info.path.substr(other.info.path.rfind('/') + 1);
+      other.info.subscribed |= a.kept.erase(other.info.path) != 0;
     }
     bump(account);
     co_return {};
@@ -110,6 +112,7 @@ class FakeStore final : public MailStore {
     if (box->info.role == Role::inbox) co_return fail(ErrorKind::denied);
     for (auto& [id, other] : a.boxes)
       if (other.info.path.starts_with(box->info.path + "/")) co_return fail(ErrorKind::conflict);
+    if (box->info.subscribed) a.kept.insert(box->info.path);
     a.boxes.erase(mailbox);
     bump(account);
     co_return {};
@@ -118,6 +121,15 @@ class FakeStore final : public MailStore {
     Box* box = find(account, mailbox);
     if (box == nullptr) co_return fail(ErrorKind::not_found);
     box->info.subscribed = subscribed;
+    co_return {};
+  }
+  Task<Result<std::vector<std::string>>> kept_subscriptions(AccountId account, Context) override {
+    const auto& kept = accounts_.at(account).kept;
+    co_return std::vector<std::string>(kept.begin(), kept.end());
+  }
+  Task<Result<void>> forget_subscription(AccountId account, std::string_view path, Context) override {
+    if (accounts_.at(account).kept.erase(std::string(path)) == 0) co_return fail(ErrorKind::not_found);
+    bump(account);
     co_return {};
   }
 
@@ -314,6 +326,7 @@ class FakeStore final : public MailStore {
     std::uint32_t last_box = 0;
     std::uint64_t last_email = 0;
     std::map<MailboxId, Box> boxes;
+    std::set<std::string> kept;  // names without a mailbox that are subscribed to
     std::map<EmailId, std::shared_ptr<Content>> emails;
     std::vector<std::string> keywords;
   };
@@ -339,7 +352,7 @@ class FakeStore final : public MailStore {
     box.info.path = std::move(path);
     box.info.name = box.info.path.substr(box.info.path.rfind('/') + 1);
     box.info.role = role;
-    box.info.subscribed = subscribed;
+    box.info.subscribed = a.kept.erase(box.info.path) != 0 || subscribed;
     box.info.uid_validity = 1000 + a.last_box;
     box.info.highest_modseq = box.info.modseq = ++a.modseq;
     return box;

@@ -51,6 +51,21 @@ TEST_CASE("mailbox tree: selection by subscription and special use") {
   CHECK(list({"*"}, {.special_use = true}) == "Sent ");
 }
 
+TEST_CASE("mailbox tree: names that are not there stand among those that are, below what stands for them") {
+  auto all = tree();
+  add_names(all, std::vector<std::string>{"Fruit/Apple", "Fruit/Pear", "Gone", "Gone/a/b"});
+  const auto shown = [&](std::vector<std::string> patterns, ListSelection selection) {
+    std::string text;
+    for (const ListedMailbox& one : list_mailboxes(all, patterns, selection)) {
+      text += one.mailbox->path + (exists(*one.mailbox) ? "" : "?") + (one.has_children ? "+" : "") + (one.selected_below ? "!" : "") + " ";
+    }
+    return text;
+  };
+  CHECK(shown({"*"}, {.subscribed = true}) == "Fruit/Apple Fruit/Pear? Gone? Gone/a/b? INBOX ");
+  CHECK(shown({"%"}, {.subscribed = true, .recursive_match = true}) == "Fruit+! Gone?! INBOX ");
+  CHECK(shown({"Gone/%"}, {.subscribed = true, .recursive_match = true}) == "Gone/a?! ");
+}
+
 TEST_CASE("mailbox tree: RECURSIVEMATCH shows a parent for what is selected below it") {  // RFC 5258 §3.5
   CHECK(list({"%"}, {.subscribed = true, .recursive_match = true}) == "Fruit+! INBOX ");
   CHECK(list({"*"}, {.subscribed = true, .recursive_match = true}) == "Fruit/Apple INBOX ");  // it would say nothing new

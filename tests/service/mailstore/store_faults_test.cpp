@@ -17,13 +17,14 @@ namespace {
 std::string portrait(MailDriver& d) {
   std::string all = "quota " + std::to_string(d.quota().octets_used) + " " + std::to_string(d.quota().messages_used) + "\n";
   for (const auto& m : d.must(d.store.mailboxes(d.account, d.context()))) {
-    all += m.path + " " + std::to_string(m.messages) + " " + std::to_string(m.unseen) + " " + std::to_string(m.uid_next) + ":";
+    all += m.path + (m.subscribed ? "* " : " ") + std::to_string(m.messages) + " " + std::to_string(m.unseen) + " " + std::to_string(m.uid_next) + ":";
     for (const auto& row : d.must(d.store.messages(d.account, m.id, {}, 0, d.context()))) {
       all += " " + std::to_string(row.uid) + "/" + std::to_string(row.keywords.system_bits()) + (row.deleted ? "D" : "");
       all += "=" + std::to_string(d.read(row.email).size());
     }
     all += "\n";
   }
+  for (const auto& name : d.must(d.store.kept_subscriptions(d.account, d.context()))) all += "kept " + name + "\n";
   return all;
 }
 

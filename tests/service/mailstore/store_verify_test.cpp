@@ -83,6 +83,9 @@ TEST_CASE("verify: planted damage is found, whatever the table, and derived rows
     const service::ThreadRow row{1, 99, 0};
     s.change(s.tables.thread, Key(s.account, std::uint64_t{5}), std::string(std::string_view(service::encode_row(row))));
   }
+  SUBCASE("a name that is subscribed to damaged") {
+    s.change(s.tables.subscription, Key(s.account, std::uint64_t{1}, sent), "\2");
+  }
   CHECK(s.findings() > 0);
   s.repair();
   CHECK(s.findings() == 0);

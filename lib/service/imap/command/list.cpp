@@ -40,6 +40,7 @@ void write_entry(Session& session, const engine::List& command, const ListedMail
   if (mailbox.subscribed && (command.give.subscribed || command.select.subscribed)) {
     entry.attributes |= bit(MailboxAttribute::subscribed);
   }
+  if (!exists(mailbox)) entry.attributes |= bit(MailboxAttribute::nonexistent);
   if (use) entry.special_uses = {&*use, 1};
   entry.child_info_subscribed = listed.selected_below && command.select.subscribed;
   session.out().list(entry);
@@ -47,8 +48,8 @@ void write_entry(Session& session, const engine::List& command, const ListedMail
 
 void write_lsub(Session& session, const ListedMailbox& listed) {
   engine::ListEntry entry{.separator = separator, .mailbox = listed.mailbox->path};
-  // RFC 3501 §6.3.9: a parent that is not subscribed stands for what is subscribed below it.
-  if (!listed.mailbox->subscribed) entry.attributes = bit(engine::MailboxAttribute::no_select);
+  // RFC 3501 §6.3.9: a parent that is not subscribed stands for what is subscribed below it. What is no more cannot be selected.
+  if (!listed.mailbox->subscribed || !exists(*listed.mailbox)) entry.attributes = bit(engine::MailboxAttribute::no_select);
   session.out().lsub(entry);
 }
 
@@ -66,7 +67,7 @@ Task<Reply> execute(Session& session, engine::List command) {
     command.lsub ? session.out().lsub(root) : session.out().list(root);
     co_return ok(done);
   }
-  const auto mailboxes = co_await session.store().mailboxes(session.account(), session.working());
+  auto mailboxes = co_await session.store().mailboxes(session.account(), session.working());
   if (!mailboxes) co_return reply_for(mailboxes.error());
   const auto patterns = full_patterns(command);
   // LSUB with % shows parents of what is subscribed; with * it does not (RFC 3501 §6.3.9).
@@ -74,13 +75,19 @@ Task<Reply> execute(Session& session, engine::List command) {
   const ListSelection selection{.subscribed = command.select.subscribed || command.lsub,
                                 .special_use = command.select.special_use,
                                 .recursive_match = command.select.recursive_match || parents};
+  if (selection.subscribed) {  // names stay subscribed to when their mailboxes go (RFC 3501 §6.3.9)
+    const auto names = co_await session.store().kept_subscriptions(session.account(), session.working());
+    if (!names) co_return reply_for(names.error());
+    add_names(*mailboxes, *names);
+  }
   for (const ListedMailbox& listed : list_mailboxes(*mailboxes, patterns, selection)) {
     if (command.lsub) {
       write_lsub(session, listed);
     } else {
       write_entry(session, command, listed);
-      // RFC 5819 §2: none for what is there only because of its children, and one that cannot be had is left out.
-      if (command.give.status && listed.selected) (void)co_await write_status(session, *listed.mailbox, *command.give.status);
+      // RFC 5819 §2: none for what is there only because of its children or is no mailbox; one that cannot be had is left out.
+      const bool has_status = listed.selected && exists(*listed.mailbox);
+      if (command.give.status && has_status) (void)co_await write_status(session, *listed.mailbox, *command.give.status);
     }
     if (session.output_full() && !co_await session.flush()) break;
   }

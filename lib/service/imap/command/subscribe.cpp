@@ -11,6 +11,10 @@ namespace {
 
 Task<Reply> set_subscribed(Session& session, std::string path, bool subscribed) {
   const auto mailbox = co_await session.store().find_mailbox(session.account(), path, session.working());
+  if (!mailbox && mailbox.error().kind() == ErrorKind::not_found && !subscribed) {  // a mailbox that is no more (RFC 3501 §6.3.9)
+    const auto forgotten = co_await session.store().forget_subscription(session.account(), path, session.working());
+    co_return forgotten ? ok("UNSUBSCRIBE completed") : reply_for(mailbox.error());
+  }
   if (!mailbox) co_return reply_for(mailbox.error());
   const auto done = co_await session.store().set_subscribed(session.account(), mailbox->id, subscribed, session.working());
   if (!done) co_return reply_for(done.error());
