@@ -341,6 +341,11 @@ S: e OK [CAPABILITY IMAP4rev1 IMAP4rev2 ~IDLE~] ~)"},
 S: a ~ ~
 N: b AUTHENTICATE PLAIN AGFsaWNlQGV4YW1wbGUudGVzdABzZWNyZXQgb2YgYWxpY2U=
 S: b OK [CAPABILITY ~] ~)"},
+      {"RFC 4959 §3: an initial response of LOGIN is the user's name, and the password alone is asked for", {},
+       R"(N: a AUTHENTICATE LOGIN YWxpY2VAZXhhbXBsZS50ZXN0
+S: + UGFzc3dvcmQ6
+N: c2VjcmV0IG9mIGFsaWNl
+S: a OK [CAPABILITY ~] ~)"},
       {"§6.2.3: LOGIN with literals; nothing about why it fails", {},
        R"(N: a LOGIN {18}
 S: + OK
