@@ -331,6 +331,7 @@ void Relay::State::renew(Destination& destination, bool is_paced_anew) const {
   ++destination.generation;
   destination.failures = 0;
   destination.not_before = {};
+  destination.passed_over.reset();  // all is read again
   destination.connections_max = std::min(destination.connections_max, std::max<std::size_t>(options.connections_per_destination_max, 1));
   const bool is_by_mx = destination.route.host.empty();
   if (is_paced_anew) destination.pacer = Pacer(is_by_mx ? rate_of(destination.domain) : options.messages_per_minute_max);
@@ -465,6 +466,7 @@ Task<void> Relay::State::serve(Destination& destination) {
       courier = co_await open(destination);
     }
     if (!courier) break;
+    if (generation != destination.generation) continue;  // while it was opened
     if (destination.waiting.empty()) {  // others were quicker
       co_await wait_for_job(destination);
       continue;

@@ -641,6 +641,38 @@ TEST_CASE("relay: with other routes, what waits in memory goes the new way at on
   CHECK(hub.messages.size() == 4);
 }
 
+TEST_CASE("D11: a connection that was being opened when other options came takes no message") {
+  RelayFixture f;
+  auto& peer = f.peer();                       // without TLS
+  peer.script.delay = 3s;
+  f.start();
+  const auto id = f.send();
+  REQUIRE(f.until([&] { return peer.connections == 1; }, 60s));
+  CHECK(peer.messages.empty());
+  relay::Options fresh = f.options;
+  fresh.routes.domains["dest.test"].tls = relay::RouteTls::required;
+  f.relay->set_options(fresh);
+  REQUIRE(f.until([&] { return f.entry(id) && f.entry(id)->recipients[0].attempts == 1; }, 120s));
+  CHECK(peer.messages.empty());
+  CHECK(f.queued() == 1);
+}
+
+TEST_CASE("relay: of destinations that no message takes any more, after other options, nothing is kept") {
+  RelayFixture f;
+  auto& hub = f.peer("192.0.2.50", 2525);
+  f.network.silent.insert(*Endpoint::parse("192.0.2.1:25"));
+  f.options.waiting_per_destination_max = 1;
+  f.start();
+  for (int i = 0; i < 4; ++i) f.send();        // most of them are passed over
+  f.loop.advance(2s);
+  relay::Options fresh = f.options;
+  fresh.routes.domains["dest.test"] = *relay::Route::parse("192.0.2.50:2525");
+  f.relay->set_options(fresh);
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 900s));
+  CHECK(hub.messages.size() == 4);
+  CHECK(f.until([&] { return f.relay->load().destinations == 0; }, 1h));
+}
+
 TEST_CASE("relay: with other options a message under way goes over to its end, and the next takes a connection of its own") {
   RelayFixture f;
   auto& hub = f.peer("192.0.2.50", 2525);
