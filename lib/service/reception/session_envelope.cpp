@@ -174,7 +174,7 @@ void Session::add_remote(const smtp::RcptTo& event, std::string address) {
                       .success = parameters.notify.success, .failure = parameters.notify.failure,
                       .delay = parameters.notify.delay};
   recipient.next_attempt = context_.executor->wall_now();
-  if (!transaction_->elsewhere.empty()) transaction_->elsewhere.back().push_back(recipient.address);
+  if (!transaction_->elsewhere.empty()) transaction_->elsewhere.back().push_back({recipient.address, recipient.address});
   if (!transaction_->goes_to(recipient.address)) transaction_->remote.push_back(std::move(recipient));
 }
 

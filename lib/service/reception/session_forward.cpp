@@ -54,20 +54,20 @@ void Session::add_forwards(std::vector<directory::Mailboxes::Remote> found, std:
                            std::string_view address) {
   const std::string given = original_of(event.parameters);
   for (auto& remote : found) {
-    if (!transaction_->elsewhere.empty()) transaction_->elsewhere.back().push_back(remote.address);
+    const std::string via = remote.via.empty() ? std::string(address) : remote.via;
+    if (!transaction_->elsewhere.empty()) transaction_->elsewhere.back().push_back({remote.address, via, remote.list});
     const bool is_redirect = remote.account && remote.list.empty();
-    if (is_redirect) transaction_->redirectors.push_back({*remote.account, remote.via.empty() ? std::string(address) : remote.via, remote.address,
-                                                          transaction_->accepted.size()});
+    if (is_redirect) transaction_->redirectors.push_back({*remote.account, via, remote.address, transaction_->accepted.size()});
     if (transaction_->goes_to(remote.address)) continue;  // one copy an address
     Forward forward;
-    forward.via = remote.via.empty() ? std::string(address) : remote.via;
+    forward.via = via;
     forward.list = remote.list;
     forward.is_redirect = is_redirect;
     forward.recipient.notify = notify_of(remote, notify_of(event.parameters), leads_to == 1);
     if (remote.list.empty()) forward.recipient.original_recipient = given.empty() ? typed(address) : given;
     forward.recipient.next_attempt = context_.executor->wall_now();
     forward.recipient.address = std::move(remote.address);
-    if (const auto via = mime::Address::parse(forward.via)) transaction_->on_the_way.push_back(via->key());
+    if (const auto passed = mime::Address::parse(via)) transaction_->on_the_way.push_back(passed->key());
     transaction_->forwards.push_back(std::move(forward));
   }
 }
@@ -95,6 +95,8 @@ Task<std::optional<smtp::Reply>> Session::accept_return(const smtp::RcptTo& even
   if (!resolved) co_return reply_for(resolved.error());
   if (!std::holds_alternative<directory::NotLocal>(*resolved)) co_return co_await accept_here(*std::move(resolved), event, std::move(address));
   const std::string as_given = event.recipient.to_string();
+  Way way{.target = address, .via = as_given};
+  transaction_->elsewhere.back().push_back(std::move(way));
   if (!transaction_->goes_to(address)) {
     Forward forward;
     forward.via = as_given;

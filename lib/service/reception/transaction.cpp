@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "keystonemail/base/text.hpp"
@@ -41,8 +43,6 @@ void HeaderCollector::append_fields(std::string_view fields) {
 }
 
 void Transaction::remove_recipient(std::string_view address) {
-  std::erase_if(remote, [&](const auto& recipient) { return iequals(recipient.address, address); });
-  std::erase_if(forwards, [&](const auto& forward) { return iequals(forward.recipient.address, address) || iequals(forward.via, address); });
   std::erase_if(redirectors, [&](const auto& one) {
     return iequals(one.target, address) || iequals(one.address, address) || (one.accepted < given.size() && iequals(given[one.accepted], address));
   });
@@ -53,20 +53,43 @@ void Transaction::remove_recipient(std::string_view address) {
     // Others may lead to the same mailbox or address.
     auto places = std::exchange(accepted[i], {});
     std::ranges::sort(places, std::greater());  // what is taken out moves those behind it
-    const auto addresses = std::exchange(elsewhere[i], {});
     for (const std::size_t place : places) {
       const bool shared = std::ranges::any_of(accepted, [&](const auto& other) { return std::ranges::find(other, place) != other.end(); });
       if (!shared) remove_local(place);
     }
-    for (const std::string& one : addresses) {
-      const bool shared = std::ranges::any_of(elsewhere, [&](const auto& other) { return std::ranges::find(other, one) != other.end(); });
-      if (shared) continue;
-      std::erase_if(remote, [&](const auto& recipient) { return recipient.address == one; });
-      std::erase_if(forwards, [&](const auto& forward) { return forward.recipient.address == one; });
-    }
   }
+  remove_elsewhere(address);
   for (std::size_t i = local.size(); i > 0; --i) {
     if (iequals(local_addresses[i - 1], address)) remove_local(i - 1);
+  }
+}
+
+void Transaction::remove_elsewhere(std::string_view address) {
+  std::set<std::string> left;                   // keys of where fewer ways lead than before
+  std::map<std::string, const Way*> ways;       // by such a key, the first that is left
+  for (std::size_t i = 0; i < elsewhere.size(); ++i) {
+    const bool whole = i < given.size() && iequals(given[i], address);
+    const auto is_gone = [&](const Way& way) { return whole || iequals(way.target, address) || iequals(way.via, address); };
+    for (const Way& way : elsewhere[i])
+      if (is_gone(way)) left.insert(key_of(way.target));
+    std::erase_if(elsewhere[i], is_gone);
+    for (const Way& way : elsewhere[i]) ways.try_emplace(key_of(way.target), &way);
+  }
+  const auto is_lost = [&](const std::string& target) {
+    const std::string key = key_of(target);
+    return iequals(target, address) || (left.contains(key) && !ways.contains(key));
+  };
+  std::erase_if(remote, [&](const auto& recipient) { return is_lost(recipient.address); });
+  std::erase_if(forwards, [&](const auto& forward) {
+    return is_lost(forward.recipient.address) || (iequals(forward.via, address) && !ways.contains(key_of(forward.recipient.address)));
+  });
+  for (Forward& forward : forwards) {           // those that are left go on for somebody else
+    const std::string key = key_of(forward.recipient.address);
+    if (!left.contains(key)) continue;
+    const Way& other = *ways.at(key);
+    forward.via = other.via;
+    forward.list = other.list;
+    forward.is_redirect = std::ranges::any_of(redirectors, [&](const auto& one) { return one.address == other.via && key_of(one.target) == key; });
   }
 }
 

@@ -59,6 +59,13 @@ struct Redirector {
   std::size_t accepted = 0;                         // which RCPT it was come to by
 };
 
+// How an address elsewhere was come to.
+struct Way {
+  std::string target;
+  std::string via;                                  // these as in Forward; the target itself when it was what was given
+  std::string list = {};
+};
+
 // Somebody wants to hear that it has arrived (RFC 3461 §4.1, NOTIFY=SUCCESS), and we are the ones to tell.
 struct SuccessWish {
   std::string address;
@@ -89,7 +96,7 @@ struct Transaction {
   // For each accepted RCPT, in order, the accounts' places in `local` (LMTP answers by recipient).
   std::vector<std::vector<std::size_t>> accepted;
   std::vector<std::string> given;                   // beside it: the address
-  std::vector<std::vector<std::string>> elsewhere;  // and where in `remote` it leads
+  std::vector<std::vector<Way>> elsewhere;          // and where in `remote` and `forwards` it leads
   std::string first_recipient;                      // as given
   std::unique_ptr<mailstore::MessageWriter> writer;
   std::optional<HeaderCollector> header;
@@ -111,6 +118,7 @@ struct Transaction {
   // Takes a recipient out again, here and elsewhere: one as it was given, with all that it alone leads to, or one of those.
   void remove_recipient(std::string_view address);
   void remove_local(std::size_t place);
+  void remove_elsewhere(std::string_view address);
   // Takes out the forward in that place: the message stays with the accounts that are forwarded there.
   void keep_here(std::size_t forward);
   // As many recipients as there were: the last RCPT was refused after all.

@@ -365,6 +365,50 @@ TEST_CASE("trace: what happened to a message is told from the connection to the 
   CHECK(onward.message_id == "<m1@elsewhere.test>");
 }
 
+namespace {
+
+class TakesOut final : public policy::Rule {
+ public:
+  explicit TakesOut(std::string address) : address_(std::move(address)) {}
+  std::string_view name() const noexcept override { return "takes-out"; }
+  Task<Result<policy::Decision>> judge(policy::Stage stage, const policy::Facts&, Context) override {
+    policy::Decision decision;
+    if (stage == policy::Stage::body) decision.edits.emplace_back(policy::RemoveRecipient{address_});
+    co_return decision;
+  }
+
+ private:
+  std::string address_;
+};
+
+}  // namespace
+
+TEST_CASE("forward: when a policy takes out one of two who lead to the same address, mail goes on for the other, and comes again") {
+  for (const char* gone : {"gone@example.test", "both@example.test"}) {
+    CAPTURE(gone);
+    const std::string other = gone == std::string("gone@example.test") ? "away@example.test" : "gone@example.test";
+    Forwarding server({std::make_shared<TakesOut>(gone)});
+    for (int i = 0; i < 2; ++i) {
+      CHECK(server.send({gone, other}).starts_with("250"));
+      const bool stays = i == 1 && other == "gone@example.test";  // an account's, and had not long ago
+      REQUIRE(server.delivery.delivered.size() == (stays ? 1 : 2));
+      if (stays) {
+        CHECK(server.delivery.delivered[0].local.at(0).account == mailstore::AccountId{2});
+      } else {
+        CHECK(server.delivery.delivered[0].local.empty());
+        CHECK(server.queued(1).recipients.at(0).address == "far@remote.test");
+        CHECK(server.queued(1).prefix.starts_with("Delivered-To: " + other + "\r\n"));
+      }
+      server.finish();
+      server.delivery.delivered.clear();
+      server.connect();
+    }
+  }
+  Forwarding server({std::make_shared<TakesOut>("gone@example.test")});
+  CHECK(server.send({"gone@example.test"}).starts_with("250"));
+  CHECK(server.delivery.delivered.empty());     // there is nobody left
+}
+
 TEST_CASE("E2: a message that a user has redirected to an address stays here when it comes again within 12 hours, and is not lost") {
   Forwarding server;
   const auto again = [&](const std::vector<std::string>& to, const std::string& message = text, const std::string& rcpt_words = {}) {
