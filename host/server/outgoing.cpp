@@ -131,7 +131,7 @@ Result<relay::Options> relay_options(const Config& config) {
 Result<std::unique_ptr<Outgoing>> Outgoing::open(const Config& config, keystonemail::Server& server, libuv::UvLoop& loop,
                                                  resolver::Resolver& resolver, std::vector<Endpoint> own_endpoints,
                                                  web::Fetcher& fetcher, relay::TlsObserver* tls_observer) {
-  std::unique_ptr<Outgoing> outgoing(new Outgoing(loop, fetcher, server.webhooks()));
+  std::unique_ptr<Outgoing> outgoing(new Outgoing(loop));
   KM_TRY(relay::Options options, relay_options(config));
   outgoing->set_source_addresses(config);
   options.own_endpoints = std::move(own_endpoints);
@@ -161,7 +161,6 @@ void Outgoing::start() {
   const Context context(&loop_, stop_.get_token());
   running_.push_back(relay_->run(context));
   if (mta_sts_) running_.push_back(mta_sts_->run(context));
-  running_.push_back(webhooks_.run(fetcher_, context));
 }
 
 void Outgoing::stop() { stop_.request_stop(); }

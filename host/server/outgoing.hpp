@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
 //
-// Outgoing: what a running server sends: mail by its relay, and events to webhooks; with the resolver and the TLS that they need.
+// Outgoing: how a running server sends mail: its relay, with the TLS and the policies that it needs.
 #pragma once
 
 #include <memory>
@@ -43,14 +43,12 @@ class Outgoing {
   [[nodiscard]] Task<void> finish();
 
  private:
-  Outgoing(libuv::UvLoop& loop, web::Fetcher& fetcher, webhook::Webhooks& webhooks) : loop_(loop), fetcher_(fetcher), webhooks_(webhooks) {}
+  explicit Outgoing(libuv::UvLoop& loop) : loop_(loop) {}
   void set_source_addresses(const Config& config);
 
   libuv::UvLoop& loop_;
-  web::Fetcher& fetcher_;
   std::unique_ptr<mta_sts::Policies> mta_sts_;  // null: nobody asks for them
   std::unique_ptr<relay::Relay> relay_;
-  webhook::Webhooks& webhooks_;            // the server's
   std::stop_source stop_;
   std::vector<Task<void>> running_;
 };

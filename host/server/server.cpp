@@ -86,7 +86,8 @@ Result<std::unique_ptr<web::Fetcher>> make_fetcher(const Config& config, resolve
 
 bool is_same(const ListenerConfig& x, const ListenerConfig& y) {
   return x.protocol == y.protocol && x.address == y.address && x.tls == y.tls && x.allow_plaintext_auth == y.allow_plaintext_auth &&
-         x.client_certificates == y.client_certificates;
+         x.client_certificates == y.client_certificates &&
+         std::ranges::equal(x.proxy_trusted, y.proxy_trusted, {}, &IpNetwork::to_string, &IpNetwork::to_string);
 }
 
 bool is_same(const DirectoryConfig& x, const DirectoryConfig& y) {
@@ -162,6 +163,8 @@ class Program {
   std::unique_ptr<Reporter> reporter_;        // null: there are no reports
   std::unique_ptr<Inbound> inbound_;
   std::unique_ptr<Outgoing> outgoing_;        // null: mail for elsewhere stays in the queue
+  std::stop_source webhooks_stop_;
+  std::optional<Task<void>> webhooks_;        // whether mail leaves or not: they hear of more than that
   std::vector<Endpoint> own_endpoints_;       // where other servers bring mail
   std::unique_ptr<transport::Listener> control_;
   std::mutex mutex_;
@@ -208,7 +211,11 @@ Result<void> Program::start() {
 Result<std::string> Program::secret(const SecretSource& source) {
   auto read = read_secret(source);
   const auto known = std::ranges::find(secrets_, source, &std::pair<SecretSource, std::string>::first);
-  if (!read) return known == secrets_.end() ? std::move(read) : Result<std::string>(known->second);
+  if (!read && known != secrets_.end()) {
+    log_.event(LogLevel::warning, "config.secret_kept", {{"source", source.name}, {"why", read.error().describe()}});
+    return known->second;
+  }
+  if (!read) return read;
   while (read->ends_with('\n') || read->ends_with('\r')) read->pop_back();
   if (known == secrets_.end()) secrets_.emplace_back(source, *read);
   else known->second = *read;
@@ -290,10 +297,12 @@ void Program::run() {
   std::fprintf(stderr, "ready%s\n", addresses_.c_str());
   std::fflush(stderr);
   if (outgoing_) outgoing_->start();
+  webhooks_.emplace(stores_->server->webhooks().run(*fetcher_, Context(&loop, webhooks_stop_.get_token())));
   if (reporter_) reporter_->start();
   inbound_->start(loop);
   loops_.run();
   if (outgoing_) loop.run_until(outgoing_->finish());
+  loop.run_until(*std::exchange(webhooks_, std::nullopt));
   if (reporter_) loop.run_until(reporter_->finish());
   inbound_->stop();
   loop.run_until(inbound_->finish());
@@ -303,6 +312,7 @@ void Program::run() {
 void Program::end() {
   log_.event(LogLevel::info, "server.draining", {{"connections", loops_.connections()}});
   if (outgoing_) outgoing_->stop();
+  webhooks_stop_.request_stop();
   if (reporter_) reporter_->stop();
   loops_.drain(is_ending_ ? second_signal_grace : drain_grace);
   is_ending_ = true;

@@ -5,6 +5,7 @@
 
 Strangers come from 127.0.0.8 and 127.0.0.9, since no list of addresses may have 127.0.0.1 (RFC 5782).
 """
+import http.server
 import imaplib
 import json
 import os
@@ -13,6 +14,7 @@ import re
 import smtplib
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
@@ -28,6 +30,19 @@ RECORDS = {
     ('2.0.0.127.bl.test', 'A'): ['127.0.0.2'], ('9.0.0.127.bl.test', 'A'): ['127.0.0.4'], ('9.0.0.127.bl.test', 'TXT'): ['see https://bl.test/127.0.0.9'],
     ('2.0.0.127.blocked.test', 'A'): ['127.255.255.254'], ('9.0.0.127.blocked.test', 'A'): ['127.255.255.254'], ('8.0.0.127.blocked.test', 'A'): ['127.255.255.254'],
 }
+
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    """Takes events of a [[webhook]]."""
+    events = []
+
+    def do_POST(self):
+        self.events.extend(json.loads(self.rfile.read(int(self.headers['Content-Length'])))['events'])
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
 
 
 def swaks(server, *words, source='127.0.0.9', sender='x@good.test', to=BOB, helo='client.good.test'):
@@ -207,6 +222,10 @@ def test_sending(server):
     queue = server.run('queue', 'list').stdout.splitlines()
     check('E6: it is held in the queue', len(queue) == before + 1 and 'held' in queue[-1], queue)
     check('E6: the log cries', 'level=error event=sending.suspended' in server.log() and f'login={ALICE}' in server.log(), server.log()[-1500:])
+    end = time.monotonic() + 20
+    while not Hook.events and time.monotonic() < end:
+        time.sleep(0.1)
+    check('E6: a webhook is told, though this server sends no mail to others', [(one['event'], one['login']) for one in Hook.events] == [('suspended', ALICE)], Hook.events)
     entry = queue[-1].split()[0]
     check('E6: trace says why it is held', 'sending-limits: alice@example.test is suspended' in server.run('trace', entry).stdout, server.run('trace', entry).stdout)
     check('E6: policies names the account', 'SUSPENDED' in server.run('policies').stdout)
@@ -231,7 +250,10 @@ def test_sizes(server):
         check(f'limits by class: {protocol} from {source} may send {size} octets to {recipients}', offered == (size, recipients), offered)
 
 
-with NameServer(RECORDS) as names, Server(program, listeners=LISTENERS, trusted=False, extra=f'\n[resolver]\nservers = ["{names.address}"]\n') as running:
+hook = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Hook)
+threading.Thread(target=hook.serve_forever, daemon=True).start()
+extra = f'\n[[webhook]]\nurl = "http://127.0.0.1:{hook.server_port}/"\nevents = ["suspended"]\n[resolver]\nservers = '
+with NameServer(RECORDS) as names, Server(program, listeners=LISTENERS, trusted=False, extra=f'{extra}["{names.address}"]\n') as running:
     for login in (ALICE, BOB):
         running.add_account(login, PASSWORD)
     setup(running)

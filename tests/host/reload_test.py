@@ -174,6 +174,23 @@ with Server(sys.argv[1], listeners=LISTENERS, extra=sections(first.place)) as se
     done = configure(first.place, relay='mta_sts = false')
     check('it is said until the restart', done.returncode == 1 and 'needs a restart: [relay] mta_sts\n' in done.stderr, done)
 
+    text = server.config.read_text()
+    server.config.write_text(text.replace('protocol = "smtp"\n', 'protocol = "smtp"\nproxy_trusted = ["192.0.2.0/24"]\n', 1))
+    done = server.run('reload')
+    check('whose PROXY headers count is one of those', done.returncode == 1 and '[[listener]]' in done.stderr, done)
+    server.config.write_text(text)
+
+    # A secret that cannot be read any more is not dropped, and not silently kept.
+    secret = server.folder / 'secret'
+    secret.write_text('a secret\n')
+    hook = f'[[webhook]]\nurl = "http://127.0.0.1:9/"\nsecret = "{secret}"\n'
+    done = configure(first.place, more=hook)
+    check('reload takes a [[webhook]]', done.returncode == 0, done)
+    secret.unlink()
+    done = configure(first.place, more=hook)
+    check('a secret that is gone is kept, and the log says so', done.returncode == 0 and
+          any('config.secret_kept' in line and str(secret) in line and 'a secret' not in line for line in server.log().splitlines()), (done, server.log()))
+
     # A bad one changes nothing.
     done = configure('not a host', forwarding='rewrite = false')
     check('a route that is none is refused', done.returncode == 1 and 'not a host' in done.stderr, done)
