@@ -37,9 +37,6 @@ struct SendingOptions {
   std::uint32_t held_messages_per_day_max = 100;  // beyond it, recipients are put off again
 };
 
-// Counts what those who logged in send. Too much is put off at RCPT or MAIL (450 4.7.1); see SendingOptions for much too much,
-// which is an event in the log too (sending.suspended). Trusted networks have no ceiling.
-//
 // An account that was suspended just now.
 struct Suspension {
   std::string login;
@@ -51,6 +48,9 @@ struct Suspension {
 // suspension, when the commit failed or was run again.
 using SuspensionWriter = std::function<void(kv::Transaction&, const Suspension&)>;
 
+// Counts what those who logged in send. Too much is put off at RCPT or MAIL (450 4.7.1); see SendingOptions for much too much,
+// which is an event in the log too (sending.suspended). Trusted networks have no ceiling.
+//
 // Threads: any. Ownership: borrows store and log. Durability: suspensions before the command is answered that caused them; ceilings
 // and releases when their task completes; counts when keep() is called next, so that a crash forgets the last seconds of them. Limits: accounts_max accounts that sent lately; recipients_max of those that they wrote to.
 class SendingLimits final : public policy::Policy {
