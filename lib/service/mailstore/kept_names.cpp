@@ -2,7 +2,7 @@
 // Copyright the Keystone Mail authors
 #include "service/mailstore/kept_names.hpp"
 
-#include <algorithm>
+#include <utility>
 
 namespace keystonemail::service {
 
@@ -14,34 +14,41 @@ Task<Result<KeptNames>> KeptNames::read(kv::Reader& reader, const StoreCore& cor
   const kv::Range range{.first = first, .end = end, .rows_max = kept_subscriptions_max};
   KM_CO_TRY(const auto rows, co_await reader.scan(core.tables.subscription, range));
   for (const kv::Row& row : rows) {
-    if (auto path = read_kept_name(row.value)) kept.rows_.push_back({std::string(row.key), *std::move(path)});
+    if (auto path = read_kept_name(row.value)) kept.add(std::string(row.key), *std::move(path));
   }
   co_return kept;
 }
 
+void KeptNames::add(std::string key, std::string path) {
+  keys_.emplace(path, key);
+  paths_.emplace(std::move(key), std::move(path));
+}
+
 std::vector<std::string> KeptNames::paths() const {
   std::vector<std::string> all;
-  for (const Row& row : rows_) all.push_back(row.path);
-  std::ranges::sort(all);
+  for (const auto& [path, key] : keys_) all.push_back(path);
   return all;
 }
 
 bool KeptNames::take(kv::Transaction& t, std::string_view path) {
-  const auto at = std::ranges::find(rows_, path, [](const Row& row) { return std::string_view(row.path); });
-  if (at == rows_.end()) return false;
-  t.erase(core_->tables.subscription, at->key);
-  rows_.erase(at);
+  const auto at = keys_.find(path);
+  if (at == keys_.end()) return false;
+  t.erase(core_->tables.subscription, at->second);
+  paths_.erase(at->second);
+  keys_.erase(at);
   return true;
 }
 
 void KeptNames::keep(kv::Transaction& t, std::string path, mailstore::ModSeq modseq, mailstore::MailboxId mailbox) {
-  if (rows_.size() == kept_subscriptions_max) {
-    t.erase(core_->tables.subscription, rows_.front().key);
-    rows_.pop_front();
+  if (paths_.size() >= kept_subscriptions_max) {
+    const auto oldest = paths_.begin();
+    t.erase(core_->tables.subscription, oldest->first);
+    keys_.erase(oldest->second);
+    paths_.erase(oldest);
   }
   const Key key(account_, modseq, mailbox);
   t.put(core_->tables.subscription, key, encode_kept_name(path));
-  rows_.push_back({std::string(std::string_view(key)), std::move(path)});
+  add(std::string(std::string_view(key)), std::move(path));
 }
 
 }  // namespace keystonemail::service

@@ -5,7 +5,8 @@
 // DELETE or RENAME takes the mailbox away, the name is kept until UNSUBSCRIBE, or until a mailbox has it again.
 #pragma once
 
-#include <deque>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,15 +29,14 @@ class KeptNames {
   void keep(kv::Transaction& t, std::string path, mailstore::ModSeq modseq, mailstore::MailboxId mailbox);
 
  private:
-  struct Row {
-    std::string key;
-    std::string path;
-  };
   KeptNames(const StoreCore& core, mailstore::AccountId account) : core_(&core), account_(account) {}
+  void add(std::string key, std::string path);
 
   const StoreCore* core_;
   mailstore::AccountId account_;
-  std::deque<Row> rows_;  // the one kept longest first
+  // By what each is looked up: RENAME takes and keeps a name for each of thousands of mailboxes, with all other writers waiting.
+  std::map<std::string, std::string> paths_;               // by key: the one kept longest first
+  std::map<std::string, std::string, std::less<>> keys_;   // by path
 };
 
 }  // namespace keystonemail::service
