@@ -14,6 +14,7 @@
 #include "keystonemail/crypto/password.hpp"
 #include "keystonemail/mime/date.hpp"
 #include "keystonemail/service/relay/route.hpp"
+#include "operations/offline.hpp"
 #include "operations/progress.hpp"
 #include "server/stderr_log.hpp"
 #include "server/stores.hpp"
@@ -515,6 +516,7 @@ int run_admin(const std::string& path, AdminRequest request, Output output) {
     reply = failed(server.error());
   } else {
     reply = loop.run_until(open_and_administer(reading->config, log, std::move(request), Context{&loop}));
+    reply.status = report_given(reading->config, output, reply.status);
   }
   progress.end();
   if (!reply.warning.empty()) std::fprintf(stderr, "keystone-mail: warning: %s\n", reply.warning.c_str());

@@ -33,7 +33,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view manifest_head = "keystone-mail backup 2";
 constexpr std::string_view manifest_head_without_keys = "keystone-mail backup 1";
 constexpr std::string_view index_name = "data.mdb";
-constexpr std::string_view senders_key_name = "srs.key", signing_keys_name = "dkim";  // beside the store, and secret
+constexpr std::string_view senders_key_name = "srs.key", signing_keys_name = "dkim", certificates_name = "tls";  // beside the store, and secret
 constexpr int key_lists_max = 10;                         // keys may change their names while they are listed
 constexpr std::size_t piece_octets = std::size_t{1} << 20;
 constexpr std::uint64_t octets_between_syncs = 8U << 20;  // little at a time, as the server syncs to the same disk
@@ -117,12 +117,13 @@ Result<void> write_manifest(const fs::path& directory, const std::vector<Entry>&
   return {};
 }
 
-// "dkim/example.org/20261231r.pem"
-bool is_signing_key(std::string_view name) {
+// "dkim/example.org/20261231r.pem", "tls/certificate.pem"
+bool is_key(std::string_view name) {
   const auto is_plain = [](std::string_view part) {
     return !part.empty() && part.front() != '.' &&
            std::ranges::all_of(part, [](char c) { return is_alpha(c) || is_digit(c) || c == '-' || c == '_' || c == '.'; });
   };
+  if (name.starts_with("tls/") && name.ends_with(".pem")) return is_plain(name.substr(4));
   if (!name.starts_with(signing_keys_name) || !name.substr(signing_keys_name.size()).starts_with('/') || !name.ends_with(".pem")) return false;
   name.remove_prefix(signing_keys_name.size() + 1);
   const auto slash = name.find('/');
@@ -131,7 +132,7 @@ bool is_signing_key(std::string_view name) {
 
 // A name that stays within the backup.
 bool is_safe(std::string_view name) {
-  if (name == index_name || name == senders_key_name || is_signing_key(name)) return true;
+  if (name == index_name || name == senders_key_name || is_key(name)) return true;
   if (!name.starts_with("blobs/") || !name.ends_with(".segment")) return false;
   name.remove_prefix(6);
   return name.size() == 18 && std::ranges::all_of(name.substr(0, 10), is_digit);
@@ -204,8 +205,12 @@ Result<Segments> open_keys(const fs::path& data) {
       std::error_code ignored;
       for (const auto& file : fs::directory_iterator(domain.path(), ignored)) {
         const std::string name = std::string(signing_keys_name) + "/" + domain.path().filename().string() + "/" + file.path().filename().string();
-        if (is_signing_key(name)) names.push_back(name);
+        if (is_key(name)) names.push_back(name);
       }
+    }
+    for (const auto& file : fs::directory_iterator(data / certificates_name, code)) {
+      const std::string name = std::string(certificates_name) + "/" + file.path().filename().string();
+      if (is_key(name)) names.push_back(name);
     }
     Segments keys;
     bool is_whole = true;
@@ -233,26 +238,21 @@ Result<void> make_folders(const fs::path& directory, const std::vector<std::stri
   KM_CHECK(kv::make_directory(directory.string()));
   KM_CHECK(kv::make_directory((directory / "blobs").string()));
   for (const std::string& name : names) {
-    if (!is_signing_key(name)) continue;
-    KM_CHECK(kv::make_directory((directory / signing_keys_name).string()));
-    KM_CHECK(kv::make_directory((directory / name).parent_path().string()));
+    if (!is_key(name)) continue;
+    const fs::path folder = (directory / name).parent_path();
+    if (folder.parent_path() != directory) KM_CHECK(kv::make_directory(folder.parent_path().string()));
+    KM_CHECK(kv::make_directory(folder.string()));
   }
   return {};
 }
 
-// What root puts there belongs to whoever the data belongs to.
-void give_to_owner(const fs::path& tree, const fs::path& data) {
-  struct stat owner {};
-  if (::geteuid() != 0 || ::stat(data.c_str(), &owner) != 0) return;
-  std::error_code code;
-  for (const auto& entry : fs::recursive_directory_iterator(tree, code)) (void)!::lchown(entry.path().c_str(), owner.st_uid, owner.st_gid);
-}
-
 Result<void> sync_tree(const fs::path& directory) {
   std::error_code code;
-  for (const auto& entry : fs::recursive_directory_iterator(directory / signing_keys_name, code))
-    if (entry.is_directory(code)) KM_CHECK(kv::sync_directory(entry.path().string()));
-  if (fs::exists(directory / signing_keys_name, code)) KM_CHECK(kv::sync_directory((directory / signing_keys_name).string()));
+  for (const std::string_view keys : {signing_keys_name, certificates_name}) {
+    for (const auto& entry : fs::recursive_directory_iterator(directory / keys, code))
+      if (entry.is_directory(code)) KM_CHECK(kv::sync_directory(entry.path().string()));
+    if (fs::exists(directory / keys, code)) KM_CHECK(kv::sync_directory((directory / keys).string()));
+  }
   KM_CHECK(kv::sync_directory((directory / "blobs").string()));
   return kv::sync_directory(directory.string());
 }
@@ -286,7 +286,7 @@ Result<void> move(const fs::path& from, const fs::path& to) {
   return {};
 }
 
-// What the backup has in its place: a store, and keys.
+// What the backup has in its place: a store, and keys. Certificates that are there stay: a backup's may have expired.
 Result<void> move_aside(const fs::path& data, const fs::path& fresh) {
   const fs::path aside = data / ("before-restore-" + time_name());
   std::error_code code;
@@ -419,12 +419,13 @@ Result<BackedUp> restore(const std::string& from, const std::string& data_direct
     KM_TRY(const Entry copied, copy_file(entry.name, *directory / entry.name, file.get(), fresh / entry.name, progress));
     if (copied.digest != entry.digest) return fail(ErrorKind::corrupt, (*directory / entry.name).string() + ": changed meanwhile");
   }
-  give_to_owner(fresh, data);
   KM_CHECK(sync_tree(fresh));
   KM_CHECK(move_aside(data, fresh));
   fs::remove(data / "blobs", code);  // empty, or not there
   KM_CHECK(move(fresh / senders_key_name, data / senders_key_name));
   KM_CHECK(move(fresh / signing_keys_name, data / signing_keys_name));
+  if (!fs::exists(data / certificates_name, code)) KM_CHECK(move(fresh / certificates_name, data / certificates_name));
+  fs::remove_all(fresh / certificates_name, code);  // those that are there are newer
   KM_CHECK(move(fresh / "blobs", data / "blobs"));
   KM_CHECK(move(fresh / index_name, data / index_name));
   fs::remove(fresh, code);

@@ -2,6 +2,9 @@
 // Copyright the Keystone Mail authors
 #include "operations/offline.hpp"
 
+#include <algorithm>
+
+#include "server/privileges.hpp"
 #include "server/stderr_log.hpp"
 #include "server/stores.hpp"
 
@@ -26,7 +29,13 @@ int with_config(const std::string& path, Output output, const std::function<int(
   auto reading = read_config_file(path);
   if (!reading) return report_error(output, reading.error().text());
   if (!reading->errors.empty()) return report_error(output, describe(reading->errors, path));
-  return work(reading->config);
+  const int status = work(reading->config);
+  return report_given(reading->config, output, status);
+}
+
+int report_given(const Config& config, Output output, int status) {
+  const auto given = give_data(config.data_directory, config.user);
+  return given ? status : std::max(status, report_error(output, error_text(given.error())));
 }
 
 int run_offline(const std::string& path, Output output, const OfflineWork& work) {

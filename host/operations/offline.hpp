@@ -20,6 +20,9 @@ using OfflineWork = std::function<Task<int>(Stores&, Context)>;
 // The same for work that does without stores.
 [[nodiscard]] int with_config(const std::string& path, Output output, const std::function<int(const Config&)>& work);
 
+// What root made goes to whom the data belongs; `status`, or that of a failure to do so, which is printed.
+[[nodiscard]] int report_given(const Config& config, Output output, int status);
+
 // The error as a command prints it.
 [[nodiscard]] std::string error_text(const Error& error);
 

@@ -235,10 +235,8 @@ Result<Config> Program::with_secrets_read(Config config) {
 
 Result<void> Program::prepare_directory() {
   if (config_.user.empty() || geteuid() != 0) return {};
-  KM_TRY(const Identity identity, find_user(config_.user));
   (void)mkdir(config_.data_directory.c_str(), 0700);
-  if (chown(config_.data_directory.c_str(), identity.user, identity.group) == 0) return {};
-  return fail(ErrorKind::denied, format("cannot give {} to {}", config_.data_directory, config_.user));
+  return give_data(config_.data_directory, config_.user);
 }
 
 Result<void> Program::listen(const ListenerConfig& listener, std::size_t index) {
@@ -360,6 +358,7 @@ Result<void> Program::read_again() {
 int serve(Config config, const std::string& config_path) {
   raise_descriptor_limit();
   umask(0077);
+  forgo_new_privileges();
   Program program(std::move(config), config_path);
   if (const auto started = program.start(); !started) {
     std::fprintf(stderr, "keystone-mail: %s\n", started.error().describe().c_str());
