@@ -37,11 +37,9 @@ Task<void> sleep_until(Instant when, Context context) {
 }
 
 void RunLoop::post(Work work) {
-  {
-    const std::lock_guard lock(mutex_);
-    queue_.push_back(std::move(work));
-  }
-  posted_.notify_one();
+  const std::lock_guard lock(mutex_);
+  queue_.push_back(std::move(work));
+  posted_.notify_one();  // while it is locked: whoever waits for just this work may destroy the loop next
 }
 
 Executor::TimerId RunLoop::start_timer(Instant when, Work work) {
