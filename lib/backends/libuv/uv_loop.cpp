@@ -70,13 +70,10 @@ UvLoop::Core::~Core() {
 }
 
 void UvLoop::Core::post(Work work) {
-  bool first;
-  {
-    const std::lock_guard lock(mutex_);
-    first = posted_.empty();
-    posted_.push_back(std::move(work));
-  }
-  if (!first) return;  // whoever posted the first has seen to it that the batch is run
+  // Locked until the loop has been woken: whoever waits for just this work may destroy the loop next.
+  const std::lock_guard lock(mutex_);
+  posted_.push_back(std::move(work));
+  if (posted_.size() > 1) return;  // whoever posted the first has seen to it that the batch is run
   if (thread.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
     uv_idle_start(&posted_idle_, [](uv_idle_t* h) { static_cast<Core*>(h->data)->run_posted(); });
   } else {
