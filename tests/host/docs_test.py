@@ -48,7 +48,7 @@ One TOML file, `/etc/keystone-mail/keystone-mail.toml` unless `--config` names a
 nearest one as a suggestion. `keystone-mail check` reads the file and all it names without starting anything.
 
 `keystone-mail reload`, or SIGHUP, has a running server read it again, without dropping a connection or a message. What changes holds at
-once, for connections to come, and for mail that waits as for mail that comes. These need a restart: `hostname`, `primary_domain`,
+once, for connections to come, and for mail that waits as for mail that comes (`queue.lifetime_hours` for what comes alone). These need a restart: `hostname`, `primary_domain`,
 `data_directory`, `user`, `loops`, `[[listener]]`, `[directory]`, `[store]`, `[resolver]`, `[reports]`, and of `[relay]` the keys
 `enabled`, `authorities`, `mta_sts` and `mta_sts_port`; where one of them was changed, all else is taken, and `reload` names it and
 ends with 1. A bad file changes nothing: the server goes on with what it has, and `reload` says why.
