@@ -26,9 +26,9 @@ std::size_t octets_in_use() {
 
 TEST_CASE("T9: a million sources leave the limiters of a server within 64 MiB, and an honest one is served at once") {
 #ifdef __OPTIMIZE__
-  const int sources = sanitized ? 20'000 : 1'000'000;
+  const int sources = sanitized ? 10'000 : 1'000'000;
 #else
-  const int sources = sanitized ? 20'000 : 100'000;
+  const int sources = sanitized ? 10'000 : 100'000;
 #endif
   Scene scene;
   const std::size_t before = octets_in_use();
