@@ -70,7 +70,7 @@ class Lanes:
     want one of the machine's programs for themselves."""
 
     def __init__(self):
-        self.shared = concurrent.futures.ThreadPoolExecutor(os.cpu_count() + 1)
+        self.shared = concurrent.futures.ThreadPoolExecutor(os.cpu_count() + 2)
         self.alone = concurrent.futures.ThreadPoolExecutor(1)
         self.running = []
 
