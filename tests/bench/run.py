@@ -424,7 +424,7 @@ def relay_rows(sides):
     folder, sink = ROOT / 'relay', Sink()
     folder.mkdir()
     postfix = peers.Postfix(folder / 'theirs', relay=sink.port).start()
-    relay = f'\n[relay]\nhost = "127.0.0.1:{sink.port}"\n'
+    relay = f'\n[relay]\nhost = "127.0.0.1:{sink.port}"\n[queue]\nmessages_per_account = 100000\n'
     (folder / 'ours').mkdir()
     server = keystone.Server(PROGRAM, [('submission', 'none', True)], folder=folder / 'ours', extra=relay)
     try:
