@@ -7,75 +7,16 @@ import json
 import pathlib
 import re
 import smtplib
-import socketserver
 import stat
 import sys
-import threading
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
 from keystone import Checks, Server  # noqa: E402
+from sink import Sink, wait_for  # noqa: E402
 
 PASSWORD = 'a long enough password'
 LISTENERS = [('submission', 'none', True), ('smtp', 'none', False), ('imap', 'none', True), ('lmtp', 'none', False)]
 check = Checks()
-
-
-class Sink(socketserver.ThreadingTCPServer):
-    """Takes all mail but that for `refused`, and keeps it as (sender, recipients, octets)."""
-    daemon_threads = True
-    refused = 'refused@sink.test'
-
-    def __init__(self):
-        self.messages = messages = []
-
-        class Session(socketserver.StreamRequestHandler):
-            def handle(self):
-                say = lambda text: self.wfile.write(text.encode() + b'\r\n')  # noqa: E731
-                say('220 sink.test')
-                sender, recipients, data = '', [], None
-                for line in self.rfile:
-                    if data is not None:
-                        if line == b'.\r\n':
-                            messages.append((sender, recipients, data))
-                            data = None
-                            say('250 taken')
-                        else:
-                            data += line
-                        continue
-                    address = re.search(rb'<(.*?)>', line)
-                    verb = line[:4].upper()
-                    if verb == b'MAIL':
-                        sender, recipients = address[1].decode(), []
-                    if verb == b'RCPT' and address[1].decode() == Sink.refused:
-                        say('550 5.1.1 no such user')
-                        continue
-                    if verb == b'RCPT':
-                        recipients.append(address[1].decode())
-                    if verb == b'DATA':
-                        data = b''
-                    say('354 go on' if verb == b'DATA' else '250 ok')
-                    if verb == b'QUIT':
-                        return
-
-        super().__init__(('127.0.0.1', 0), Session)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def wait(self, recipient, seconds=15):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            for message in self.messages:
-                if recipient in message[1]:
-                    return message
-            time.sleep(0.05)
-        return None
-
-
-def wait_for(condition, seconds=15):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and not condition():
-        time.sleep(0.05)
-    return condition()
 
 
 def is_clean(octets):
@@ -83,8 +24,7 @@ def is_clean(octets):
 
 
 sink = Sink()
-place = f'127.0.0.1:{sink.server_address[1]}'
-extra = f'\n[relay]\nenabled = true\n[[route]]\ndomains = ["sink.test", "sender.test"]\nhost = "{place}"\ntls = "none"\n'
+extra = f'\n[relay]\nenabled = true\n[[route]]\ndomains = ["sink.test", "sender.test"]\nhost = "{sink.place}"\ntls = "none"\n'
 with Server(sys.argv[1], listeners=LISTENERS, extra=extra) as server:
     server.add_account('alice@example.test', PASSWORD)
     server.add_account('bob@example.test', PASSWORD)

@@ -7,67 +7,18 @@ import json
 import pathlib
 import signal
 import smtplib
-import socketserver
 import ssl
 import sys
-import threading
 import time
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
 from keystone import Checks, Server  # noqa: E402
+from sink import Sink, wait_for  # noqa: E402
 
 PASSWORD = 'a long enough password'
 LISTENERS = [('submission', 'none', True), ('smtp', 'none', False), ('https', 'implicit', False)]
 check = Checks()
-
-
-class Sink(socketserver.ThreadingTCPServer):
-    """Takes all mail, or refuses it for now, and keeps (sender, recipients)."""
-    daemon_threads = True
-
-    def __init__(self):
-        self.messages, self.is_away = [], False
-        sink = self
-
-        class Session(socketserver.StreamRequestHandler):
-            def handle(self):
-                say = lambda text: self.wfile.write(text.encode() + b'\r\n')  # noqa: E731
-                say('220 sink.test')
-                sender, recipients, in_data = '', [], False
-                for line in self.rfile:
-                    if in_data:
-                        if line == b'.\r\n':
-                            sink.messages.append((sender, recipients))
-                            in_data = False
-                            say('250 taken')
-                        continue
-                    if sink.is_away:
-                        say('421 4.3.2 away')
-                        return
-                    verb, address = line[:4].upper(), line[line.find(b'<') + 1:line.find(b'>')].decode()
-                    if verb == b'MAIL':
-                        sender, recipients = address, []
-                    if verb == b'RCPT':
-                        recipients.append(address)
-                    in_data = verb == b'DATA'
-                    say('354 go on' if in_data else '250 ok')
-                    if verb == b'QUIT':
-                        return
-
-        super().__init__(('127.0.0.1', 0), Session)
-        self.place = f'127.0.0.1:{self.server_address[1]}'
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def has(self, recipient):
-        return any(recipient in message[1] for message in list(self.messages))
-
-
-def wait_for(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and not condition():
-        time.sleep(0.05)
-    return bool(condition())
 
 
 def sections(host, route='', relay='', queue='', forwarding='', more=''):
@@ -112,15 +63,15 @@ with Server(sys.argv[1], listeners=LISTENERS, extra=sections(first.place)) as se
         client.sendmail('alice@example.test', [recipient], 'From: alice@example.test\r\nSubject: x\r\n\r\nhi\r\n')
 
     submit('one@plain.test')
-    check('mail goes to the smarthost', wait_for(lambda: first.has('one@plain.test')), server.log())
+    check('mail goes to the smarthost', wait_for(lambda: first.to('one@plain.test')), server.log())
 
     # Another [relay] and a [[route]].
     done = configure(second.place, route=third.place)
     check('reload takes another [relay] and a [[route]]', done.returncode == 0, done)
     submit('two@plain.test')
     submit('two@routed.test')
-    check('mail goes to the new smarthost', wait_for(lambda: second.has('two@plain.test')) and not first.has('two@plain.test'), server.log())
-    check('and by the new route', wait_for(lambda: third.has('two@routed.test')) and not second.has('two@routed.test'), server.log())
+    check('mail goes to the new smarthost', wait_for(lambda: second.to('two@plain.test')) and not first.to('two@plain.test'), server.log())
+    check('and by the new route', wait_for(lambda: third.to('two@routed.test')) and not second.to('two@routed.test'), server.log())
 
     # What waits goes the new way.
     second.is_away = True
@@ -129,10 +80,10 @@ with Server(sys.argv[1], listeners=LISTENERS, extra=sections(first.place)) as se
           wait_for(lambda: any('421' in server.run('queue', 'show', entry['id']).stdout for entry in waiting())), server.run('queue', 'list'))
     done = configure(first.place, route=second.place)
     retry_all()
-    check('after a reload it goes to the other one', done.returncode == 0 and wait_for(lambda: first.has('three@plain.test')), server.log())
+    check('after a reload it goes to the other one', done.returncode == 0 and wait_for(lambda: first.to('three@plain.test')), server.log())
     done = configure(first.place)
     submit('four@routed.test')
-    check('a [[route]] that is gone leads nowhere', done.returncode == 0 and wait_for(lambda: first.has('four@routed.test')), server.log())
+    check('a [[route]] that is gone leads nowhere', done.returncode == 0 and wait_for(lambda: first.to('four@routed.test')), server.log())
 
     # [queue], [forwarding], [mta_sts].
     with smtplib.SMTP('127.0.0.1', server.port('smtp')) as stranger:
@@ -170,7 +121,7 @@ with Server(sys.argv[1], listeners=LISTENERS, extra=sections(first.place)) as se
           'this needs a restart: [relay] mta_sts, [resolver], [reports]' in done.stderr, done)
     second.is_away = False
     submit('seven@plain.test')
-    check('the rest has been taken', wait_for(lambda: second.has('seven@plain.test')), server.log())
+    check('the rest has been taken', wait_for(lambda: second.to('seven@plain.test')), server.log())
     done = configure(first.place, relay='mta_sts = false')
     check('it is said until the restart', done.returncode == 1 and 'needs a restart: [relay] mta_sts\n' in done.stderr, done)
 
@@ -195,11 +146,11 @@ with Server(sys.argv[1], listeners=LISTENERS, extra=sections(first.place)) as se
     done = configure('not a host', forwarding='rewrite = false')
     check('a route that is none is refused', done.returncode == 1 and 'not a host' in done.stderr, done)
     submit('eight@plain.test')
-    check('and changes nothing', wait_for(lambda: first.has('eight@plain.test')), server.log())
+    check('and changes nothing', wait_for(lambda: first.to('eight@plain.test')), server.log())
     text = server.config.read_text()
     server.config.write_text(text[:text.index('[relay]')] + sections(third.place))
     server.process.send_signal(signal.SIGHUP)
-    check('SIGHUP does the same', wait_for(lambda: (submit('nine@plain.test'), time.sleep(0.3), third.has('nine@plain.test'))[-1]), server.log())
+    check('SIGHUP does the same', wait_for(lambda: (submit('nine@plain.test'), time.sleep(0.3), third.to('nine@plain.test'))[-1]), server.log())
     client.quit()
     check('nothing is left in the queue', wait_for(retry_all), server.run('queue', 'list'))
     check('the server ends well', server.stop() == 0)

@@ -8,51 +8,16 @@ import pathlib
 import re
 import smtplib
 import socket
-import socketserver
 import sys
-import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
 from keystone import Checks, Server  # noqa: E402
+from sink import Sink  # noqa: E402
 
 PASSWORD = 'a long enough password'
 LISTENERS = [('submission', 'none', True), ('smtp', 'none', False)]
 check = Checks()
-
-
-class Sink(socketserver.ThreadingTCPServer):
-    """Takes all mail, and remembers subjects in the order in which they came."""
-    daemon_threads = True
-
-    def __init__(self):
-        self.subjects = subjects = []
-
-        class Session(socketserver.StreamRequestHandler):
-            def handle(self):
-                say = lambda text: self.wfile.write(text.encode() + b'\r\n')  # noqa: E731
-                say('220 sink.test')
-                in_data = False
-                for line in self.rfile:
-                    if in_data:
-                        subjects.extend(line.decode()[9:].split() if line.startswith(b'Subject: ') else [])
-                        if line == b'.\r\n':
-                            in_data = False
-                            say('250 taken by the sink')
-                    elif line[:4].upper() == b'DATA':
-                        in_data = True
-                        say('354 go on')
-                    else:
-                        say('250 ok')
-                        if line[:4].upper() == b'QUIT':
-                            return
-
-        super().__init__(('127.0.0.1', 0), Session)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def place(self):
-        return f'127.0.0.1:{self.server_address[1]}'
 
 
 def free_port():
