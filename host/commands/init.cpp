@@ -14,6 +14,7 @@
 #include "commands/commands.hpp"
 #include "dkim/dkim_keys.hpp"
 #include "keystonemail/crypto/certificate.hpp"
+#include "server/privileges.hpp"
 
 namespace keystonemail::host {
 
@@ -82,6 +83,7 @@ Result<void> initialise(const InitRequest& request) {
   if (error || chmod(request.data.c_str(), 0700) != 0) return fail(ErrorKind::denied, format("cannot make {}", request.data));
   if (request.self_signed) KM_CHECK(make_certificate(request));
   KM_CHECK(make_signing_keys(request));
+  KM_CHECK(give_data(request.data, {}));
   return write_new_file(request.config, text, 0644);
 }
 

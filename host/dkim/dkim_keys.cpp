@@ -42,12 +42,6 @@ Result<void> sync_directory(const files::path& directory) {
   return {};
 }
 
-// What root makes belongs to whoever the data belongs to: the server may have become another user.
-void give_to_owner(const std::string& path, const files::path& data) {
-  struct stat owner {};
-  if (::geteuid() == 0 && ::stat(data.c_str(), &owner) == 0) (void)!::lchown(path.c_str(), owner.st_uid, owner.st_gid);
-}
-
 // Whole or not at all, and readable by nobody else.
 Result<void> write_secret(const files::path& path, std::string_view octets) {
   const std::string temporary = path.string() + ".tmp";
@@ -181,9 +175,6 @@ Result<std::vector<DkimKey>> DkimKeys::make(const std::string& domain, KeyState 
   files::create_directories(directory, code);
   files::permissions(directory_, files::perms::owner_all, code);
   files::permissions(directory, files::perms::owner_all, code);
-  const files::path data = files::path(directory_).parent_path();
-  give_to_owner(directory_, data);
-  give_to_owner(directory, data);
   std::set<std::string> made;
   for (const auto& [type, letter] : {std::pair(crypto::KeyType::rsa, "r"), std::pair(crypto::KeyType::ed25519, "e")}) {
     std::string selector = date + letter;
@@ -192,7 +183,6 @@ Result<std::vector<DkimKey>> DkimKeys::make(const std::string& domain, KeyState 
     KM_TRY(crypto::PrivateKey key, crypto::PrivateKey::generate(type));
     const files::path path = directory / (selector + std::string(suffix_of(state)));
     KM_CHECK(write_secret(path, key.pem().view()));
-    give_to_owner(path, data);
     made.insert(selector);
   }
   KM_CHECK(sync_directory(directory_));

@@ -19,15 +19,12 @@ namespace {
 
 constexpr std::size_t secret_octets = 32;
 
-Result<void> make(const std::string& path, const std::string& directory, Random& random) {
+Result<void> make(const std::string& path, Random& random) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0 && errno == EEXIST) return {};
   if (fd < 0) return fail(ErrorKind::unavailable, "cannot write " + path);
   const std::string line = random.hex(secret_octets) + "\n";
   const bool written = ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size()) && ::fsync(fd) == 0;
-  struct stat owner {};
-  // What root makes belongs to whoever the data belongs to: the server may have become another user.
-  if (::geteuid() == 0 && ::stat(directory.c_str(), &owner) == 0) (void)!::fchown(fd, owner.st_uid, owner.st_gid);
   ::close(fd);
   if (written) return {};
   ::unlink(path.c_str());
@@ -38,7 +35,7 @@ Result<void> make(const std::string& path, const std::string& directory, Random&
 
 Result<std::vector<std::string>> srs_secrets(const std::string& directory, Random& random) {
   const std::string path = directory + "/srs.key";
-  KM_CHECK(make(path, directory, random));
+  KM_CHECK(make(path, random));
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return fail(ErrorKind::unavailable, "cannot read " + path);
   if ((status.st_mode & 077) != 0) return fail(ErrorKind::denied, path + " can be read by others: chmod 600 " + path);
