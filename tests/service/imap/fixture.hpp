@@ -21,17 +21,9 @@
 #include "support/fake_directory.hpp"
 #include "support/pipe_stream.hpp"
 #include "support/sim_executor.hpp"
+#include "support/text_log.hpp"
 
 namespace keystonemail::service::imap::testing {
-
-class TextLog final : public Log {
- public:
-  [[nodiscard]] bool wants(LogLevel) const noexcept override { return true; }
-  void write(LogLevel level, std::string_view event, std::span<const LogField> fields) noexcept override {
-    text += format_log_line(LogFormat::logfmt, WallTime{}, level, event, fields);
-  }
-  std::string text;
-};
 
 inline std::vector<std::string> table_names() {
   std::vector<std::string> names;
@@ -140,7 +132,7 @@ class ImapFixture {
   access::LoginGate gate{{}};
   access::LoginServices logins{directory, gate, random, "0123456789abcdef"};
   access::ConnectionLimits limits{{}};
-  TextLog log;
+  keystonemail::test::TextLog log;
   TlsProvider tls;
   std::unique_ptr<kv::Store> kv = memory::make_kv_store({.tables = table_names()});
   std::unique_ptr<blob::Store> blobs =

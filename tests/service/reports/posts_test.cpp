@@ -21,6 +21,7 @@
 #include "support/fake_directory.hpp"
 #include "support/scripted_dns.hpp"
 #include "support/sim_executor.hpp"
+#include "support/text_log.hpp"
 
 using namespace keystonemail;
 using namespace keystonemail::reporting;
@@ -28,15 +29,6 @@ using namespace keystonemail::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-class TextLog final : public Log {
- public:
-  std::string text;
-  [[nodiscard]] bool wants(LogLevel) const noexcept override { return true; }
-  void write(LogLevel level, std::string_view event, std::span<const LogField> fields) noexcept override {
-    text += format_log_line(LogFormat::logfmt, WallTime{}, level, event, fields);
-  }
-};
 
 // A request whose body comes in two pieces.
 class MadeUpExchange final : public web::Exchange {

@@ -18,25 +18,17 @@
 #include "keystonemail/transport/tls_stream.hpp"
 #include "support/pipe_stream.hpp"
 #include "support/sim_executor.hpp"
+#include "support/text_log.hpp"
 #include "tls/pair.hpp"
 
 namespace keystonemail::web::testing {
 
 using namespace std::chrono_literals;
 
-class MemoryLog final : public Log {
- public:
-  std::string text;
-  [[nodiscard]] bool wants(LogLevel) const noexcept override { return true; }
-  void write(LogLevel level, std::string_view event, std::span<const LogField> fields) noexcept override {
-    text += format_log_line(LogFormat::logfmt, WallTime{}, level, event, fields);
-  }
-};
-
 struct WebFixture {
   test::SimExecutor loop{};
   transport::PipeNetwork network;
-  MemoryLog log;
+  test::TextLog log;
   SeededRandom random{1};
   std::vector<std::unique_ptr<transport::Listener>> listeners;
   std::vector<Endpoint> tried;

@@ -7,6 +7,7 @@
 #include "service/webhook/event_row.hpp"
 #include "support/fake_fetcher.hpp"
 #include "support/sim_executor.hpp"
+#include "support/text_log.hpp"
 
 using namespace keystonemail;
 using namespace keystonemail::webhook;
@@ -16,19 +17,10 @@ namespace {
 
 const std::string url = "https://hook.test/";
 
-class MemoryLog final : public Log {
- public:
-  std::string text;
-  [[nodiscard]] bool wants(LogLevel) const noexcept override { return true; }
-  void write(LogLevel level, std::string_view event, std::span<const LogField> fields) noexcept override {
-    text += format_log_line(LogFormat::logfmt, WallTime{}, level, event, fields);
-  }
-};
-
 struct WebhookFixture {
   test::SimExecutor loop{};
   std::unique_ptr<kv::Store> store = memory::make_kv_store({.tables = {std::string(table_name)}});
-  MemoryLog log;
+  test::TextLog log;
   SeededRandom random{1};
   test::FakeFetcher web;
   Options options{.hooks = {{url, {}, "secret"}}};
