@@ -194,6 +194,30 @@ TEST_CASE("uv stream: what is not consumed is returned again, and more is read o
   server.loop.run_until(client->close(server.soon()));
 }
 
+TEST_CASE("uv stream: what is being worked on stays as it is while more comes, or the end") {
+  enum class Next { more, end };
+  for (const Next next : {Next::more, Next::end}) {
+    CAPTURE(static_cast<int>(next));
+    std::string kept, rest;
+    Server server([&](std::unique_ptr<ByteStream> stream, Context context) -> Task<void> {
+      const auto first = co_await stream->read(context);
+      if (!first) co_return;
+      (void)co_await sleep_until(context.executor->now() + 100ms, context);  // a command takes its time
+      kept = *first;
+      stream->consume(kept.size());
+      if (auto all = co_await read_to_end(*stream, context)) rest = *std::move(all);
+    });
+    auto client = server.connect();
+    REQUIRE(server.loop.run_until(write_all(*client, "a command\r\n", server.soon())).has_value());
+    (void)server.loop.run_until(sleep_until(server.loop.now() + 20ms, server.soon()));
+    if (next == Next::more) REQUIRE(server.loop.run_until(write_all(*client, "another\r\n", server.soon())).has_value());
+    server.loop.run_until(client->close(server.soon()));
+    while (server.loop.connections() > 0) server.loop.run_some();
+    CHECK(kept == "a command\r\n");
+    CHECK(rest == (next == Next::more ? "another\r\n" : ""));
+  }
+}
+
 TEST_CASE("uv stream: connecting to a port where nobody listens is refused; a black hole meets the deadline") {
   UvLoop loop;
   auto listener = loop.listen({.address = any_port}, echo).value();

@@ -181,7 +181,7 @@ void UvStream::on_read(uv_stream_t* stream, ssize_t octets, const uv_buf_t*) {
     self->readable_.wake();  // may destroy the stream
     return;
   }
-  self->give_back_buffer();
+  if (self->unconsumed() == 0) self->give_back_buffer();  // else it is still being worked on: more came meanwhile
   if (octets == 0) return;
   (void)uv_read_stop(stream);
   self->is_reading_ = false;
