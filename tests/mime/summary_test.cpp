@@ -121,6 +121,17 @@ TEST_CASE("summary: everything BODYSTRUCTURE shows of a part") {
   CHECK(Summary(encoded).ambiguous());  // the encoding is unknown
 }
 
+TEST_CASE("summary: whether NUL is in the message, wherever it stands") {
+  using namespace std::string_view_literals;
+  const auto may_hold_nul = [](std::string_view raw) { return Summary(encode_summary(Message::parse(raw))).may_hold_nul(); };
+  CHECK_FALSE(may_hold_nul("Subject: a\r\n\r\nb\r\n"));
+  CHECK(may_hold_nul("Subject: \0\r\n\r\nb\r\n"sv));
+  CHECK(may_hold_nul("Subject: a\r\n\r\nb\r\n\0"sv));
+  const std::string encoded = encode_summary(Message::parse("Subject: a\r\n\r\n\0"sv));
+  CHECK(Summary(summary_behind_trace(encoded, 20)).may_hold_nul());
+  CHECK(Summary("damaged").may_hold_nul());
+}
+
 TEST_CASE("summary: spans are those of the parse, and a message in a message has its envelope") {
   const auto message = Message::parse(numbered);
   const std::string encoded = encode_summary(message);

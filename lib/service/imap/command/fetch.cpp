@@ -192,10 +192,11 @@ class Fetcher {
     }
     const mime::Summary summary(encoded);
     const auto parts = summary.parts();
+    const Nul nul = summary.may_hold_nul() ? Nul::possible : Nul::none;
     session_.out().begin_fetch(line.sequence);
     for (const FetchItem& item : command_.items) {
       if (is_in_message(item.attribute)) {
-        const SectionOutcome outcome = co_await write_section(session_, source, parts, item);
+        const SectionOutcome outcome = co_await write_section(session_, source, parts, item, nul);
         unknown_encoding_ = unknown_encoding_ || outcome == SectionOutcome::unknown_encoding;
         failed_ = failed_ || outcome == SectionOutcome::failed;
         if (session_.lost()) co_return;

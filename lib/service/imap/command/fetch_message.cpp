@@ -22,6 +22,10 @@ using engine::SectionPart;
 constexpr std::uint64_t header_octets_max = 1024 * 1024;  // that are filtered; mime looks at no more either
 constexpr std::size_t uncopied_octets_min = 32 * 1024;    // a call for it alone costs less than copying it
 
+// RFC 9051 §4.3: NUL may stand in a literal8 alone, which only BINARY may be. Its place is taken, so that sizes stay, by an octet
+// that neither ASCII nor UTF-8 has.
+constexpr char nul_stand_in = '\x80';
+
 struct Stretch {
   std::uint64_t offset = 0, octets = 0;
 };
@@ -55,13 +59,13 @@ bool is_filtered(SectionPart part) noexcept {
 // One item on its way out.
 class SectionWriter {
  public:
-  SectionWriter(Session& session, MessageSource& source, const FetchItem& item)
-      : session_(session), source_(source), item_(item) {}
+  SectionWriter(Session& session, MessageSource& source, const FetchItem& item, Nul nul)
+      : session_(session), source_(source), item_(item), nul_(nul) {}
 
   Task<SectionOutcome> stored(Stretch stretch) {
     const auto at_hand = source_.at_hand(stretch.offset, stretch.octets);
     if (at_hand.size() == stretch.octets && at_hand.size() < uncopied_octets_min) {
-      session_.out().section(item_, at_hand);
+      session_.out().section(item_, sendable(at_hand));
       co_return SectionOutcome::written;
     }
     // The first piece comes before the literal is announced: until then a failure can still be told.
@@ -70,10 +74,11 @@ class SectionWriter {
     session_.out().begin_section(item_, stretch.octets);
     for (;;) {
       stretch = {stretch.offset + piece->size(), stretch.octets - piece->size()};
-      if (piece->size() >= uncopied_octets_min) {
-        if (!co_await session_.flush_with(*piece)) co_return SectionOutcome::failed;
+      const std::string_view octets = sendable(*piece);
+      if (octets.size() >= uncopied_octets_min) {
+        if (!co_await session_.flush_with(octets)) co_return SectionOutcome::failed;
       } else {
-        session_.out().append(*piece);
+        session_.out().append(octets);
         if (session_.output_full() && !co_await session_.flush()) co_return SectionOutcome::failed;
       }
       if (stretch.octets == 0) co_return SectionOutcome::written;
@@ -95,7 +100,7 @@ class SectionWriter {
     const auto filter = item_.section.part == SectionPart::header_fields ? mime::FieldFilter::only : mime::FieldFilter::except;
     const std::string result = mime::filter_header(text, filter, names);
     const Stretch left = cut({0, result.size()}, item_.partial);
-    session_.out().section(item_, std::string_view(result).substr(left.offset, left.octets));
+    session_.out().section(item_, sendable(std::string_view(result).substr(left.offset, left.octets)));
     co_return SectionOutcome::written;
   }
 
@@ -136,6 +141,14 @@ class SectionWriter {
   }
 
  private:
+  // As text: the octets themselves, or where NUL may be among them a copy without, good until the next.
+  std::string_view sendable(std::string_view octets) {
+    if (nul_ == Nul::none || octets.find('\0') == std::string_view::npos) return octets;
+    without_nul_ = octets;
+    std::ranges::replace(without_nul_, '\0', nul_stand_in);
+    return without_nul_;
+  }
+
   template <class Take>
   Task<Result<std::string_view>> decode(Stretch body, mime::TransferEncoding encoding, Content content, Take take) {
     mime::ContentDecoder decoder(encoding);
@@ -190,13 +203,15 @@ class SectionWriter {
   Session& session_;
   MessageSource& source_;
   const FetchItem& item_;
+  const Nul nul_;
+  std::string without_nul_;
 };
 
 }  // namespace
 
 Task<SectionOutcome> write_section(Session& session, MessageSource& source, std::span<const mime::SummaryPart> parts,
-                                   const FetchItem& item) {
-  SectionWriter writer(session, source, item);
+                                   const FetchItem& item, Nul nul) {
+  SectionWriter writer(session, source, item, nul);
   const auto found = find(parts, item.section, source.octets());
   if (item.attribute == FetchAttribute::section) {
     if (!found) co_return writer.absent();

@@ -22,8 +22,10 @@ enum class SectionOutcome : std::uint8_t {
   failed,             // the message could not be read, the connection has been given up or NIL was written
 };
 
+enum class Nul : std::uint8_t { none, possible };   // among the message's octets
+
 // Writes one item, in steps of bounded size, each waiting for the peer where much is pending.
 [[nodiscard]] Task<SectionOutcome> write_section(Session& session, MessageSource& source,
-                                                 std::span<const mime::SummaryPart> parts, const engine::FetchItem& item);
+                                                 std::span<const mime::SummaryPart> parts, const engine::FetchItem& item, Nul nul);
 
 }  // namespace keystonemail::service::imap

@@ -87,6 +87,25 @@ TEST_CASE_FIXTURE(Fetching, "imap fetch: BINARY is decoded, NUL and all, and its
   CHECK(fetch("BINARY.PEEK[1]", "BINARY[1]") == text);
 }
 
+TEST_CASE_FIXTURE(Fetching, "imap fetch: NUL is sent by BINARY alone; elsewhere an octet takes its place and every size stays") {  // RFC 9051 §4.3
+  std::string message("Subject: x\r\nX-Odd: a\0b\r\nContent-Transfer-Encoding: binary\r\n\r\none\0two\r\n", 71);
+  for (int i = 0; i < 60'000; ++i) message += std::string("line\0\r\n", 7);
+  std::string sent = message;
+  std::ranges::replace(sent, '\0', '\x80');
+  const std::size_t header = message.find("one");
+  const std::string octets = std::to_string(message.size());
+  REQUIRE(has(c.say("a APPEND INBOX ~{" + octets + "+}\r\n" + message + "\r\n"), "a OK"));
+  CHECK(section("") == sent);
+  CHECK(section("TEXT") == sent.substr(header));
+  CHECK(section("HEADER.FIELDS (X-Odd)") == "X-Odd: a\x80" "b\r\n\r\n");
+  CHECK(fetch("BODY.PEEK[TEXT]<3.1>", "BODY[TEXT]<3>") == "\x80");
+  CHECK(fetch("RFC822", "RFC822") == sent);
+  CHECK(fetch("BINARY.PEEK[]", "BINARY[]") == message);
+  CHECK(fetch("BINARY.PEEK[1]", "BINARY[1]") == message.substr(header));
+  CHECK(has(c.say("1 FETCH 1 RFC822.SIZE\r\n"), "RFC822.SIZE " + octets + ")"));
+  CHECK(has(c.say("2 FETCH 1 BINARY.PEEK[]<0.9>\r\n"), "BINARY[]<0> ~{9}\r\nSubject: )"));
+}
+
 TEST_CASE_FIXTURE(Fetching, "imap fetch: an encoding that is not known is UNKNOWN-CTE") {
   (void)c.append("Content-Transfer-Encoding: x-own\r\n\r\nabc");
   CHECK(has(c.say("1 FETCH 1 BINARY.PEEK[1]\r\n"), "1 NO [UNKNOWN-CTE]"));
