@@ -539,11 +539,62 @@ inline void mailstore_changes(MailDriver& d) {
     d.add("INBOX");
     const auto since = d.modseq();
     d.flags("INBOX", {2}, FlagAction::add, {SystemKeyword::answered});
-    const auto changed = d.flags("INBOX", {1, 2}, FlagAction::add, {SystemKeyword::seen}, false, since);
+    const auto changed = d.flags("INBOX", {1, 2}, FlagAction::replace, {SystemKeyword::seen}, false, since);
     CHECK(changed.refused == MailDriver::Uids{2});
     REQUIRE(changed.changed.size() == 1);
     CHECK(changed.changed.front().uid == 1);
     CHECK(!d.row("INBOX", 2).keywords.has(SystemKeyword::seen));
+  }
+  SUBCASE("mailstore: unchanged_since refuses no flag that others have left alone (RFC 7162 §3.1.12)") {
+    d.add("INBOX");
+    const auto since = d.modseq();
+    d.flags("INBOX", {1}, FlagAction::add, {SystemKeyword::answered}, true);
+    const auto refused = [&](FlagAction action, std::initializer_list<SystemKeyword> keywords, bool deleted, mailstore::ModSeq modseq) {
+      return !d.flags("INBOX", {1}, action, keywords, deleted, modseq).refused.empty();
+    };
+    CHECK(refused(FlagAction::add, {SystemKeyword::answered}, false, since));
+    CHECK(refused(FlagAction::add, {}, true, since));
+    CHECK(refused(FlagAction::add, {SystemKeyword::seen, SystemKeyword::answered}, false, since));
+    CHECK(refused(FlagAction::remove, {SystemKeyword::seen}, false, since));
+    CHECK(refused(FlagAction::add, {SystemKeyword::seen}, false, 0));  // §3.1.3: a system flag is always there
+    CHECK_FALSE(refused(FlagAction::add, {SystemKeyword::seen}, false, since));
+    CHECK_FALSE(refused(FlagAction::remove, {SystemKeyword::seen, SystemKeyword::answered}, true, since));
+    CHECK(d.row("INBOX", 1).keywords == mailstore::KeywordSet{});
+    CHECK(!d.row("INBOX", 1).deleted);
+
+    const std::vector<std::string> names{"$Processed"};
+    const auto numbers = d.must(d.store.keyword_numbers(d.account, names, d.context()));
+    mailstore::FlagChange change{.unchanged_since = 0};
+    change.keywords.add(numbers.front());
+    const MailDriver::Uids uids{1};
+    CHECK(d.must(d.store.change_flags(d.account, d.id("INBOX"), uids, change, d.context())).refused.empty());
+    CHECK(d.must(d.store.change_flags(d.account, d.id("INBOX"), uids, change, d.context())).refused == uids);
+    change.unchanged_since = since;
+    CHECK(d.must(d.store.change_flags(d.account, d.id("INBOX"), uids, change, d.context())).refused == uids);
+    change.action = FlagAction::remove;
+    CHECK(d.must(d.store.change_flags(d.account, d.id("INBOX"), uids, change, d.context())).refused.empty());
+  }
+  SUBCASE("mailstore: a change of flags tells what it overtook, and which rows changed along with those asked for") {
+    d.add("INBOX");
+    d.add("INBOX");
+    d.copy("INBOX", {1}, "INBOX");
+    d.copy("INBOX", {1}, "Sent");
+    mailstore::FlagChange change{.seen = d.modseq()};
+    change.keywords.set(SystemKeyword::seen);
+    d.flags("INBOX", {2}, FlagAction::add, {SystemKeyword::flagged});
+    const MailDriver::Uids both{1, 2};
+    const auto done = d.must(d.store.change_flags(d.account, d.id("INBOX"), both, change, d.context()));
+    CHECK(done.overtaken == MailDriver::Uids{2});
+    REQUIRE(done.along.size() == 1);
+    CHECK(done.along.front().uid == 3);
+    CHECK(done.along.front().keywords.has(SystemKeyword::seen));
+    CHECK(done.along.front().modseq == done.modseq);
+    change.action = FlagAction::remove;
+    const MailDriver::Uids copies{1, 3};
+    const auto undone = d.must(d.store.change_flags(d.account, d.id("INBOX"), copies, change, d.context()));
+    CHECK(undone.along.empty());
+    CHECK(undone.changed.size() == 2);
+    CHECK(undone.overtaken == copies);  // by the change above: `seen` is still what it was
   }
   SUBCASE("mailstore: copies are one email; keywords are shared and \\Deleted is not") {
     d.add("INBOX", sample);

@@ -140,11 +140,16 @@ struct FlagChange {
   KeywordSet keywords;
   bool deleted = false;
   std::optional<ModSeq> unchanged_since;  // RFC 7162 §3.1.3
+  ModSeq seen = UINT64_MAX;            // up to where whoever asks knows the mailbox
 };
 
 struct FlagsChanged {
   std::vector<MessageRow> changed;     // the rows asked for, as they are now, where anything changed
-  std::vector<Uid> refused;            // modified after unchanged_since
+  // Modified after unchanged_since. That other flags were changed is no reason to refuse: flags to be added that are not
+  // there, or to be removed that are, are as whoever asks takes them to be (RFC 7162 §3.1.12). After 0 every system flag was.
+  std::vector<Uid> refused;
+  std::vector<MessageRow> along;       // rows of this mailbox not asked for that are the same emails, and changed with them
+  std::vector<Uid> overtaken;          // of `changed`, those that had been modified after `seen`; ascending
   ModSeq modseq = 0;
 };
 

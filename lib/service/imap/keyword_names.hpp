@@ -30,12 +30,19 @@ class KeywordNames {
   [[nodiscard]] engine::FlagView flags(const mailstore::KeywordSet& keywords, bool deleted);
   // All flags there are.
   [[nodiscard]] engine::FlagView all();
+  // The same, for the client to be told; and whether there are some that it has not been told of since.
+  [[nodiscard]] engine::FlagView tell() {
+    told_ = names_.size();
+    return all();
+  }
+  [[nodiscard]] bool untold() const noexcept { return names_.size() > told_; }
   // Frees what can be had again, as an idle session does.
   void forget() noexcept;
 
  private:
   std::vector<std::string> names_;
   std::vector<std::string_view> of_row_;
+  std::size_t told_ = 0;
 };
 
 inline constexpr std::uint8_t all_system_flags = 31;

@@ -71,11 +71,15 @@ class Session {
   [[nodiscard]] Task<bool> flush_with(std::string_view piece);
   // Tells what others have changed. False: the mailbox is no more.
   [[nodiscard]] Task<bool> tell_changes(Expunges expunges);
+  // Tells the flags of a message that the command in hand has not asked for.
+  [[nodiscard]] Task<void> tell_flags(const MessageRow& row);
   // Tells what a mailbox name that is not as the store writes it has become (RFC 9051 §6.3.9.7).
   enum class Existence : std::uint8_t { exists, removed };
   void tell_old_name(std::string_view given, const mailstore::Mailbox& mailbox, Existence existence = Existence::exists);
   // Tells that no keyword can be made any more, where that is so (RFC 9051 §7.1, PERMANENTFLAGS).
   void tell_keywords_full();
+  // Tells of flags that are new (RFC 9051 §7.3.5).
+  void tell_keywords();
   // Makes sure that the flags of such a row can be named, and tells the client of names that are new.
   [[nodiscard]] Task<void> learn_keywords(const mailstore::KeywordSet& keywords);
   [[nodiscard]] bool lost() const noexcept { return lost_; }

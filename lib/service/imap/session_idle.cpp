@@ -39,13 +39,16 @@ Task<Result<std::string_view>> Session::read_in_idle(Context wait) {
 
 Task<void> Session::learn_keywords(const mailstore::KeywordSet& keywords) {
   if (keywords_.know(keywords)) co_return;
-  const bool first = keywords_.names().empty();
   if (const auto learnt = co_await keywords_.refresh(store(), account(), working()); !learnt) {
     log_error("imap.store.failed", learnt.error());
     co_return;
   }
-  if (first || !view_ || out().in_fetch()) co_return;
-  out().flags_defined(keywords_.all());
+  tell_keywords();
+}
+
+void Session::tell_keywords() {
+  if (!view_ || out().in_fetch() || !keywords_.untold()) return;
+  out().flags_defined(keywords_.tell());
   tell_keywords_full();
 }
 
@@ -71,6 +74,7 @@ Task<bool> Session::tell_changes(Expunges expunges) {
     log_error("imap.store.failed", update.error());
     co_return true;  // told next time
   }
+  tell_keywords();  // those learnt where they could not be told
   if (features().qresync) {
     out().vanished(engine::to_ranges(update->vanished), engine::ResponseWriter::Vanished::now);
   } else {
@@ -78,16 +82,20 @@ Task<bool> Session::tell_changes(Expunges expunges) {
     for (const Sequence sequence : update->expunged | std::views::reverse) out().expunge(sequence);
   }
   if (update->arrived) out().exists(view_->uids.size());
-  const bool with_uid = features().condstore || features().imap4rev2;  // RFC 7162 §3.2.4, RFC 9051 §7.5.2
   for (const MessageRow& row : update->changed) {
-    const auto sequence = view_->uids.sequence_of(row.uid);
-    if (!sequence) continue;
-    if (!keywords_.know(row.keywords)) co_await learn_keywords(row.keywords);
-    out().fetch_flags(*sequence, with_uid ? std::optional(row.uid) : std::nullopt, keywords_.flags(row.keywords, row.deleted),
-                      features().condstore ? std::optional(row.modseq) : std::nullopt);
+    co_await tell_flags(row);
     if (output_full() && !co_await flush()) break;
   }
   co_return true;
+}
+
+Task<void> Session::tell_flags(const MessageRow& row) {
+  const auto sequence = view_->uids.sequence_of(row.uid);
+  if (!sequence) co_return;
+  if (!keywords_.know(row.keywords)) co_await learn_keywords(row.keywords);
+  const bool with_uid = features().condstore || features().imap4rev2;  // RFC 7162 §3.2.4, RFC 9051 §7.5.2
+  out().fetch_flags(*sequence, with_uid ? std::optional(row.uid) : std::nullopt, keywords_.flags(row.keywords, row.deleted),
+                    features().condstore ? std::optional(row.modseq) : std::nullopt);
 }
 
 }  // namespace keystonemail::service::imap

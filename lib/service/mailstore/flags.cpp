@@ -44,6 +44,7 @@ class FlagsOperation {
     KM_CO_TRY(auto held, co_await read_messages(t_, core_, plan_.account, plan_.mailbox, plan_.uids));
     for (HeldMessage& message : held) KM_CO_CHECK(co_await change(std::move(message)));
     plan_.result.modseq = plan_.any ? modseq_ : account_.modseq;
+    sort_unique(plan_.result.overtaken);
     if (plan_.any) KM_CO_CHECK(co_await finish());
     co_return Result<void>();
   }
@@ -86,6 +87,24 @@ class FlagsOperation {
     return !same_numbers || record.system != before.system || record.deleted != before.deleted;
   }
 
+  // Whether the message was modified after unchanged_since in what the change is about.
+  [[nodiscard]] bool is_refused(const HeldMessage& message) const {
+    if (!change_.unchanged_since || message.record.modseq <= *change_.unchanged_since) return false;
+    using enum mailstore::FlagAction;
+    const std::uint8_t bits = change_.keywords.system_bits();
+    if (change_.action == replace) return true;
+    // RFC 7162 §3.1.3: with 0 it is asked whether the flag is there, and system flags always are.
+    if (*change_.unchanged_since == 0 && (change_.action == remove || bits != 0 || change_.deleted)) return true;
+    const bool there = change_.action == remove;
+    if (change_.deleted && message.record.deleted != there) return true;
+    if ((message.record.system & bits) != (there ? bits : 0)) return true;
+    if (change_.keywords.numbers().empty()) return false;
+    MessageRecord record = message.record;
+    record.numbers = message.numbers;
+    const mailstore::KeywordSet set = keywords_of(record);
+    return std::ranges::any_of(change_.keywords.numbers(), [&](auto number) { return set.has(number) != there; });
+  }
+
   Task<Result<void>> change(HeldMessage message) {
     if (message.record.listed) {  // a copy of it may have been changed by this very operation
       KM_CO_TRY(auto fresh, co_await read_message(t_, core_, plan_.account, plan_.mailbox, message.uid));
@@ -94,7 +113,7 @@ class FlagsOperation {
     }
     MessageRecord& record = message.record;
     const bool ours = record.modseq == modseq_;
-    if (!ours && change_.unchanged_since && record.modseq > *change_.unchanged_since) {
+    if (!ours && is_refused(message)) {
       plan_.result.refused.push_back(message.uid);
       co_return Result<void>();
     }
@@ -105,6 +124,7 @@ class FlagsOperation {
         co_return fail(ErrorKind::too_large, "too many keywords");
       }
       record.modseq = modseq_;
+      if (!ours && before.modseq > change_.seen) plan_.result.overtaken.push_back(message.uid);
       KM_CO_CHECK(co_await put(plan_.mailbox, message, before));
       const bool keywords = before.system != record.system || numbers_before != message.numbers;
       if (record.listed && keywords) KM_CO_CHECK(co_await spread(message));
@@ -137,6 +157,10 @@ class FlagsOperation {
       other->numbers = source.numbers;
       other->record.modseq = modseq_;
       KM_CO_CHECK(co_await put(at.mailbox, *other, before));
+      if (at.mailbox != plan_.mailbox) continue;
+      const bool asked_for = std::ranges::binary_search(plan_.uids, at.uid);
+      if (!asked_for) plan_.result.along.push_back(to_message_row(at.uid, other->whole()));
+      else if (before.modseq != modseq_ && before.modseq > change_.seen) plan_.result.overtaken.push_back(at.uid);
     }
     co_return Result<void>();
   }
@@ -190,7 +214,9 @@ StoreImpl::Answer<mailstore::FlagsChanged> StoreImpl::change_flags(AccountId acc
       all = std::move(plan.result);
     } else {
       std::ranges::move(plan.result.changed, std::back_inserter(all.changed));
+      std::ranges::move(plan.result.along, std::back_inserter(all.along));
       all.refused.insert(all.refused.end(), plan.result.refused.begin(), plan.result.refused.end());
+      all.overtaken.insert(all.overtaken.end(), plan.result.overtaken.begin(), plan.result.overtaken.end());
     }
     at += flags_step;
   } while (at < sorted.size());

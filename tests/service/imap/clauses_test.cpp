@@ -954,6 +954,36 @@ S: b OK ~
 C: c STORE 1 +FLAGS.SILENT (\Seen)
 S: * 2 FETCH (FLAGS (\Flagged))
 S: c OK ~)"},
+      {"§6.4.6: nor where it was the same message", three,
+       R"(D: a SELECT INBOX
+S: ...
+S: a OK ~
+D: b STORE 2 +FLAGS.SILENT (\Flagged)
+S: b OK ~
+C: c STORE 1:2 +FLAGS.SILENT (\Seen)
+S: * 2 FETCH (FLAGS (\Seen \Flagged))
+S: c OK ~)"},
+      {"§5.2, §7.5.2: a second place of the same email is told of too", R"(p APPEND INBOX {11+}
+A: b
+
+1
+
+p SELECT INBOX
+p COPY 1 INBOX)",
+       R"(C: a STORE 1 +FLAGS.SILENT (\Flagged)
+S: * 2 FETCH (FLAGS (\Flagged))
+S: a OK ~
+C: b FETCH 2 BODY[HEADER]
+S: * 1 FETCH (FLAGS (\Seen \Flagged))
+S: * 2 FETCH (BODY[HEADER] {8}
+S: A: b
+S: 
+S:  FLAGS (\Seen \Flagged))
+S: b OK ~
+C: c STORE 1:2 -FLAGS (\Seen)
+S: * 1 FETCH (FLAGS (\Flagged))
+S: * 2 FETCH (FLAGS (\Flagged))
+S: c OK ~)"},
       {"§6.3.13, §7.5.2: what is told of flags unasked has a UID in IMAP4rev2", three_rev2,
        R"(C: a IDLE
 S: + ~
@@ -1152,12 +1182,48 @@ S: b OK STORE completed)"},
 S: ...
 S: a OK [MODIFIED 1:3] ~
 C: b UID STORE 2 (UNCHANGEDSINCE 1) FLAGS (\Seen)
+S: * 2 FETCH (UID 2 FLAGS () MODSEQ (2))
 S: b OK [MODIFIED 2] ~
 C: c FETCH 1:3 (FLAGS)
 S: * 1 FETCH (FLAGS ())
 S: * 2 FETCH (FLAGS ())
 S: * 3 FETCH (FLAGS ())
 S: c OK ~)"},
+      {"§3.1.3, §3.1.12: +FLAGS and -FLAGS fail for the flags they name, not for others that have changed", three_resync,
+       R"(C: a STORE 1 +FLAGS.SILENT (\Deleted \Answered)
+S: * 1 FETCH (UID 1 MODSEQ (3))
+S: a OK ~
+C: b STORE 1:2 (UNCHANGEDSINCE 2) +FLAGS.SILENT ($Processed)
+S: * FLAGS (\Seen \Answered \Flagged \Draft \Deleted $Processed)
+S: * 1 FETCH (UID 1 MODSEQ (4))
+S: * 2 FETCH (UID 2 MODSEQ (4))
+S: b OK STORE completed
+C: c STORE 1 (UNCHANGEDSINCE 2) -FLAGS (\Deleted)
+S: * 1 FETCH (UID 1 FLAGS (\Answered $Processed) MODSEQ (5))
+S: c OK STORE completed
+C: d STORE 1 (UNCHANGEDSINCE 2) +FLAGS.SILENT (\Answered \Seen)
+S: * 1 FETCH (UID 1 FLAGS (\Answered $Processed) MODSEQ (5))
+S: d OK [MODIFIED 1] ~
+C: e STORE 1 (UNCHANGEDSINCE 2) FLAGS.SILENT (\Seen)
+S: * 1 FETCH (UID 1 FLAGS (\Answered $Processed) MODSEQ (5))
+S: e OK [MODIFIED 1] ~
+C: f STORE 2:3 (UNCHANGEDSINCE 0) +FLAGS.SILENT ($Processed)
+S: * 3 FETCH (UID 3 MODSEQ (6))
+S: * 2 FETCH (UID 2 FLAGS ($Processed) MODSEQ (4))
+S: f OK [MODIFIED 2] ~)"},
+      {"§3.1.3: what others have set is told, to who is refused and to who is not", three_resync,
+       R"(D: a SELECT INBOX
+S: ...
+S: a OK ~
+D: b STORE 1 +FLAGS.SILENT ($Processed)
+D: c STORE 2 +FLAGS.SILENT (\Deleted \Answered)
+S: ...
+S: c OK ~
+C: d STORE 1:2 (UNCHANGEDSINCE 2) +FLAGS.SILENT ($Processed)
+S: * FLAGS ~
+S: * 2 FETCH (UID 2 FLAGS (\Answered \Deleted $Processed) MODSEQ (5))
+S: * 1 FETCH (UID 1 FLAGS ($Processed) MODSEQ (3))
+S: d OK [MODIFIED 1] ~)"},
       {"§3.1.3: a message named twice does not fail the second time", three,
        R"(C: a STORE 1,1:2,1 (UNCHANGEDSINCE 2) +FLAGS.SILENT (\Seen)
 S: ...
@@ -1566,6 +1632,7 @@ S: a0001 OK ~
 C: a0002 CHECK
 S: a0002 OK ~
 C: a0003 UID STORE 1:2 +FLAGS.SILENT (\Seen Old)
+S: * FLAGS (~ Old)
 S: a0003 OK ~
 C: a0004 UID COPY 1 "Archive"
 S: a0004 OK [COPYUID ~] ~

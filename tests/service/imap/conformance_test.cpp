@@ -446,6 +446,7 @@ S: * OK [HIGHESTMODSEQ 2] Highest
 S: * OK [MAILBOXID (F1)] Id of this mailbox
 S: a2 OK [READ-WRITE] SELECT completed
 C: a3 STORE 1 +FLAGS (\Deleted foo)
+S: * FLAGS (\Seen \Answered \Flagged \Draft \Deleted foo)
 S: * 1 FETCH (FLAGS (\Deleted foo))
 S: a3 OK STORE completed
 C: a4 STORE 1 -FLAGS.SILENT foo
@@ -603,8 +604,9 @@ S: a4 OK FETCH completed
 C: a5 STORE 1 +FLAGS (\Seen)
 S: * 1 FETCH (UID 1 FLAGS (\Seen) MODSEQ (3))
 S: a5 OK STORE completed
-C: a6 STORE 1:2 (UNCHANGEDSINCE 2) +FLAGS.SILENT (\Flagged)
+C: a6 STORE 1:2 (UNCHANGEDSINCE 2) FLAGS.SILENT (\Flagged)
 S: * 2 FETCH (UID 2 MODSEQ (4))
+S: * 1 FETCH (UID 1 FLAGS (\Seen) MODSEQ (3))
 S: a6 OK [MODIFIED 1] Conditional STORE failed for some
 C: a7 FETCH 1:2 (FLAGS) (CHANGEDSINCE 3)
 S: * 2 FETCH (FLAGS (\Flagged) MODSEQ (4))
@@ -616,6 +618,7 @@ C: a9 SEARCH RETURN (MIN MAX) MODSEQ 3
 S: * ESEARCH (TAG "a9") MIN 1 MAX 2 MODSEQ 4
 S: a9 OK SEARCH completed
 C: b1 STORE 1 (UNCHANGEDSINCE 0) +FLAGS (\Draft)
+S: * 1 FETCH (UID 1 FLAGS (\Seen) MODSEQ (3))
 S: b1 OK [MODIFIED 1] Conditional STORE failed for some
 C: b2 STATUS INBOX (HIGHESTMODSEQ)
 S: * STATUS INBOX (HIGHESTMODSEQ 4)

@@ -245,12 +245,18 @@ class FakeStore final : public MailStore {
       auto at = box->rows.find(uid);
       if (at == box->rows.end()) continue;
       MessageRow row = at->second;
-      if (change.unchanged_since && row.modseq > *change.unchanged_since) {
+      MessageRow undone = row;  // what it would be had it been changed before: the same, where the change is not stale
+      FlagChange back = change;
+      back.action = change.action == FlagAction::add ? FlagAction::remove : FlagAction::add;
+      apply(undone, back);
+      const bool touched = change.action == FlagAction::replace || undone.keywords != row.keywords || undone.deleted != row.deleted;
+      if (change.unchanged_since && row.modseq > *change.unchanged_since && touched) {
         result.refused.push_back(uid);
         continue;
       }
       apply(row, change);
       if (row.keywords == at->second.keywords && row.deleted == at->second.deleted) continue;
+      if (row.modseq > change.seen) result.overtaken.push_back(uid);
       row.modseq = modseq;
       at->second = row;
       result.changed.push_back(row);

@@ -94,9 +94,9 @@ TEST_CASE_FIXTURE(ImapFixture, "imap: UNCHANGEDSINCE refuses what another sessio
   const std::string status = b.say("2 STATUS INBOX (HIGHESTMODSEQ)\r\n");
   const std::string modseq = status.substr(status.find("HIGHESTMODSEQ ") + 14, status.find(')') - status.find("HIGHESTMODSEQ ") - 14);
   (void)a.say("3 STORE 2 +FLAGS (\\Answered)\r\n");
-  const std::string stored = b.say("4 STORE 1:2 (UNCHANGEDSINCE " + modseq + ") +FLAGS (\\Flagged)\r\n");
+  const std::string stored = b.say("4 STORE 1:2 (UNCHANGEDSINCE " + modseq + ") +FLAGS (\\Answered \\Flagged)\r\n");
   CHECK_MESSAGE(has(stored, "4 OK [MODIFIED 2]"), stored);
-  CHECK_MESSAGE(has(stored, "* 1 FETCH (UID 1 FLAGS (\\Flagged) MODSEQ ("), stored);
+  CHECK_MESSAGE(has(stored, "* 1 FETCH (UID 1 FLAGS (\\Answered \\Flagged) MODSEQ ("), stored);
 }
 
 TEST_CASE_FIXTURE(ImapFixture, "imap: QRESYNC tells what went and what changed while the client was away") {  // RFC 7162 §3.2.5

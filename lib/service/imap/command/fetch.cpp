@@ -174,6 +174,7 @@ class Fetcher {
       co_return;
     }
     if (!done->changed.empty()) view.own_changes.push_back(done->modseq);
+    for (const MessageRow& row : done->along) co_await session_.tell_flags(row);
     for (Line& line : lines) {
       const auto changed = std::ranges::lower_bound(done->changed, line.row.uid, {}, &MessageRow::uid);
       if (changed == done->changed.end() || changed->uid != line.row.uid) continue;

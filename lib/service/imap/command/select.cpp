@@ -21,7 +21,7 @@ void write_state(Session& session, const mailstore::Mailbox& mailbox, const Load
   auto& out = session.out();
   const MailboxView& view = *session.view();
   const auto ok_with = [&](const ResponseCode& code, std::string_view text) { out.status(engine::StatusKind::ok, code, text); };
-  const engine::FlagView flags = session.keywords().all();
+  const engine::FlagView flags = session.keywords().tell();
   out.flags_defined(flags);
   ok_with(ResponseCode::permanent_flags(view.read_only ? engine::FlagView{} : flags, !view.read_only && !session.keywords().full()),
           view.read_only ? "No permanent flags here" : "Flags permitted");

@@ -33,16 +33,19 @@ struct Storing {
   bool some_gone = false;     // were expunged by others meanwhile
 };
 
+enum class Flags : std::uint8_t { as_asked, told };
+
 // With .SILENT nothing is told, but MODSEQ to those who know of it (RFC 7162 §3.1.3), and UID with it (§3.2.4).
-void write_row(Storing& storing, const MessageRow& row) {
+void write_row(Storing& storing, const MessageRow& row, Flags flags) {
   Session& session = storing.session;
   const auto sequence = session.view()->uids.sequence_of(row.uid);
   const bool with_modseq = session.features().condstore;
-  if (!sequence || (storing.command.silent && !with_modseq)) return;
+  const bool silent = storing.command.silent && flags == Flags::as_asked;
+  if (!sequence || (silent && !with_modseq)) return;
   const bool with_uid = storing.command.numbers == engine::NumberKind::uid || with_modseq;
   const auto uid = with_uid ? std::optional(row.uid) : std::nullopt;
   auto& out = session.out();
-  if (!storing.command.silent) {
+  if (!silent) {
     out.fetch_flags(*sequence, uid, session.keywords().flags(row.keywords, row.deleted),
                     with_modseq ? std::optional(row.modseq) : std::nullopt);
     return;
@@ -53,44 +56,48 @@ void write_row(Storing& storing, const MessageRow& row) {
   out.end_fetch();
 }
 
-Task<bool> write_rows(Storing& storing, std::span<const MessageRow> rows) {
+// `in_full`: ascending, those whose flags are told whether or not the client has asked for silence.
+Task<bool> write_rows(Storing& storing, std::span<const MessageRow> rows, std::span<const Uid> in_full) {
   Session& session = storing.session;
   for (const MessageRow& row : rows) {
     if (!session.keywords().know(row.keywords)) co_await session.learn_keywords(row.keywords);
-    write_row(storing, row);
+    write_row(storing, row, std::ranges::binary_search(in_full, row.uid) ? Flags::told : Flags::as_asked);
     if (session.output_full() && !co_await session.flush()) co_return false;
   }
   co_return true;
 }
 
 // What had those flags before is told as well: clients count on an answer for each message, with UNCHANGEDSINCE also after
-// .SILENT (RFC 7162 §3.1.3).
-Task<Result<void>> write_unchanged(Storing& storing, std::span<const Uid> uids, const mailstore::FlagsChanged& done) {
+// .SILENT. What was refused is told with its flags, that the client need not ask (RFC 7162 §3.1.3); what is newer than the
+// client has seen comes with the other changes before the command ends.
+Task<Result<void>> write_others(Storing& storing, std::span<const Uid> uids, const mailstore::FlagsChanged& done) {
   Session& session = storing.session;
-  const std::size_t answered = done.changed.size() + done.refused.size();
-  if (answered >= uids.size()) co_return {};
+  if (done.changed.size() >= uids.size()) co_return {};
   KM_CO_TRY(auto rows, co_await session.store().messages(session.account(), session.view()->id, {uids.front(), uids.back()},
                                                          0, session.working()));
   std::size_t there = 0;
   std::erase_if(rows, [&](const MessageRow& row) {
     if (!std::ranges::binary_search(uids, row.uid)) return true;
     ++there;
-    return std::ranges::binary_search(done.changed, row.uid, {}, &MessageRow::uid) ||
-           std::ranges::binary_search(done.refused, row.uid);
+    if (std::ranges::binary_search(done.refused, row.uid)) return row.modseq > session.view()->changes_told;
+    return std::ranges::binary_search(done.changed, row.uid, {}, &MessageRow::uid);
   });
   storing.some_gone |= there < uids.size();
-  if (!storing.command.silent || storing.command.unchanged_since) (void)co_await write_rows(storing, rows);
+  if (!storing.command.silent || storing.command.unchanged_since) (void)co_await write_rows(storing, rows, done.refused);
   co_return {};
 }
 
 Task<Result<void>> store_batch(Storing& storing, std::span<const Uid> uids) {
   Session& session = storing.session;
+  storing.change.seen = session.view()->changes_told;
   KM_CO_TRY(const auto done, co_await session.store().change_flags(session.account(), session.view()->id, uids,
                                                                    storing.change, session.working()));
   if (!done.changed.empty()) session.view()->own_changes.push_back(done.modseq);
   storing.refused.insert(storing.refused.end(), done.refused.begin(), done.refused.end());
-  if (!co_await write_rows(storing, done.changed)) co_return {};
-  co_return co_await write_unchanged(storing, uids, done);
+  // RFC 9051 §6.4.6: what others did to them is told also after .SILENT.
+  if (!co_await write_rows(storing, done.changed, done.overtaken)) co_return {};
+  for (const MessageRow& row : done.along) co_await session.tell_flags(row);
+  co_return co_await write_others(storing, uids, done);
 }
 
 // The messages refused, as the client numbers them.
