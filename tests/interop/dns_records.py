@@ -6,50 +6,23 @@ import hashlib
 import json
 import pathlib
 import re
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
-from knot import KNOT_SERVER  # noqa: E402
 from keystone import Checks, Server  # noqa: E402
+from knot import Knot  # noqa: E402
+from loopback import free_port  # noqa: E402
 from name_server import NameServer  # noqa: E402
 
-CONFIGURATION = KNOT_SERVER + '''zone:
-  - domain: example.test
-'''
 HEAD = '$ORIGIN example.test.\n$TTL 300\n@ SOA ns.example.test. admin.example.test. 1 3600 600 86400 60\n@ NS ns.example.test.\nns A 127.0.0.1\n'
 check = Checks()
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
-
-
-class Knot:
-    def __init__(self, directory, zone):
-        self.port, self.zone = free_port(), directory / 'example.test.zone'
-        self.zone.write_text(zone)
-        self.configuration = directory / 'knot.conf'
-        self.configuration.write_text(CONFIGURATION.format(directory=directory, port=self.port))
-        self.address = f'127.0.0.1:{self.port}'
-
-    def __enter__(self):
-        self.process = subprocess.Popen(['knotd', '-c', self.configuration], stderr=subprocess.DEVNULL)
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(('127.0.0.1', self.port)) == 0:
-                    return self
-            time.sleep(0.05)
-        raise RuntimeError('knotd does not listen')
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(20)
+def serving(zone):
+    (directory / 'example.test.zone').write_text(zone)
+    return Knot(directory, ['example.test'])
 
 
 def look(server, what, dns, *more):
@@ -90,7 +63,7 @@ with Server(sys.argv[1]) as server, tempfile.TemporaryDirectory() as folder:
     check('what is no address is refused', server.run('dns', '--address', 'nowhere').returncode == 2)
     check('a domain whose host is elsewhere has that in comments', '; In another zone: _25._tcp.mail.example.test.' in server.run('dns', 'other.test').stdout)
 
-    with Knot(directory, HEAD + printed.stdout) as dns:
+    with serving(HEAD + printed.stdout) as dns:
         code, found = look(server, 'dns', dns)
         check('what was printed is what the check wants', code == 0 and set(statuses(found).values()) == {'present'}, statuses(found))
         out = server.run('check', 'dns', '--resolver', dns.address).stdout
@@ -111,13 +84,13 @@ with Server(sys.argv[1]) as server, tempfile.TemporaryDirectory() as folder:
     broken = re.sub(r'v=spf1 mx -all', 'v=spf1 ip4:192.0.2.9 -all', broken)
     broken = re.sub(r'p=MII.{5}', 'p=MIIAAAAA', broken)
     broken = re.sub(r'3 1 1 [0-9a-f]{8}', '3 1 1 00000000', broken)
-    with Knot(directory, HEAD + broken) as dns:
+    with serving(HEAD + broken) as dns:
         code, found = look(server, 'dns', dns)
         wanted = {'MX example.test': 'wrong', 'TXT _dmarc.example.test': 'missing', 'TXT example.test': 'wrong', 'TLSA _25._tcp.mail.example.test': 'wrong'}
         check('each fault is found where it is', code == 1 and {s: v for s, v in statuses(found).items() if s in wanted} == wanted, statuses(found))
         check('so is a key that is not ours', sorted(v for s, v in statuses(found).items() if '_domainkey' in s) == ['present', 'wrong'], statuses(found))
         check('it says what to add', '_dmarc.example.test. 3600 IN TXT "v=DMARC1;' in found['TXT _dmarc.example.test']['advice'], found)
-    with Knot(directory, HEAD + printed.stdout.replace('v=spf1 mx -all', 'v=spf1 ip4:127.0.0.0/8 ~all')) as dns:
+    with serving(HEAD + printed.stdout.replace('v=spf1 mx -all', 'v=spf1 ip4:127.0.0.0/8 ~all')) as dns:
         code, found = look(server, 'dns', dns)
         check('another policy that lets us pass is as good', code == 0 and found['TXT example.test']['status'] == 'present', found)
 

@@ -3,8 +3,6 @@
 # Copyright the Keystone Mail authors
 """Mail out of the real program by DANE, MTA-STS and REQUIRETLS: Knot DNS with a signed zone, Python's TLS for mail hosts and for the
 policies' web server, openssl for certificates. Argument: the program."""
-import hashlib
-import http.server
 import imaplib
 import json
 import pathlib
@@ -12,81 +10,23 @@ import re
 import smtplib
 import socket
 import ssl
-import subprocess
 import sys
 import tempfile
 import threading
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
-from knot import KNOT_SERVER  # noqa: E402
+from certificates import Authority, key_digest  # noqa: E402
 from keystone import Checks, Server  # noqa: E402
+from knot import Knot  # noqa: E402
+from loopback import free_port, wait  # noqa: E402
+from policy_host import PolicyHost, policy, server_context  # noqa: E402
 
 program = sys.argv[1]
 check = Checks()
 ALICE, PASSWORD = 'alice@example.test', 'correct horse battery staple'
-KNOT = KNOT_SERVER + '''policy:
-  - id: quick
-    algorithm: ecdsap256sha256
-zone:
-  - domain: signed.example
-    dnssec-signing: on
-    dnssec-policy: quick
-  - domain: plain.example
-'''
 START = '$TTL 300\n@ SOA ns admin 1 3600 600 86400 60\n@ NS ns\nns A 127.0.0.1\n'
-POLICIES = {'enforced': 'enforce', 'wrong': 'enforce', 'stranger': 'enforce', 'testing': 'testing'}
-
-
-def free_port(host='127.0.0.1'):
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
-
-
-def wait(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return bool(condition())
-
-
-def openssl(*words, stdin=None):
-    return subprocess.run(['openssl', *map(str, words)], input=stdin, capture_output=True, check=True, timeout=60).stdout
-
-
-class Authority:
-    def __init__(self, folder):
-        self.folder = folder
-        openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30', '-subj', '/CN=Test CA',
-                '-addext', 'basicConstraints=critical,CA:TRUE', '-keyout', folder / 'ca.key', '-out', folder / 'ca.pem')
-
-    def certify(self, name, names):
-        """A certificate by the authority; its chain and key in one file each."""
-        key, chain, request, wanted = (self.folder / f'{name}.{end}' for end in ('key', 'pem', 'csr', 'ext'))
-        wanted.write_text('subjectAltName=' + ','.join(f'DNS:{one}' for one in names) + '\n')
-        openssl('req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', f'/CN={names[0]}', '-keyout', key, '-out', request)
-        openssl('x509', '-req', '-in', request, '-CA', self.folder / 'ca.pem', '-CAkey', self.folder / 'ca.key', '-CAcreateserial', '-days', '30',
-                '-extfile', wanted, '-out', chain)
-        return chain, key
-
-    def self_signed(self, name, host):
-        key, chain = self.folder / f'{name}.key', self.folder / f'{name}.pem'
-        openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30', '-subj', f'/CN={host}', '-keyout', key, '-out', chain)
-        return chain, key
-
-
-def key_digest(chain):
-    public = openssl('x509', '-in', chain, '-pubkey', '-noout')
-    return hashlib.sha256(openssl('pkey', '-pubin', '-outform', 'DER', stdin=public)).hexdigest()
-
-
-def server_context(certified):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certified)
-    return context
+POLICIES = {f'{name}.plain.example': policy(mode, f'mx.{host}.plain.example')
+            for name, mode, host in (('enforced', 'enforce', 'enforced'), ('wrong', 'enforce', 'wrong'), ('stranger', 'enforce', 'other'), ('testing', 'testing', 'testing'))}
 
 
 class Sink(threading.Thread):
@@ -151,32 +91,6 @@ class Sink(threading.Thread):
         return [one for one in self.got if f'@{domain}>' in one[1]]
 
 
-class PolicyHost(http.server.BaseHTTPRequestHandler):
-    asked = []
-
-    def do_GET(self):
-        host = self.headers['Host'].split(':')[0]
-        name = host.removeprefix('mta-sts.').removesuffix('.plain.example')
-        PolicyHost.asked.append((host, self.path))
-        mx = 'other.plain.example' if name == 'stranger' else f'mx.{name}.plain.example'
-        body = f'version: STSv1\r\nmode: {POLICIES.get(name, "none")}\r\nmx: {mx}\r\nmax_age: 86400\r\n'.encode()
-        self.send_response(200 if self.path == '/.well-known/mta-sts.txt' else 404)
-        self.send_header('Content-Type', 'text/plain')
-        self.send_header('Content-Length', str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-def policy_host(certified):
-    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), PolicyHost)
-    server.socket = server_context(certified).wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
-
-
 def write_zones(directory, port, fits, other):
     def host(domain, address, tlsa=''):
         record = f'_{port}._tcp.mx.{domain} TLSA 3 1 1 {tlsa}\n' if tlsa else ''
@@ -186,30 +100,10 @@ def write_zones(directory, port, fits, other):
     signed += 'two MX 10 mx.bad\ntwo MX 20 mx.good\n' + host('ignored', '127.0.0.2', other)
     plain = START + host('enforced', '127.0.0.3') + host('wrong', '127.0.0.2') + host('stranger', '127.0.0.3') + host('testing', '127.0.0.2')
     plain += host('nothing', '127.0.0.2', other) + host('strict', '127.0.0.2') + host('sure', '127.0.0.3')
-    for name in POLICIES:
-        plain += f'_mta-sts.{name} TXT "v=STSv1; id=1;"\nmta-sts.{name} A 127.0.0.1\n'
+    for domain in POLICIES:
+        plain += f'_mta-sts.{domain}. TXT "v=STSv1; id=1;"\nmta-sts.{domain}. A 127.0.0.1\n'
     (directory / 'signed.example.zone').write_text('$ORIGIN signed.example.\n' + signed)
     (directory / 'plain.example.zone').write_text('$ORIGIN plain.example.\n' + plain)
-
-
-class Knot:
-    def __init__(self, directory):
-        self.port, self.configuration = free_port(), directory / 'knot.conf'
-        self.configuration.write_text(KNOT.format(directory=directory, port=self.port))
-        self.process = subprocess.Popen(['knotd', '-c', self.configuration], stderr=subprocess.DEVNULL)
-        wait(lambda: 'RRSIG' in self.dig('signed.example', 'SOA'))
-
-    def dig(self, name, kind):
-        return subprocess.run(['kdig', '+dnssec', '+timeout=1', '@127.0.0.1', '-p', str(self.port), name, kind], capture_output=True, text=True).stdout
-
-    def anchor(self):
-        records = subprocess.run(['keymgr', '-c', self.configuration, 'signed.example', 'ds'], capture_output=True, text=True, timeout=30).stdout
-        found = re.search(r'^signed\.example\. DS (\d+ \d+ 2 [0-9A-Fa-f]+)$', records, re.M)
-        return f'signed.example. IN DS {found[1]}' if found else ''
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(20)
 
 
 def unverified():
@@ -239,7 +133,7 @@ def inbox(server):
     return texts
 
 
-def judge(server, own, trusted, clear):
+def judge(server, web, own, trusted, clear):
     for domain in ('good.signed.example', 'two.signed.example', 'bad.signed.example', 'clear.signed.example', 'enforced.plain.example',
                    'wrong.plain.example', 'stranger.plain.example', 'testing.plain.example', 'nothing.plain.example', 'strict.plain.example',
                    'sure.plain.example', 'ignored.signed.example'):
@@ -268,8 +162,7 @@ def judge(server, own, trusted, clear):
     waits('clear.signed.example', 'TLS is required')
     waits('wrong.plain.example', 'MTA-STS')
     waits('stranger.plain.example', 'does not name this host')
-    check('policies: each was fetched once', sorted(PolicyHost.asked) == sorted((f'mta-sts.{name}.plain.example', '/.well-known/mta-sts.txt') for name in POLICIES),
-          PolicyHost.asked)
+    check('policies: each was fetched once', sorted(web.asked) == sorted((f'mta-sts.{domain}', '/.well-known/mta-sts.txt') for domain in POLICIES), web.asked)
     queued = server.run('queue', 'list').stdout
     check('queue: the five that are not safe are in it', queued.count('->') == 5, queued)
 
@@ -307,11 +200,10 @@ def checked(server, port):
     check('check tls: TLSA records that nobody has signed are told apart', has(found, f'TLSA _{port}._tcp.mx.nothing.plain.example', 'wrong', 'not signed by DNSSEC'), found)
 
 
-def restarted(server, trusted, policies):
+def restarted(server, trusted, web):
     """The policy is kept over a restart, though its host is gone."""
     server.stop()
-    policies.shutdown()
-    policies.server_close()
+    web.close()
     server.start()
     send(server, 'enforced.plain.example')
     check('restart: the policy that was kept holds', wait(lambda: len(trusted.of('enforced.plain.example')) == 3), server.log()[-2000:])
@@ -325,17 +217,17 @@ with tempfile.TemporaryDirectory() as folder:
     trusted_certificate = authority.certify('trusted', ['mx.enforced.plain.example', 'mx.stranger.plain.example', 'mx.sure.plain.example'])
     port = free_port()
     sinks = (Sink('127.0.0.2', port, own_certificate, ['REQUIRETLS']), Sink('127.0.0.3', port, trusted_certificate, ['REQUIRETLS']), Sink('127.0.0.4', port, None))
-    web = policy_host(authority.certify('web', [f'mta-sts.{name}.plain.example' for name in POLICIES]))
+    web = PolicyHost(authority.certify('web', [f'mta-sts.{domain}' for domain in POLICIES]), POLICIES)
     write_zones(directory, port, key_digest(own_certificate[0]), 'ab' * 32)
-    knot = Knot(directory)
+    knot = Knot(directory, ['signed.example', 'plain.example'], signed=['signed.example'])
     try:
         extra = (f'\n[relay]\nport = {port}\nauthorities = "{directory}/ca.pem"\nmta_sts_port = {web.server_address[1]}\n'
                  'tls_domains = { "strict.plain.example" = "verified", "sure.plain.example" = "verified", "ignored.signed.example" = "none" }\n'
-                 f'[resolver]\nservers = ["127.0.0.1:{knot.port}"]\ntrust_anchors = ["{knot.anchor()}"]\n')
+                 f'[resolver]\nservers = ["127.0.0.1:{knot.port}"]\ntrust_anchors = ["{knot.anchor("signed.example")}"]\n')
         with Server(program, extra=extra) as server:
             server.add_account(ALICE, PASSWORD)
             server.start()
-            judge(server, *sinks)
+            judge(server, web, *sinks)
             checked(server, port)
             restarted(server, sinks[1], web)
     finally:
