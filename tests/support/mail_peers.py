@@ -59,8 +59,12 @@ class Peer:
             pass
         self.process.wait(15)
 
+    def text(self):
+        """Its log."""
+        return self.log.read_text(errors='replace') if self.log.exists() else ''
+
     def words(self):
-        return self.log.read_text(errors='replace')[-3000:] if self.log.exists() else ''
+        return self.text()[-3000:]
 
     def messages(self):
         """What bob has got."""
@@ -232,15 +236,12 @@ begin authenticators
                 'chmod 644 ROOT/etc/exim4/exim4.conf', f'echo {self.folder}/exim.conf > ROOT/etc/exim4/trusted_configs', f'chmod 600 {self.key}',
                 f'chown 990:990 {self.key}']
 
-    def main_log(self):
+    def text(self):
         log = self.folder / 'spool' / 'mainlog'
-        return log.read_text(errors='replace') if log.exists() else ''
-
-    def words(self):
-        return super().words() + self.main_log()[-3000:]
+        return super().text() + (log.read_text(errors='replace') if log.exists() else '')
 
     def took_chunks(self):
-        return any('<= alice@example.test' in line and ' K ' in line for line in self.main_log().splitlines())
+        return any('<= alice@example.test' in line and ' K ' in line for line in self.text().splitlines())
 
 
 def quoted(names):
