@@ -127,6 +127,35 @@ TEST_CASE("D11: a record or web server that goes away does not take a cached pol
   CHECK(f.mode() == Mode::enforce);
 }
 
+TEST_CASE("mta-sts: a record that is an alias of a provider's counts, and the policy is that of the domain's own host (RFC 8461 §8.2)") {
+  Fixture f;
+  f.dns.set("_mta-sts.user.example", dns::RecordType::txt, {dns::Txt{{"v=STSv1; id=20160831085700Z;"}}}, Signed::no, "_mta-sts.provider.example");
+  f.serve(policy_text("none"), "provider.example");
+  f.serve(policy_text(), "user.example");
+  CHECK(f.mode("user.example") == Mode::enforce);
+  REQUIRE(f.web.requests.size() == 1);
+  CHECK(f.web.requests[0].url == "https://mta-sts.user.example/.well-known/mta-sts.txt");
+}
+
+TEST_CASE("mta-sts: a domain gives it up by a policy of none, and may take the record and the host away when that is over (RFC 8461 §8.3)") {
+  Fixture f;
+  f.announce("1");
+  f.serve(policy_text());
+  CHECK(f.mode() == Mode::enforce);
+  f.serve(policy_text("none", "86400"));
+  f.announce("2");
+  f.loop.advance(f.options.check_interval);
+  CHECK(f.mode() == Mode::none);
+  f.loop.advance(24h);
+  f.dns.forget("_mta-sts.dest.test", dns::RecordType::txt);
+  f.web.forget(url);
+  const auto found = f.find();
+  CHECK_FALSE(found.policy);  // and not the one of before, whose week is not over
+  CHECK(found.problem == mta_sts::Problem::none);
+  f.open();
+  CHECK_FALSE(f.find().policy);
+}
+
 TEST_CASE("D11: an expired policy holds no longer, and is fetched anew when it can be") {
   Fixture f;
   f.announce("1");

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 
 #include "keystonemail/backends/memory/kv_store.hpp"
@@ -80,11 +81,12 @@ class SecureFixture : public RelayFixture {
     return made;
   }
   enum class By : std::uint8_t { itself, authority, authority_expired };
+  // With the authority's certificate behind it, as RFC 7672 §3.1.2 wants it.
   Identity certify(std::string name, By by) {
     Identity made;
     const auto wanted = request({std::move(name)}, false, by == By::authority_expired);
     const std::string pem = by == By::itself ? crypto::make_self_signed(wanted, made.key).value()
-                                             : crypto::issue_certificate(wanted, made.key.public_key(), authority_pem, authority_key).value();
+                                             : crypto::issue_certificate(wanted, made.key.public_key(), authority_pem, authority_key).value() + authority_pem;
     tls::ServerOptions options;
     options.certificates.push_back({pem, std::string(made.key.pem().view())});
     made.context = tls::ServerContext::create(options).value();
@@ -305,6 +307,67 @@ TEST_CASE_FIXTURE(SecureFixture, "dane: with an authority the certificate may be
   if (!is_good) {
     CHECK(contains(last_reply(id), "4.7.5"));
     CHECK(seen.count(TlsPolicyType::tlsa, TlsResult::certificate_host_mismatch) == 1);
+  }
+}
+
+TEST_CASE("dane: the example of RFC 7672 §3.2.2, host by host and name by name") {
+  struct Example {
+    std::string_view host, address_owner, tlsa_owner, name;
+    bool is_good;
+  };
+  constexpr std::array examples{
+      Example{"mx10.example.com", "mx10.example.com", "mx10.example.com", "exchange.example.org", true},
+      Example{"mx10.example.com", "mx10.example.com", "mx10.example.com", "example.com", true},
+      Example{"mx10.example.com", "mx10.example.com", "mx10.example.com", "mx10.example.com", true},
+      Example{"mx10.example.com", "mx10.example.com", "mx10.example.com", "mail.example.org", false},  // neither first nor last of its aliases
+      Example{"mx10.example.com", "mx10.example.com", "mx10.example.com", "mx15.example.com", false},
+      Example{"mx15.example.com", "mxbackup.example.com", "mx15.example.com", "exchange.example.org", true},
+      Example{"mx15.example.com", "mxbackup.example.com", "mx15.example.com", "example.com", true},
+      Example{"mx15.example.com", "mxbackup.example.com", "mx15.example.com", "mx15.example.com", true},
+      Example{"mx15.example.com", "mxbackup.example.com", "mx15.example.com", "mxbackup.example.com", false},  // which has no TLSA records
+      Example{"mx20.example.com", "mxbackup.example.net", "mxbackup.example.net", "exchange.example.org", true},
+      Example{"mx20.example.com", "mxbackup.example.net", "mxbackup.example.net", "example.com", true},
+      Example{"mx20.example.com", "mxbackup.example.net", "mxbackup.example.net", "mxbackup.example.net", true},
+      Example{"mx20.example.com", "mxbackup.example.net", "mxbackup.example.net", "mx20.example.com", false},
+  };
+  for (const Example& example : examples) {
+    CAPTURE(example.host);
+    CAPTURE(example.name);
+    SecureFixture f;
+    auto& host = f.peer();
+    f.dns.set("exchange.example.org", RecordType::mx, {dns::Mx{10, ScriptedDns::name(example.host)}}, Signed::yes, "example.com");
+    f.dns.set(example.host, RecordType::a, {dns::A{*IpAddress::parse("192.0.2.1")}}, Signed::yes, example.address_owner);
+    const std::string der = crypto::certificates_from_pem(f.authority_pem)->front();
+    f.set_tlsa({2, 0, 1, crypto::digest(crypto::Hash::sha256, der)}, Signed::yes, example.tlsa_owner);
+    host.script.tls = f.certify(std::string(example.name), SecureFixture::By::authority).context;
+    f.start();
+    const auto id = f.send(std::vector<std::string>{"bob@exchange.example.org"});
+    f.loop.advance(60s);
+    CHECK(host.messages.size() == (example.is_good ? 1 : 0));
+    if (example.is_good) CHECK(f.security_of(id).ends_with(" dane"));
+    else CHECK(contains(f.last_reply(id), "4.7.5"));
+  }
+}
+
+TEST_CASE("dane: two hosts whose TLSA records are one, by an alias, keep their own names (RFC 7672 §2.2.3)") {
+  for (const std::string name : {"mx1.example.com", "mx2.example.com", "example.com", "tlsa201._dane.example.com"}) {
+    CAPTURE(name);
+    SecureFixture f;
+    auto& first = f.peer();
+    auto& second = f.peer("192.0.2.2");
+    f.set_mx("example.com", {"mx1.example.com", "mx2.example.com"}, Signed::yes);
+    const std::string der = crypto::certificates_from_pem(f.authority_pem)->front();
+    for (const auto& [host, address] : {std::pair("mx1.example.com", "192.0.2.1"), std::pair("mx2.example.com", "192.0.2.2")}) {
+      f.dns.set(host, RecordType::a, {dns::A{*IpAddress::parse(address)}}, Signed::yes);
+      const dns::Tlsa shared{2, 0, 1, crypto::digest(crypto::Hash::sha256, der)};
+      f.dns.set("_25._tcp." + std::string(host), RecordType::tlsa, {shared}, Signed::yes, "tlsa201._dane.example.com");
+    }
+    first.script.tls = second.script.tls = f.certify(name, SecureFixture::By::authority).context;
+    f.start();
+    (void)f.send(std::vector<std::string>{"bob@example.com"});
+    f.loop.advance(60s);
+    CHECK(first.messages.size() == (name == "mx1.example.com" || name == "example.com" ? 1 : 0));
+    CHECK(second.messages.size() == (name == "mx2.example.com" ? 1 : 0));
   }
 }
 
