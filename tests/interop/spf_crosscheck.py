@@ -135,7 +135,7 @@ def main():
         check(f'{record!r} from {client} for {sender}: {ours}', ours == theirs or reason, f'python3-spf says {theirs}: {their_words}')
         words = answer.split('\t')[1]
         if ours == theirs == 'fail' and words:
-            check(f'the same explanation: {words}', words.lower() == their_words.lower(), their_words)  # they write nibbles in upper case
+            check(f'the same explanation: {words}', words == their_words, their_words)
     print('outcomes:', ', '.join(f'{word} {number}' for word, number in sorted(spread.items())))
     for reason, number in reasons.items():
         print(f'explained {number}: {reason}')

@@ -77,11 +77,11 @@ bool has_domain_end(std::string_view text) {
   return !std::ranges::all_of(label, is_digit);
 }
 
-// %{i} of IPv6: every nibble, with dots.
+// %{i} of IPv6: every nibble, with dots. The case is left open (§7.3), and shows in explanations only: as others write it.
 std::string dotted(const IpAddress& address) {
   if (address.family() == IpAddress::Family::v4) return address.to_string();
   std::string out;
-  for (const auto octet : address.octets()) format_to(out, "{}{:x}.{:x}", out.empty() ? "" : ".", octet >> 4U, octet & 15U);
+  for (const auto octet : address.octets()) format_to(out, "{}{:X}.{:X}", out.empty() ? "" : ".", octet >> 4U, octet & 15U);
   return out;
 }
 

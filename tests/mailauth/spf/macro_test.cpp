@@ -41,13 +41,14 @@ TEST_CASE("spf macro: the examples of RFC 7208 §7.4") {
   CHECK(expanded("%{lr-}.lp.%{ir}.%{v}._spf.%{d2}") == "bad.strong.lp.3.2.0.192.in-addr._spf.example.com");
   CHECK(expanded("%{ir}.%{v}.%{l1r-}.lp._spf.%{d2}") == "3.2.0.192.in-addr.strong.lp._spf.example.com");
   CHECK(expanded("%{d2}.trusted-domains.example.net") == "example.com.trusted-domains.example.net");
-  CHECK(expanded("%{ir}.%{v}._spf.%{d2}", values("2001:db8::cb01")) ==
-        "1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com");
+  CHECK(dns::Name::parse(expanded("%{ir}.%{v}._spf.%{d2}", values("2001:db8::cb01"))) ==
+        dns::Name::parse("1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com"));
 }
 
 TEST_CASE("spf macro: the other letters, literals and escapes") {
   CHECK(expanded("%{h} %{p} %{r} %{t}") == "mx.example.org mx.example.org mx.receiver.example 1700000000");
   CHECK(expanded("%{c}", values("2001:db8::cb01")) == "2001:db8::cb01");
+  CHECK(expanded("%{i}", values("2001:db8::cb01")) == "2.0.0.1.0.D.B.8.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.C.B.0.1");
   CHECK(expanded("100%%%_a%-b") == "100% a%20b");
   CHECK(expanded("%{S}") == "strong-bad%40email.example.com");
   CHECK(expanded("%{DR}") == "com.example.email");
