@@ -130,9 +130,12 @@ Answer conclude(std::string_view message, const Question& question, unsigned res
   return out;
 }
 
+// RFC 1035 §3.3.14: one or more strings.
+// LENIENT: a record without any reads as an empty one, so that it does not spoil the others of its name.
 std::optional<RecordData> read_txt(WireReader& reader) {
   Txt out;
-  do {  // RFC 1035 §3.3.14: one or more
+  if (reader.at_end()) return Txt{{std::string()}};
+  do {
     const auto piece = reader.character_string();
     if (!piece) return std::nullopt;
     out.strings.emplace_back(*piece);
