@@ -15,9 +15,10 @@ namespace {
 constexpr std::size_t records_tried_max = 4;   // RFC 6376 §3.6.2.2 knows one; several are tried in turn
 
 // RFC 5322 §3.6 and, for MIME, RFC 2045 §3: more than one of these makes readers disagree on what the message says.
-constexpr std::array<std::string_view, 16> single_fields = {
+// Not so MIME-Version, of which gateways and lists add another.
+constexpr std::array<std::string_view, 15> single_fields = {
     "from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references", "subject", "date",
-    "mime-version", "content-type", "content-transfer-encoding", "content-id", "content-disposition"};
+    "content-type", "content-transfer-encoding", "content-id", "content-disposition"};
 
 std::optional<Problem> check_answer(const dns::Answer& answer) {
   if (dns::is_temporary(answer.status)) return Problem{Outcome::temperror, "key unavailable"};

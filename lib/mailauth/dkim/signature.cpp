@@ -67,16 +67,24 @@ Reading read_body_hash(const TagList& tags, Signature& signature) {
   return std::nullopt;
 }
 
-Reading read_fields(const TagList& tags, Signature& signature) {
+enum class Empty : std::uint8_t { refuse, skip };
+
+Reading read_field_names(const TagList& tags, Signature& signature, Empty empty) {
   const auto value = tags.value("h");
   if (!value) return permanent("no h= tag");
   const auto names = split_colons(*value);
   if (names.size() > limits::signed_fields_max) return permanent("too many names in h=");
   for (const std::string_view name : names) {
+    if (name.empty() && empty == Empty::skip) continue;
     const auto is_printable = [](char c) { return c > ' ' && c < '\x7f'; };
     if (name.empty() || !std::ranges::all_of(name, is_printable)) return permanent("bad name in h=");
     signature.fields.push_back(to_lower(name));
   }
+  return std::nullopt;
+}
+
+Reading read_fields(const TagList& tags, Signature& signature) {
+  if (auto problem = read_field_names(tags, signature, Empty::refuse)) return problem;
   if (std::ranges::find(signature.fields, "from") == signature.fields.end()) return permanent("From field not signed");
   return std::nullopt;
 }
@@ -123,8 +131,10 @@ Reading read_identity(const TagList& tags, Signature& signature) {
 }
 
 // RFC 8617 §4.1.2. The seal is made after this signature, so one that covers it covers an older seal only.
-// LENIENT: other fields that a sealer may not sign are let be; they can only break the signature.
-Reading check_arc_fields(const TagList&, Signature& signature) {
+// LENIENT: other fields that a sealer may not sign are let be; they can only break the signature. Which fields it signed, From
+// among them, is the sealer's affair, as is an empty name: believed are those that the operator trusts, and other verifiers agree.
+Reading read_sealed_fields(const TagList& tags, Signature& signature) {
+  if (auto problem = read_field_names(tags, signature, Empty::skip)) return problem;
   if (std::ranges::find(signature.fields, "arc-seal") == signature.fields.end()) return std::nullopt;
   return permanent("ARC-Seal is signed");
 }
@@ -136,8 +146,7 @@ constexpr Reader dkim_readers[] = {read_key_name, read_value, read_version, read
                                    read_query_methods, read_identity, read_fields, read_body_hash, read_body_octets,
                                    read_times};
 constexpr Reader arc_readers[] = {read_instance, read_key_name, read_value, read_algorithm, read_canonicalization,
-                                  read_query_methods, read_fields, check_arc_fields, read_body_hash, read_body_octets,
-                                  read_times};
+                                  read_query_methods, read_sealed_fields, read_body_hash, read_body_octets, read_times};
 
 // All are run, so that as much as possible is known; the first problem stands.
 template <std::size_t count>

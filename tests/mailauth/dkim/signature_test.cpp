@@ -92,6 +92,19 @@ TEST_CASE("dkim: a signature that breaks a rule is a permanent error") {
   CHECK(problem(with("q=http/x:dns/txt")) == "");
 }
 
+TEST_CASE("arc: a message signature may name what it likes, and no field at all") {
+  const auto of = [](std::string_view names) {
+    std::string text = replaced(" h", " h=" + std::string(names) + ";");
+    text.replace(text.find("v=1"), 3, "i=1");
+    return read_signature(text, SignatureField::arc_message_signature);
+  };
+  CHECK_FALSE(of("").problem);
+  CHECK(of("").signature.fields.empty());
+  CHECK_FALSE(of("To::Date").problem);
+  CHECK(of("To::Date").signature.fields == std::vector<std::string>{"to", "date"});
+  CHECK(of("to:arc-seal").problem->reason == "ARC-Seal is signed");
+}
+
 TEST_CASE("dkim: algorithms that are not in use are told apart (RFC 8301 §3.1)") {
   CHECK(problem(replaced("a", "a=rsa-sha1;")) == "permerror: rsa-sha1 is historic");
   CHECK(problem(replaced("a", "a=dsa-sha512;")) == "neutral: unknown algorithm");
