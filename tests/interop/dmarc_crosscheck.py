@@ -103,8 +103,6 @@ def explained(text, author, spf, dkim, theirs, ours):
         return 'RFC 7489 section 3.1: organizational domains are compared, and a public suffix is not that of the domains below it'
     if theirs == 'pass' and 'aspf=s' in text and spf and spf.lower() != author:
         return 'RFC 7489 section 3.1.2: strict is the same name; the library takes relatives'
-    if text == 'v=DMARC1' and ours == 'fail none':
-        return 'RFC 9989 section 4.7: a record without p is one with p=none'
     return None
 
 

@@ -98,9 +98,9 @@ class Reader {
   void take(const Tag& tag) {
     const std::string name = to_lower(tag.name);
     if (std::ranges::find(seen_, name) != seen_.end()) return;
-    if (name == "p") policy(record.policy, tag.value);
-    else if (name == "sp") policy(record.subdomain_policy, tag.value);
-    else if (name == "np") policy(record.missing_policy, tag.value);
+    if (name == "p") record.has_policy = policy(record.policy, tag.value);
+    else if (name == "sp") (void)policy(record.subdomain_policy, tag.value);
+    else if (name == "np") (void)policy(record.missing_policy, tag.value);
     else if (name == "adkim") record.dkim_alignment = parse_alignment(tag.value);
     else if (name == "aspf") record.spf_alignment = parse_alignment(tag.value);
     else if (name == "t") record.is_test = iequals(tag.value, "y");
@@ -118,9 +118,11 @@ class Reader {
 
  private:
   template <class Slot>
-  void policy(Slot& slot, std::string_view value) {
-    if (const auto parsed = parse_policy(value)) slot = *parsed;
-    else has_bad_policy = true;
+  bool policy(Slot& slot, std::string_view value) {
+    const auto parsed = parse_policy(value);
+    if (parsed) slot = *parsed;
+    has_bad_policy |= !parsed;
+    return parsed.has_value();
   }
 
   std::vector<std::string> seen_;
@@ -147,8 +149,8 @@ std::optional<Record> parse_record(std::string_view text) {
   Reader reader;
   (void)take_tag(text);
   while (!text.empty()) reader.take(take_tag(text));
-  if (!reader.has_bad_policy) return std::move(reader.record);
-  if (reader.record.aggregate_addresses.empty()) return std::nullopt;
+  if (reader.record.has_policy && !reader.has_bad_policy) return std::move(reader.record);
+  if (reader.has_bad_policy && reader.record.aggregate_addresses.empty()) return std::nullopt;
   reader.record.policy = Policy::none;
   reader.record.subdomain_policy.reset();
   reader.record.missing_policy.reset();

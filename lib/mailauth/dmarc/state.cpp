@@ -192,6 +192,8 @@ Task<Evaluation::State::Lookup> Evaluation::State::look_up(dns::Name name) {
     if (is_record(text)) records.push_back(std::move(text));
   }
   if (records.size() == 1) out.record = parse_record(records.front());  // several are none
+  // RFC 7489 §6.6.3 step 6: without p it is no policy, unless there is somebody to be told.
+  if (out.record && !out.record->has_policy && out.record->aggregate_addresses.empty()) out.record.reset();
   out.is_spoilt = !records.empty() && !out.record;
   known_.emplace(std::move(name), out);
   co_return out;

@@ -113,6 +113,15 @@ TEST_CASE("dmarc: no record, several, or a foreign one: the domain takes no part
   CHECK(told("_dmarc.example.com. TXT \"v=DMARC1; p=reject\"\n_dmarc.example.com. TXT other", {.from = "example.com"}) == "fail reject");
 }
 
+TEST_CASE("dmarc: a record without p takes no part, or with rua that of p=none, whatever sp says (RFC 7489 §6.6.3 step 6)") {
+  const auto record = [](const std::string& rest) { return "_dmarc.example.com. TXT \"v=DMARC1; sp=reject" + rest + "\"\na.example.com. A 192.0.2.1"; };
+  for (const auto* from : {"example.com", "a.example.com"}) {
+    CAPTURE(from);
+    CHECK(told(record(""), {.from = from}) == "none none");
+    CHECK(told(record("; rua=mailto:a@example.com"), {.from = from}) == "fail none");
+  }
+}
+
 TEST_CASE("dmarc: by the list, several records or one that cannot be used end the search (RFC 7489 §6.6.3)") {
   const auto organization = "_dmarc.example.com. TXT \"v=DMARC1; p=reject\"\n"s;
   const auto several = "_dmarc.a.example.com. TXT \"v=DMARC1; p=none\"\n_dmarc.a.example.com. TXT \"v=DMARC1; p=reject\""s;

@@ -67,6 +67,9 @@ TEST_CASE("dmarc record: what is wrong leaves the default") {
 TEST_CASE("dmarc record: without p it is none; a wrong policy is none with rua, and no record without") {
   CHECK(parse_record("v=DMARC1; rua=mailto:a@example.com")->policy == Policy::none);
   CHECK(parse_record("v=DMARC1;")->policy == Policy::none);
+  CHECK_FALSE(parse_record("v=DMARC1;")->has_policy);
+  CHECK_FALSE(parse_record("v=DMARC1; sp=reject; np=reject; rua=mailto:a@example.com")->subdomain_policy);
+  CHECK(parse_record("v=DMARC1; p=none")->has_policy);
   CHECK_FALSE(parse_record("v=DMARC1; p=rejct"));
   CHECK_FALSE(parse_record("v=DMARC1; p=reject; sp=all"));
   CHECK(parse_record("v=DMARC1; p=rejct; rua=mailto:a@example.com")->policy == Policy::none);

@@ -42,6 +42,7 @@ struct FailureReports {
 
 struct Record {
   Policy policy = Policy::none;                  // p
+  bool has_policy = false;                       // p is there, as it should be but in a consent to reports (RFC 7489 §7.1)
   std::optional<Policy> subdomain_policy;        // sp
   std::optional<Policy> missing_policy;          // np: for names below it that do not exist
   Alignment dkim_alignment = Alignment::relaxed;
