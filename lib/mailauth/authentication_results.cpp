@@ -16,13 +16,16 @@ namespace {
 
 bool is_control(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == '\x7f'; }
 
+// U+0080 to U+009F: a terminal may take them for the controls that they are.
+bool is_control(CodePoint point) noexcept { return point.value < 0x20 || (point.value >= 0x7f && point.value < 0xa0); }
+
 // `text` with what may not stand in a header field replaced, and not too long.
 std::string clean(std::string_view text) {
   std::string out;
   while (!text.empty() && out.size() < limits::result_value_octets_max) {
     const auto point = decode_utf8(text);
     const std::size_t octets = point ? point->octets : 1;
-    if (!point || is_control(text.front())) {
+    if (!point || is_control(*point)) {
       out += '?';
     } else {
       out += text.substr(0, octets);
@@ -40,19 +43,33 @@ bool is_token(std::string_view text) noexcept {
   });
 }
 
+// One or more pieces of what `is_allowed` allows, with dots in between.
+template <class IsAllowed>
+bool is_dotted(std::string_view text, IsAllowed is_allowed) noexcept {
+  char before = '.';
+  for (const char c : text) {
+    if (c == '.' ? before == '.' : !is_allowed(c)) return false;
+    before = c;
+  }
+  return before != '.';
+}
+
+bool is_beyond_ascii(char c) noexcept { return static_cast<unsigned char>(c) >= 0x80; }
+
+// RFC 6376 §3.5  domain-name, with U-labels
 bool is_domain(std::string_view text) noexcept {
-  return !text.empty() && std::ranges::all_of(text, [](char c) {
-    return is_alpha(c) || is_digit(c) || c == '-' || c == '.' || c == '_' || static_cast<unsigned char>(c) >= 0x80;
-  });
+  const bool has_edge = text.starts_with('-') || text.ends_with('-') || text.find("-.") != std::string_view::npos ||
+                        text.find(".-") != std::string_view::npos;
+  return !has_edge && is_dotted(text, [](char c) { return is_alpha(c) || is_digit(c) || c == '-' || is_beyond_ascii(c); });
 }
 
 // [ [ local-part ] "@" ] domain-name, with a dot-atom before the "@".
 bool is_address(std::string_view text) noexcept {
   const std::size_t at = text.find('@');
   if (at == std::string_view::npos || !is_domain(text.substr(at + 1))) return false;
-  constexpr std::string_view atom_specials = ".!#$%&'*+-/=?^_`{|}~";
-  return std::ranges::all_of(text.substr(0, at), [&](char c) {
-    return is_alpha(c) || is_digit(c) || atom_specials.find(c) != std::string_view::npos || static_cast<unsigned char>(c) >= 0x80;
+  constexpr std::string_view atom_specials = "!#$%&'*+-/=?^_`{|}~";
+  return at == 0 || is_dotted(text.substr(0, at), [&](char c) {
+    return is_alpha(c) || is_digit(c) || atom_specials.find(c) != std::string_view::npos || is_beyond_ascii(c);
   });
 }
 

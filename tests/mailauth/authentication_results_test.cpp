@@ -102,6 +102,25 @@ TEST_CASE("authentication results: what is written is folded, quoted where it mu
   CHECK(read == results);
 }
 
+TEST_CASE("authentication results: what is neither token, domain nor address is quoted") {
+  const auto written = [](std::string value) {
+    const auto text = format_authentication_results({"a", {{.method = "spf", .result = "none", .comment = {}, .reason = {}, .properties = {{"smtp", "mailfrom", std::move(value)}}}}, 1, 0});
+    const auto begin = text.find("mailfrom=") + 9;
+    return text.substr(begin, text.size() - 2 - begin);
+  };
+  for (const auto* plain : {"example.com", "_spf.example.com", "@example.com", "a.b@example.com", "\"a b\"@example.com", "\"\"@example.com",
+                            "b\xc3\xbc" "cher.example", "\xc3\xbc@b\xc3\xbc" "cher.example", "..", "a@x-y.example"}) {
+    CAPTURE(plain);
+    CHECK(written(plain) == plain);
+  }
+  for (const std::string odd : {".a@example.com", "a.@example.com", "a..b@example.com", "a@example..com", "a@example.com.", "a@-example.com",
+                                "a@example-.com", "a@_spf.example.com", "a@b@example.com", "a@", ".b\xc3\xbc" "cher", "a b"}) {
+    CAPTURE(odd);
+    CHECK(written(odd) == "\"" + odd + "\"");
+  }
+  CHECK(written("a\xc2\x9b" "31m@example.com") == "a?31m@example.com");
+}
+
 TEST_CASE("authentication results: none is none, and a version that is not 1 is written") {
   CHECK(format_authentication_results({"example.com", {}, 1, 0}) == "Authentication-Results: example.com; none\r\n");
   CHECK(format_authentication_results({"example.com", {}, 1, 3}) == "ARC-Authentication-Results: i=3; example.com; none\r\n");
