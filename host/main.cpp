@@ -4,6 +4,7 @@
 // keystone-mail: the command line. The only file that knows the library that parses it.
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <map>
@@ -213,7 +214,7 @@ void add_check(CLI::App& app, Invocation& all) {
   auto* spf = command(*check, all, "spf", "whether a host may send for a domain, and why");
   auto* message = command(*check, all, "message", "SPF, DKIM, DMARC and ARC of a message, and why");
   for (CLI::App* made : {spf, message}) {
-    made->add_option("--resolver", all.mail.resolver, "DNS server, host:port; else ask from the root on, and validate");
+    made->add_option("--resolver", all.mail.resolver, "DNS server, host:port; else that of the configuration, or the root");
     made->add_option("--ip", all.mail.client, "address of the sending host")->required();
     made->add_option("--helo", all.mail.helo, "what it calls itself")->required();
     made->add_option("--from", all.mail.from, "address in MAIL FROM; '' is the null sender")->required();
@@ -227,8 +228,14 @@ void add_check(CLI::App& app, Invocation& all) {
   policy->add_option("--from", all.mail.from, "address in MAIL FROM; '' is the null sender")->required();
   policy->add_option("--to", all.recipient, "address in RCPT TO; else postmaster");
   policy->callback([&all] { all.status = run_check_policy(all.config, {all.mail, all.recipient}, all.output()); });
-  spf->callback([&all] { all.status = run_check_spf(all.mail, all.output()); });
-  message->callback([&all] { all.status = run_check_message(all.mail, all.output()); });
+  spf->callback([&all] {
+    all.mail.config = all.config;
+    all.status = run_check_spf(all.mail, all.output());
+  });
+  message->callback([&all] {
+    all.mail.config = all.config;
+    all.status = run_check_message(all.mail, all.output());
+  });
   add_outside_checks(*check, all);
 }
 
@@ -300,6 +307,21 @@ std::string unknown_word(const CLI::App& app) {
          (meant.empty() ? std::string() : "; did you mean " + std::string(meant) + "?");
 }
 
+// The arguments, last first, as CLI11 takes them. It has "--from=" for an option that lacks its value, though that is what
+// becomes of --from='' in a shell.
+std::vector<std::string> arguments_of(int argc, char** argv) {
+  std::vector<std::string> out;
+  for (int i = 1; i < argc; ++i) {
+    std::string argument = argv[i];
+    const bool is_empty_value = argument.size() > 3 && argument.starts_with("--") && argument.find('=') == argument.size() - 1;
+    if (is_empty_value) argument.pop_back();
+    out.push_back(std::move(argument));
+    if (is_empty_value) out.emplace_back();
+  }
+  std::ranges::reverse(out);
+  return out;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -320,7 +342,7 @@ int main(int argc, char** argv) {
   help->require_subcommand(1);
   help->add_subcommand("config", "every key of the configuration")->callback([] { std::fputs(describe_keys().c_str(), stdout); });
   try {
-    app.parse(argc, argv);
+    app.parse(arguments_of(argc, argv));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     const std::string unknown = unknown_word(app);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -15,6 +16,7 @@
 
 #include "base/format.hpp"
 #include "commands/names.hpp"
+#include "config/config.hpp"
 #include "json/value.hpp"
 #include "keystonemail/mailauth/arc/verifier.hpp"
 #include "keystonemail/mailauth/authentication_results.hpp"
@@ -23,6 +25,7 @@
 #include "keystonemail/mailauth/dmarc/method_result.hpp"
 #include "keystonemail/mailauth/spf/method_result.hpp"
 #include "keystonemail/mime/header.hpp"
+#include "server/outgoing.hpp"
 
 namespace keystonemail::host {
 namespace {
@@ -64,8 +67,13 @@ json::Value json_of(const mailauth::MethodResult& result) {
   return out;
 }
 
-mailauth::spf::Verdict judge_spf(const MailCheck& request, const IpAddress& client, Names& names) {
-  mailauth::spf::Input input{.client = client, .helo = request.helo, .mail_from = request.from, .receiver = own_name(), .now = names.wall_now()};
+std::string_view without_brackets(std::string_view path) {
+  return path.starts_with('<') && path.ends_with('>') ? path.substr(1, path.size() - 2) : path;
+}
+
+mailauth::spf::Verdict judge_spf(const MailCheck& request, const IpAddress& client, const std::string& receiver, Names& names) {
+  mailauth::spf::Input input{.client = client, .helo = request.helo, .mail_from = std::string(without_brackets(request.from)),
+                             .receiver = receiver, .now = names.wall_now()};
   mailauth::spf::Evaluation evaluation(std::move(input), {.trace = mailauth::spf::Trace::yes}, names.now());
   names.evaluate(evaluation);
   return evaluation.verdict();
@@ -101,7 +109,7 @@ std::optional<std::string> read_message(const std::string& file) {
     out.assign(std::istreambuf_iterator<char>(std::cin), {});
   } else {
     std::ifstream in(file, std::ios::binary);
-    if (!in) return std::nullopt;
+    if (!in || std::filesystem::is_directory(file)) return std::nullopt;
     out.assign(std::istreambuf_iterator<char>(in), {});
   }
   return out.size() <= message_octets_max ? std::optional(std::move(out)) : std::nullopt;
@@ -198,6 +206,7 @@ void report_dmarc(Report& report, std::string_view header, std::vector<mailauth:
 // The parts that both commands begin with.
 struct Prepared {
   IpAddress client;
+  std::string own_name;
   std::unique_ptr<Names> names;
 };
 std::optional<Prepared> prepare(const MailCheck& request, Output output, int& status) {
@@ -206,12 +215,14 @@ std::optional<Prepared> prepare(const MailCheck& request, Output output, int& st
     status = report_error(output, request.client + " is no IP address", usage_status);
     return std::nullopt;
   }
-  auto names = Names::open(request.resolver);
+  const auto reading = read_config_file(request.config);
+  const bool is_configured = reading && reading->errors.empty();
+  auto names = Names::open(request.resolver, is_configured ? resolver_options(reading->config.resolver) : unbound::Options());
   if (!names) {
     status = report_error(output, names.error().text(), names.error().kind() == ErrorKind::invalid ? usage_status : no_verdict_status);
     return std::nullopt;
   }
-  return Prepared{*client, *std::move(names)};
+  return Prepared{*client, is_configured ? reading->config.hostname : own_name(), *std::move(names)};
 }
 
 }  // namespace
@@ -221,8 +232,8 @@ int run_check_spf(const MailCheck& request, Output output) {
   const auto prepared = prepare(request, output, status);
   if (!prepared) return status;
   Report report;
-  report.results.authserv_id = own_name();
-  report_spf(report, judge_spf(request, prepared->client, *prepared->names), request);
+  report.results.authserv_id = prepared->own_name;
+  report_spf(report, judge_spf(request, prepared->client, prepared->own_name, *prepared->names), request);
   report.print(output);
   return 0;
 }
@@ -236,8 +247,8 @@ int run_check_message(const MailCheck& request, Output output) {
   Names& names = *prepared->names;
   const std::string message = with_wire_lines(*read);
   Report report;
-  report.results.authserv_id = own_name();
-  const auto spf = judge_spf(request, prepared->client, names);
+  report.results.authserv_id = prepared->own_name;
+  const auto spf = judge_spf(request, prepared->client, prepared->own_name, names);
   report_spf(report, spf, request);
   const auto signatures = report_dkim(report, message, names, request);
   const std::string_view header = std::string_view(message).substr(0, mime::header_octets(message));

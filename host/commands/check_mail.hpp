@@ -12,10 +12,11 @@
 namespace keystonemail::host {
 
 struct MailCheck {
-  std::string resolver;                 // "host:port" of a DNS server; empty: the root, with validation
+  std::string config;                   // path; nothing there that can be read is no error: the host name and the root then
+  std::string resolver;                 // "host:port" of a DNS server; empty: the configured one, or the root, with validation
   std::string client;                   // the sending host's address
   std::string helo;
-  std::string from;                     // of MAIL FROM; empty: the null sender
+  std::string from;                     // of MAIL FROM, in angle brackets or not; empty: the null sender
   std::string file;                     // the message, "-" standard input; for `check message`
   bool verbose = false;
 };

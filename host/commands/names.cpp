@@ -20,14 +20,23 @@ std::optional<IpAddress> look_up_server(const std::string& host) {
   return addresses.empty() ? std::nullopt : std::optional(addresses.front());
 }
 
+// An address, in brackets or not, without a port.
+std::optional<IpAddress> parse_bare(std::string_view text) {
+  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
+  return IpAddress::parse(text);
+}
+
 Result<Endpoint> parse_server(const std::string& text) {
-  if (const auto endpoint = Endpoint::parse(text)) return *endpoint;
-  if (const auto address = IpAddress::parse(text)) return Endpoint{*address, dns_port};
-  const std::size_t colon = text.rfind(':');
-  const auto port = colon == std::string::npos ? std::optional<std::uint64_t>(dns_port) : parse_decimal(text.substr(colon + 1), 65'535);
-  const auto address = look_up_server(text.substr(0, colon));
-  if (!port || !address) return fail(ErrorKind::invalid, text + " is no DNS server's address");
-  return Endpoint{*address, static_cast<std::uint16_t>(*port)};
+  std::optional<Endpoint> out = Endpoint::parse(text);
+  if (const auto bare = parse_bare(text)) out = Endpoint{*bare, dns_port};
+  if (!out) {
+    const std::size_t colon = text.rfind(':');
+    const auto port = colon == std::string::npos ? std::optional<std::uint64_t>(dns_port) : parse_decimal(text.substr(colon + 1), 65'535);
+    const auto address = port ? look_up_server(text.substr(0, colon)) : std::nullopt;
+    if (address) out = Endpoint{*address, static_cast<std::uint16_t>(*port)};
+  }
+  if (!out || out->port == 0) return fail(ErrorKind::invalid, text + " is no DNS server's address");
+  return *out;
 }
 
 }  // namespace

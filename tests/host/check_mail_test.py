@@ -61,6 +61,11 @@ with NameServer(RECORDS, {'broken.example': SERVFAIL}) as dns, tempfile.Temporar
     check('a fail with an explanation has it on a line', 'SPF-Explanation: 192.0.2.9 may not send for sender.example\n' in out, out)
     code, out, _ = spf('192.0.2.1', '')
     check('the null sender is judged by its HELO', code == 0 and words(out, 'spf') == ('pass', {'smtp.helo': 'mx.example'}), out)
+    for sender in ('--from=', '--from=<>'):
+        code, out, err = run('check', 'spf', '--resolver', dns.address, '--ip=192.0.2.1', '--helo=mx.example', sender)
+        check(f'{sender} is the null sender too', code == 0 and words(out, 'spf') == ('pass', {'smtp.helo': 'mx.example'}), (code, out, err))
+    code, out, _ = spf('192.0.2.1', '<user@sender.example>')
+    check('angle brackets are no part of the address', words(out, 'spf') == ('pass', {'smtp.mailfrom': 'user@sender.example'}), out)
     code, out, _ = spf('192.0.2.9', '', helo='[192.0.2.9]')
     check('a HELO that is no domain gives none', code == 0 and words(out, 'spf')[0] == 'none', out)
     code, out, _ = spf('192.0.2.7', 'user@sender.example', '--verbose')
@@ -72,6 +77,14 @@ with NameServer(RECORDS, {'broken.example': SERVFAIL}) as dns, tempfile.Temporar
     check('what is no address is wrong usage', spf('192.0.2', 'a@b.example')[0] == 2)
     check('what is no resolver is wrong usage', run('check', 'spf', '--resolver', 'no.such.host.invalid:53', '--ip', '192.0.2.1', '--helo', 'x',
                                                       '--from', '')[0] == 2)
+    check('port 0 is no resolver', run('check', 'spf', '--resolver', '127.0.0.1:0', '--ip', '192.0.2.1', '--helo', 'x', '--from', '')[0] == 2)
+    config = pathlib.Path(directory, 'keystone-mail.toml')
+    config.write_text('hostname = "mail.configured.example"\nprimary_domain = "configured.example"\n'
+                      f'data_directory = "{directory}/data"\n[resolver]\nservers = ["{dns.address}"]\n'
+                      '[[listener]]\nprotocol = "smtp"\naddress = "127.0.0.1:0"\ntls = "none"\n')
+    code, out, err = run('check', 'spf', '--config', str(config), '--ip', '192.0.2.1', '--helo', 'mx.example', '--from', 'user@sender.example')
+    check('without a resolver that of the configuration is asked, in the name of its host', code == 0
+          and out.startswith('Authentication-Results: mail.configured.example;') and words(out, 'spf')[0] == 'pass', (code, out, err))
     check('a missing option is wrong usage', run('check', 'spf', '--ip', '192.0.2.1')[0] == 2)
 
     path = directory + '/message'
