@@ -5,12 +5,14 @@
 import json
 import os
 import pathlib
+import random
 import re
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
+import results_field  # noqa: E402
 from keystone import Checks  # noqa: E402
 from name_server import SERVFAIL, NameServer  # noqa: E402
 
@@ -34,6 +36,32 @@ MESSAGE = 'From: Alice <alice@{}>\nTo: you@example.net\nSubject: hello\nDate: Su
 def run(*arguments, text=''):
     done = subprocess.run([program, *arguments], input=text, capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout, done.stderr
+
+
+# What strangers write to break out of a field, or to look like another result.
+PIECES = [b'a', b'"', b'\\', b'(', b')', b';', b'=', b',', b'<', b'@', b'sender.example', b'.', b' ', b'\t', b'\r\n', b'\n ', b'\x1b[31m', b'\x7f', b'\xff',
+          b'\xc3\xbc', b'\xc2\x9b', b'[192.0.2.1]', b'; dkim=pass header.d=sender.example', b'=?utf-8?q?x?=', b'-', b'_', b'A' * 80, b'%{l}', b'"a b"@']
+
+
+def grammar_of_hostile(draw, resolver):
+    """What is wrong with the field for envelope and message drawn from PIECES, or None."""
+    def piece(most=5):
+        return b''.join(draw.choice(PIECES) for _ in range(draw.randrange(most)))
+    signature = (b'DKIM-Signature: v=1; a=' + draw.choice([b'rsa-sha256', piece(3)]) + b'; h=from; bh=AAAA; d=' + piece() + b'; s=' + piece() + b'; i=' + piece()
+                 + b'@sender.example; b=' + piece())
+    text = b'\n'.join([signature.replace(b'\r\n', b'').replace(b'\n', b'')] * draw.randrange(3) + [b'From: ' + piece(), b'ARC-Seal: i=1; d=' + piece(3), b'', b'x', b''])
+    sender = piece() + draw.choice([b'', b'@sender.example', b'@' + piece(3)])
+    done = subprocess.run([program, 'check', 'message', '--resolver', resolver, '--ip', '192.0.2.9', '--helo', piece(), '--from', sender, '--verbose', '-'],
+                          input=text, capture_output=True, timeout=60)
+    field = re.match(rb'[^\n]*\n(?:[ \t][^\n]*\n)*', done.stdout)
+    try:
+        methods = [method for method, *_ in results_field.read(field[0])[1]]
+    except (TypeError, ValueError) as error:
+        return error, done, sender, text
+    below = done.stdout[field.end():].splitlines()
+    sound = methods[0] == 'spf' and methods[-2:] == ['dmarc', 'arc'] and set(methods[1:-2]) == {'dkim'} and done.returncode == 0
+    sound = sound and all(re.match(rb'(SPF-Explanation|SPF-Step|DKIM-Step|DMARC-Step): ', line) and not re.search(rb'[\x00-\x1f\x7f]', line) for line in below)
+    return None if sound else (methods, done, sender, text)
 
 
 def words(output, method):
@@ -105,6 +133,9 @@ with NameServer(RECORDS, {'broken.example': SERVFAIL}) as dns, tempfile.Temporar
     check('- is standard input', code == 0 and data['dmarc']['result'] == 'pass' and data['dmarc']['properties']['polrec.domain'] == 'sender.example', out)
     code, out, _ = message('192.0.2.1', 'user@sender.example', file='-', text='From: a@sender.example\nFrom: b@sender.example\n\nx\n')
     check('a message of two authors is a permerror', code == 0 and words(out, 'dmarc')[0] == 'permerror', out)
+    draw = random.Random(8601)
+    wrong = [found for found in (grammar_of_hostile(draw, dns.address) for _ in range(60)) if found]
+    check('H11: whatever sender, HELO and message say, what is printed keeps to the grammar of RFC 8601', not wrong, wrong[:1])
     check('no such file: no verdict, exit code 1', message('192.0.2.1', 'a@b.example', file=directory + '/none')[0] == 1)
 
 sys.exit(check.finish())
