@@ -477,7 +477,7 @@ Task<void> Relay::State::serve(Destination& destination) {
     Job job = std::move(destination.waiting.front());
     destination.waiting.pop_front();
     job_taken(destination);
-    const bool good = co_await deliver(destination, *courier, std::move(job));
+    const bool good = co_await deliver(destination, *courier, std::move(job), generation);
     if (!good || courier->messages() >= options.messages_per_connection_max) {
       co_await courier->quit();
       courier.reset();
@@ -547,8 +547,8 @@ Task<void> Relay::State::wait_for_job(Destination& destination) {
   std::erase(destination.idle, &idle);
 }
 
-// False when the session is over, or had better be.
-Task<bool> Relay::State::deliver(Destination& destination, Courier& courier, Job job) {
+// False when the session is over, or had better be. `generation`: of the route that the session was opened by.
+Task<bool> Relay::State::deliver(Destination& destination, Courier& courier, Job job, std::uint32_t generation) {
   const queue::Entry& entry = job.active->entry;
   const Context working = context->with_stop({});
   auto letter = co_await Letter::open(services.queue, entry.id, working);
@@ -562,11 +562,15 @@ Task<bool> Relay::State::deliver(Destination& destination, Courier& courier, Job
     conclude(std::move(job), std::move(outcomes));
     co_return true;
   }
+  if (generation != destination.generation) {  // it is not begun, and goes where it belongs by now
+    put_back(destination, std::move(job), generation);
+    co_return false;
+  }
   Consignment consignment{.envelope = envelope_for(entry, job.recipients, wall_now()), .letter = letter->get(),
                           .internationalized = entry.envelope.smtputf8};
   auto outcomes = co_await courier.deliver(std::move(consignment));
   if (courier.was_stale()) {  // the server had closed it while it was idle; no word was said of this message
-    destination.waiting.push_front(std::move(job));
+    put_back(destination, std::move(job), generation);
     co_return false;
   }
   const bool good = courier.usable();
@@ -574,16 +578,27 @@ Task<bool> Relay::State::deliver(Destination& destination, Courier& courier, Job
     destination.reached();
     destination.connections_max = std::min(destination.connections_max + 1, options.connections_per_destination_max);
     connect(destination);
-  } else if (++destination.losses >= losses_max) {
+  } else if (generation == destination.generation && ++destination.losses >= losses_max) {
     HostFailure failure{.reply = outcomes.front().reply, .host = outcomes.front().host};
     if (failure.reply.temporary()) note_failure(destination, std::move(failure));
   }
-  sort_out(destination, std::move(job), std::move(outcomes));
+  sort_out(destination, std::move(job), std::move(outcomes), generation);
   co_return good;
 }
 
+// What was taken for a session and is still to be sent: it is next in line, or where it belongs when the route has changed.
+void Relay::State::put_back(Destination& destination, Job job, std::uint32_t generation) {
+  if (generation == destination.generation) {
+    destination.waiting.push_front(std::move(job));
+    return;
+  }
+  std::vector<Job> jobs;
+  jobs.push_back(std::move(job));
+  line_up_again(std::move(jobs));
+}
+
 // RFC 5321 §4.5.3.1.10: recipients beyond what the server takes at once go in a transaction of their own, right away.
-void Relay::State::sort_out(Destination& destination, Job job, std::vector<Outcome> outcomes) {
+void Relay::State::sort_out(Destination& destination, Job job, std::vector<Outcome> outcomes, std::uint32_t generation) {
   const bool progress = std::ranges::any_of(outcomes, &Outcome::delivered);
   Job later{job.active, {}};
   Job done{job.active, {}};
@@ -599,7 +614,7 @@ void Relay::State::sort_out(Destination& destination, Job job, std::vector<Outco
   }
   if (!later.recipients.empty()) {
     ++job.active->open_jobs;
-    destination.waiting.push_front(std::move(later));
+    put_back(destination, std::move(later), generation);
   }
   conclude(std::move(done), std::move(kept));
 }

@@ -68,8 +68,9 @@ struct Relay::State {
   [[nodiscard]] Task<void> serve(Destination& destination);
   [[nodiscard]] Task<std::unique_ptr<Courier>> open(Destination& destination);
   [[nodiscard]] Task<void> wait_for_job(Destination& destination);
-  [[nodiscard]] Task<bool> deliver(Destination& destination, Courier& courier, Job job);
-  void sort_out(Destination& destination, Job job, std::vector<Outcome> outcomes);
+  [[nodiscard]] Task<bool> deliver(Destination& destination, Courier& courier, Job job, std::uint32_t generation);
+  void put_back(Destination& destination, Job job, std::uint32_t generation);
+  void sort_out(Destination& destination, Job job, std::vector<Outcome> outcomes, std::uint32_t generation);
   void note_failure(Destination& destination, HostFailure failure);
   void end_connection(Destination& destination, bool was_doubtful);
   void conclude(Job job, std::vector<Outcome> outcomes);

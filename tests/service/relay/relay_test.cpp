@@ -704,3 +704,47 @@ TEST_CASE("relay: with other options a message under way goes over to its end, a
   CHECK(other.connections > connections);
   CHECK(f.is_sound());
 }
+
+TEST_CASE("relay: what an idle connection left when it turned out to be closed goes by the routes of now") {
+  RelayFixture f;
+  auto& hub = f.peer("192.0.2.50", 2525);
+  auto& other = f.peer("192.0.2.51", 2525);
+  f.options.connections_per_destination_max = 1;
+  f.options.idle_connection_max = 60s;
+  f.options.routes.usual = *relay::Route::parse("192.0.2.50:2525");
+  f.start();
+  f.send();
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+  hub.script.delay = 5s;                       // its end of the idle connection says nothing to the next message, and closes
+  hub.script.stage = Stage::mail;
+  hub.script.fault = Fault::close;
+  f.send({"b@other.test"});
+  f.loop.advance(2s);
+  relay::Options fresh = f.options;
+  fresh.routes.usual = *relay::Route::parse("192.0.2.51:2525");
+  f.relay->set_options(fresh);
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+  CHECK(hub.messages.size() == 1);
+  CHECK(other.recipients() == std::vector<std::string>{"b@other.test"});
+  CHECK(f.is_sound());
+}
+
+TEST_CASE("relay: recipients that a server did not take at once follow by the routes of now") {
+  RelayFixture f;
+  auto& hub = f.peer("192.0.2.50", 2525);
+  auto& other = f.peer("192.0.2.51", 2525);
+  hub.script.replies["c@dest.test"] = "452 4.5.3 Too many recipients";
+  hub.script.delay = 1s;
+  f.options.routes.usual = *relay::Route::parse("192.0.2.50:2525");
+  f.start();
+  f.send({"a@dest.test", "c@dest.test"});
+  REQUIRE(f.until([&] { return hub.connections == 1; }, 60s));
+  f.loop.advance(2s);
+  relay::Options fresh = f.options;
+  fresh.routes.usual = *relay::Route::parse("192.0.2.51:2525");
+  f.relay->set_options(fresh);
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+  CHECK(hub.recipients() == std::vector<std::string>{"a@dest.test"});
+  CHECK(other.recipients() == std::vector<std::string>{"c@dest.test"});
+  CHECK(f.is_sound());
+}
