@@ -95,7 +95,8 @@ std::optional<dsn::RecipientStatus> Clerk::report_for(const queue::Entry& entry,
   const bool expired = change.state == RecipientState::failed && outcome.temporary();
   switch (change.state) {
     case RecipientState::delivered:
-      if (outcome.notifies && (!deadline || (outcome.keeps_deadline && !deadline->trace))) return std::nullopt;
+      // By LMTP it has come to where it was to come to, whatever the deadline: whoever notifies there tells of it, and no other.
+      if (outcome.notifies && (outcome.final_host || !deadline || (outcome.keeps_deadline && !deadline->trace))) return std::nullopt;
       status.action = outcome.final_host ? dsn::Action::delivered : dsn::Action::relayed;
       break;
     case RecipientState::failed: status.action = dsn::Action::failed; break;

@@ -147,6 +147,28 @@ TEST_CASE("relay: who asked to trace a deadline hears of each server that took i
   CHECK(has(f.reports()[0], "Action: relayed"));
 }
 
+TEST_CASE("relay: of mail with a deadline that has come to where LMTP leads, success is told there or here, not in both places") {
+  RelayFixture f;
+  auto& peer = f.peer("192.0.2.50", 24);
+  peer.script.lmtp = true;
+  f.options.routes.usual = *relay::Route::parse("lmtp:192.0.2.50:24");
+  bool told_here = false;
+  SUBCASE("by a server that notifies, and knows nothing of deadlines") {}
+  SUBCASE("by one that keeps them, traced") { peer.script.extensions.push_back("DELIVERBY"); }
+  SUBCASE("by us, where it does not notify") {
+    std::erase(peer.script.extensions, "DSN");
+    told_here = true;
+  }
+  f.start();
+  auto mail = by(f, 600s, false, true);
+  mail.notify = {.specified = true, .success = true};
+  f.send(mail);
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 60s));
+  REQUIRE(peer.messages.size() == 1);
+  REQUIRE(f.reports().size() == (told_here ? 1 : 0));
+  if (told_here) CHECK(has(f.reports()[0], "Action: delivered"));
+}
+
 TEST_CASE("trace: steps go after thirty days, with what they were found by") {
   RelayFixture f;
   auto& peer = f.peer();
