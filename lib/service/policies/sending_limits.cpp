@@ -193,27 +193,46 @@ struct SendingLimits::State {
   Task<Result<void>> keep_suspension(std::string login, Context context) {
     login = to_lower(login);
     Suspension suspension;
-    std::string row;
     SuspensionWriter tell;
     {
       const std::lock_guard lock(mutex);
       const auto found = new_suspensions.find(login);
-      const SendingException* own = exception(login);
-      if (found == new_suspensions.end() || !own) co_return Result<void>();
+      if (found == new_suspensions.end()) co_return Result<void>();
       suspension = std::move(found->second);
       new_suspensions.erase(found);
-      row = own->encode();
       tell = writer;
     }
     kv::Operation operation = [&](kv::Transaction& transaction) -> Task<Result<void>> {
-      transaction.put(table, exception_row(login), row);
+      put_exception(transaction, login);
       if (tell) tell(transaction, suspension);
       co_return Result<void>();
     };
     auto written = co_await store.transact(std::move(operation), {}, context);
     if (!written) {
       const std::lock_guard lock(mutex);
-      new_suspensions.try_emplace(login, std::move(suspension));
+      if (is_suspended(exception(login))) new_suspensions.try_emplace(login, std::move(suspension));
+    }
+    co_return written;
+  }
+
+  // As it is when the transaction runs: what was decided meanwhile is not overwritten, in whatever order writers get their turn.
+  void put_exception(kv::Transaction& transaction, std::string_view login) const {
+    const std::lock_guard lock(mutex);
+    const SendingException* own = exception(login);
+    if (own) transaction.put(table, exception_row(login), own->encode());
+    else transaction.erase(table, exception_row(login));
+  }
+
+  Task<Result<void>> write_exceptions(std::set<std::string, std::less<>> logins, Context context) {
+    if (logins.empty()) co_return Result<void>();
+    kv::Operation operation = [&](kv::Transaction& transaction) -> Task<Result<void>> {
+      for (const std::string& login : logins) put_exception(transaction, login);
+      co_return Result<void>();
+    };
+    auto written = co_await store.transact(std::move(operation), {}, context);
+    if (!written) {
+      const std::lock_guard lock(mutex);
+      unwritten.merge(logins);
     }
     co_return written;
   }
@@ -222,23 +241,17 @@ struct SendingLimits::State {
   template <class Change>
   Task<Result<void>> decide(std::string login, Change change, Context context) {
     login = to_lower(login);
-    std::vector<RowChange> rows;
     {
       const std::lock_guard lock(mutex);
       if (exceptions.size() >= exceptions_max && !exceptions.contains(login)) co_return fail(ErrorKind::conflict, "too many accounts have limits of their own");
       SendingException& own = exceptions[login];
       change(own);
-      rows.push_back({exception_row(login), own.is_none() ? std::nullopt : std::optional(own.encode())});
       if (own.suspended == WallTime{}) new_suspensions.erase(login);
       if (own.is_none()) exceptions.erase(login);
       unwritten.erase(login);
     }
-    auto written = co_await write_rows(store, table, rows, context);
-    if (!written) {
-      const std::lock_guard lock(mutex);
-      unwritten.insert(login);
-    }
-    co_return written;
+    std::set<std::string, std::less<>> logins{std::move(login)};
+    co_return co_await write_exceptions(std::move(logins), std::move(context));
   }
 };
 
@@ -351,19 +364,15 @@ Task<Result<void>> SendingLimits::keep(Context context) {
     changes = state_->accounts.take_changes();
     std::ranges::move(state_->written_to.take_changes(), std::back_inserter(changes));
     exceptions = std::exchange(state_->unwritten, {});
-    for (const std::string& login : exceptions) {
-      const SendingException* own = state_->exception(login);
-      changes.push_back({exception_row(login), own ? std::optional(own->encode()) : std::nullopt});
-    }
   }
+  auto decided = co_await state_->write_exceptions(std::move(exceptions), context);
   auto written = co_await write_rows(state_->store, state_->table, changes, context);
   if (!written) {
     const std::lock_guard lock(state_->mutex);
     state_->accounts.put_back(changes);
     state_->written_to.put_back(changes);
-    state_->unwritten.merge(exceptions);
   }
-  co_return written;
+  co_return written ? decided : written;
 }
 
 }  // namespace keystonemail::policies

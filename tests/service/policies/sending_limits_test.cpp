@@ -199,6 +199,40 @@ TEST_CASE("E6: a suspension is on disk before the command is answered that cause
   CHECK_FALSE(sending.standing().suspended);
 }
 
+TEST_CASE("E6: a release stays, though the suspension before it is written after it") {
+  class LateStore final : public kv::Store {
+   public:
+    explicit LateStore(std::unique_ptr<kv::Store> inner) : inner_(std::move(inner)) {}
+    bool holds_next = false;
+    Task<Result<std::unique_ptr<kv::Snapshot>>> snapshot(Context context) override { return inner_->snapshot(std::move(context)); }
+    Task<Result<void>> transact(kv::Operation operation, kv::TransactOptions options, Context context) override {
+      if (std::exchange(holds_next, false)) co_await sleep_until(context.executor->now() + 1s, context);
+      co_return co_await inner_->transact(std::move(operation), options, context);
+    }
+    std::string_view format_id() const noexcept override { return inner_->format_id(); }
+
+   private:
+    std::unique_ptr<kv::Store> inner_;
+  };
+  Sending sending({.usual = {.recipients_per_minute = 1, .recipients_per_hour = 1}, .suspend_at = 5});
+  auto late = std::make_unique<LateStore>(std::move(sending.store));
+  LateStore& store = *late;
+  sending.store = std::move(late);
+  sending.open();
+  for (int i = 0; i < 4; ++i) (void)sending.send(1, 1);
+  store.holds_next = true;
+  std::optional<Task<Result<void>>> release;
+  (void)sending.executor.start_timer(sending.executor.now() + 10ms, [&] {
+    release.emplace(sending.limits->release(alice, {&sending.executor}));
+  });
+  (void)sending.send(1, 1);
+  REQUIRE(release);
+  CHECK(sending.executor.run(*std::move(release)).has_value());
+  CHECK_FALSE(sending.standing().suspended);
+  sending.open();                        // as after a crash
+  CHECK_FALSE(sending.standing().suspended);
+}
+
 TEST_CASE("E6: what is held of one account has a ceiling too") {
   Sending sending({.usual = {.recipients_per_minute = 1, .recipients_per_hour = 1}, .suspend_at = 5, .held_messages_per_day_max = 3});
   for (int i = 0; i < 10; ++i) (void)sending.send(1, 1);
