@@ -75,7 +75,7 @@ json::Value to_json(const EventRow& row) {
     object["why"] = row.reply;
     return object;
   }
-  object["id"] = format("{}-{}-{}", row.entry, row.recipient_index, row.attempts);
+  object["id"] = format("{}-{}-{}-{}", row.entry, row.recipient_index, row.attempts, to_string(row.event));
   object["event"] = std::string(to_string(row.event));
   object["time"] = format_time(row.when);
   object["queue_id"] = static_cast<std::int64_t>(row.entry);

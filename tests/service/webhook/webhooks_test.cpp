@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
+#include <set>
+
 #include "json/value.hpp"
 #include "keystonemail/service/webhook/webhooks.hpp"
 #include "service/mailstore/store_fixture.hpp"
@@ -95,9 +97,37 @@ TEST_CASE_FIXTURE(WebhookFixture, "webhook: an event is posted as JSON with who,
   CHECK(request.url == url);
   CHECK(*http::find(request.headers, "Content-Type") == "application/json");
   CHECK(*http::find(request.headers, "Keystone-Signature") == sign("secret", request.body));
-  CHECK(request.body == R"({"events":[{"attempts":1,"event":"delivered","host":"mx.dest.test","id":"7-0-1","login":"anna","message_id":"<m@example.test>",)"
+  CHECK(request.body == R"({"events":[{"attempts":1,"event":"delivered","host":"mx.dest.test","id":"7-0-1-delivered","login":"anna","message_id":"<m@example.test>",)"
                         R"("queue_id":7,"recipient":"bob@dest.test","reply":"250 2.0.0 fine","sender":"anna@example.test","time":"2026-01-01T00:00:00.000Z"}],)"
                         R"("sent":"2026-01-01T00:00:00.500Z"})");
+  CHECK(rows() == 0);
+}
+
+TEST_CASE_FIXTURE(WebhookFixture, "webhook: no two events have one id, so that whoever drops what came twice drops nothing else") {
+  web.answer(url, 204, "");
+  start();
+  settle(7, pending);
+  loop.advance(2s);
+  settle(7, failed);                     // its time was over before there was another attempt
+  loop.advance(2s);
+  std::set<std::string> ids;
+  for (const web::FetchRequest& request : web.requests) {
+    const auto body = json::parse(request.body).value();
+    for (const json::Value& event : std::get<json::Array>(*json::member(body, "events"))) ids.insert(json::text_member(event, "id"));
+  }
+  CHECK(ids == std::set<std::string>{"7-0-1-delayed", "7-0-1-failed"});
+}
+
+TEST_CASE_FIXTURE(WebhookFixture, "webhook: of a URL that went and came back during a request nothing is lost, and what comes twice has its id") {
+  web.answer(url, 204, "");
+  start();
+  settle(1, delivered);
+  hooks->set_hooks({});
+  hooks->set_hooks({{url, {}, "secret"}});
+  settle(2, failed);
+  loop.advance(5s);
+  const Events all = sent();
+  CHECK(std::set<std::string>(all.begin(), all.end()) == std::set<std::string>{"delivered 1", "failed 2"});
   CHECK(rows() == 0);
 }
 
