@@ -13,7 +13,7 @@
 namespace keystonemail::reception {
 namespace {
 
-constexpr std::array<std::string_view, 3> added{"list-id", "list-post", "list-owner"};
+constexpr std::array<std::string_view, 4> added{"list-id", "list-post", "list-help", "list-owner"};
 
 constexpr std::string_view owner_prefix = "owner-";  // whom the directory leads to whoever looks after the list
 
@@ -39,7 +39,8 @@ std::string list_fields(std::string_view address, std::string_view header) {
     if (field->id == mime::FieldName::dkim_signature && covers_ours(field->value)) return {};
   }
   const std::string owner = std::string(owner_prefix) + list->local_part() + "@" + list->domain();
-  return "List-Id: <" + list->local_part() + "." + list->domain() + ">\r\nList-Post: <mailto:" + list->to_string() + ">\r\nList-Owner: <mailto:" + owner + ">\r\n";
+  return "List-Id: <" + list->local_part() + "." + list->domain() + ">\r\nList-Post: <mailto:" + list->to_string() + ">\r\nList-Help: <mailto:" + owner +
+         "?subject=help>\r\nList-Owner: <mailto:" + owner + ">\r\n";
 }
 
 }  // namespace keystonemail::reception

@@ -9,8 +9,8 @@
 
 namespace keystonemail::reception {
 
-// Whole lines that end in CRLF: List-Id, List-Post and List-Owner of the list at `address`; there is nothing that would answer to
-// List-Unsubscribe. Nothing when `header` says already which list
+// Whole lines that end in CRLF: List-Id, List-Post, List-Help and List-Owner of the list at `address`. Help is given by who looks after
+// it; there is nothing that would answer to List-Unsubscribe. Nothing when `header` says already which list
 // this is, or when a signature of its author covers such fields: it would be broken, and DMARC with it (RFC 6376 §5.4).
 [[nodiscard]] std::string list_fields(std::string_view address, std::string_view header);
 

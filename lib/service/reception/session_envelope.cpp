@@ -129,7 +129,12 @@ Task<std::optional<smtp::Reply>> Session::accept_recipient(const smtp::RcptTo& e
 }
 
 Task<std::optional<smtp::Reply>> Session::accept_here(directory::Resolution resolved, const smtp::RcptTo& event, std::string address) {
-  if (auto* found = std::get_if<directory::Mailboxes>(&resolved)) co_return co_await add_mailboxes(std::move(*found), event, address);
+  if (auto* found = std::get_if<directory::Mailboxes>(&resolved)) {
+    // Said of the recipient, rather than of the message: others may have it.
+    const bool is_report = transaction_->sender.is_null() && !account_;
+    if (is_report && !found->lists.empty()) co_return smtp::Reply{550, {5, 7, 1}, "Reports do not go to mailing lists"};
+    co_return co_await add_mailboxes(std::move(*found), event, address);
+  }
   // Unknown and disabled read the same from outside.
   co_return smtp::Reply{550, {5, 1, 1}, "No such user here"};
 }

@@ -170,7 +170,7 @@ TEST_CASE("forward: members of a list get it in the name of its owner, with the 
   CHECK(entry.envelope.sender == "owner-list@example.test");
   CHECK(entry.recipients.size() == 2);
   CHECK(entry.prefix.starts_with("Delivered-To: list@example.test\r\nList-Id: <list.example.test>\r\nList-Post: <mailto:list@example.test>\r\n"
-                                 "List-Owner: <mailto:owner-list@example.test>\r\n"));
+                                 "List-Help: <mailto:owner-list@example.test?subject=help>\r\nList-Owner: <mailto:owner-list@example.test>\r\n"));
 }
 
 TEST_CASE("forward: the fields of a list are left out where they would break a signature, or say twice which list it is") {
@@ -496,4 +496,16 @@ TEST_CASE("lmtp: success is told by LMTP as well, of those whose reply was a yes
   const std::string report = report_of(server.delivery);
   CHECK(has(report, "Final-Recipient: rfc822; bob@example.test\r\nAction: delivered\r\n"));
   CHECK(!has(report, "alice@example.test"));
+}
+
+TEST_CASE("forward: a report does not go to a list, and does to whoever else it is for") {
+  Forwarding server;
+  server.hello();
+  CHECK(server.say("MAIL FROM:<>\r\n").starts_with("250"));
+  CHECK(server.say("RCPT TO:<list@example.test>\r\n").starts_with("550 5.7.1"));
+  CHECK(server.say("RCPT TO:<bob@example.test>\r\n").starts_with("250"));
+  CHECK(server.say("DATA\r\n").starts_with("354"));
+  CHECK(server.say(text + ".\r\n").starts_with("250"));
+  REQUIRE(server.delivery.delivered.size() == 1);
+  CHECK(server.delivery.delivered[0].local.size() == 1);
 }
