@@ -34,13 +34,14 @@ Task<Result<std::unique_ptr<transport::ByteStream>>> Connections::connect(transp
   if (to.endpoint) co_return co_await connector.connect(*to.endpoint, context);
   if (to.host.empty()) co_return co_await connector.connect_path(to.path, context);
   if (!hosts_) co_return fail(ErrorKind::unavailable, {}, "nothing looks up names here");
-  KM_CO_TRY(const auto addresses, co_await hosts_(to.host, context));
+  KM_CO_TRY(auto addresses, co_await hosts_(to.host, context));
+  if (to.v6_only) std::erase_if(addresses, [](const IpAddress& address) { return address.family() != IpAddress::Family::v6; });
   Result<std::unique_ptr<transport::ByteStream>> stream = fail(ErrorKind::unavailable, {}, to.host + " has no address of that kind");
-  for (const IpAddress& address : addresses) {
-    if (to.v6_only && address.family() != IpAddress::Family::v6) continue;
-    const Endpoint endpoint{address, to.port};
-    stream = co_await connector.connect(endpoint, context);
-    if (stream) break;
+  for (std::size_t i = 0; i < addresses.size() && !stream; ++i) {
+    const Instant now = context.executor->now();
+    const auto share = (context.deadline - now) / static_cast<Instant::rep>(addresses.size() - i);
+    const Endpoint endpoint{addresses[i], to.port};
+    stream = co_await connector.connect(endpoint, context.until(now + share));
   }
   co_return stream;
 }

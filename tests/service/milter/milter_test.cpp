@@ -537,3 +537,36 @@ TEST_CASE("milter: recipients that were refused without it are told to a filter 
     CHECK(is_taken(server.transact("Subject: x\r\n\r\nx\r\n.\r\n")));
   }
 }
+
+TEST_CASE("milter: of a host's addresses each has its share of the time, so that one that says nothing does not cost the filter") {
+  SimExecutor executor;
+  struct Network final : transport::Connector {
+    explicit Network(SimExecutor& on) : listener(pipes.listen(filter_at, [](auto stream, auto context) -> Task<void> { co_await stream->close(context); }, {&on}).value()) {}
+    Task<Result<std::unique_ptr<transport::ByteStream>>> connect(Endpoint to, Context context) override {
+      tried.push_back(context.executor->now());
+      if (to == filter_at) co_return co_await pipes.connect(to, context);
+      co_await sleep_until(context.deadline, context);
+      co_return fail(ErrorKind::timeout);
+    }
+    transport::PipeNetwork pipes;
+    std::unique_ptr<transport::Listener> listener;
+    std::vector<Instant> tried;
+  } network(executor);
+  std::vector<IpAddress> hosts{*IpAddress::parse("127.0.0.9"), *IpAddress::parse("127.0.0.8"), *IpAddress::parse("127.0.0.1")};
+  milter::Connections connections([&](Executor&) { return &network; },
+                                  [&](std::string, Context) -> Task<Result<std::vector<IpAddress>>> { co_return hosts; });
+  const Instant begin = executor.now();
+  const milter::Address address = *milter::Address::parse("inet:rspamd:8891");
+  CHECK(executor.run(connections.open(address, {}, Context(&executor).until(begin + 9s))).has_value());
+  CHECK(network.tried == std::vector<Instant>{begin, begin + 3s, begin + 6s});
+  SUBCASE("all of them together have no more than what there is") {
+    hosts.pop_back();
+    const Instant again = executor.now();
+    CHECK(!executor.run(connections.open(address, {}, Context(&executor).until(again + 9s))).has_value());
+    CHECK(executor.now() - again == 9s);
+  }
+  SUBCASE("without an end of its own the first is waited for as long as it takes") {
+    hosts = {filter_at.address};
+    CHECK(executor.run(connections.open(address, {}, Context(&executor))).has_value());
+  }
+}

@@ -56,7 +56,8 @@ class Connections {
 
   // One that waits; null when there is none.
   [[nodiscard]] std::unique_ptr<Link> take(const Address& to, Executor& on);
-  // A new one, nothing said yet. Of a host's addresses, the first that answers. Errors: those of the connector and the lookup.
+  // A new one, nothing said yet. Of a host's addresses, the first that answers: each of them has its share of the time that is
+  // left, so that one that says nothing leaves enough for the next. Errors: those of the connector and the lookup.
   [[nodiscard]] Task<Result<std::unique_ptr<Link>>> open(Address to, ClientOptions options, Context context);
   // REQUIRES: quit_new_connection() was said and written.
   void keep(const Address& to, Executor& on, std::unique_ptr<Link> link);
