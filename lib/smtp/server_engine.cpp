@@ -249,9 +249,11 @@ void ServerEngine::refuse(Question question, const Reply& answer) {
       state_ = State::ready;
       reply(answer);
       return answer.temporary() ? void() : count_auth_failure();
+    case Question::unknown:
+      if (answer.temporary()) ++errors_;  // no command is an error, whoever answers it and how
+      return reply(answer);
     case Question::hello:
     case Question::starttls:
-    case Question::unknown:
     case Question::mail: return reply(answer);
     case Question::none: break;
   }

@@ -70,6 +70,7 @@ std::string run(std::string_view octets, unsigned seed, std::size_t piece) {
   ServerOptions options;
   options.protocol = seed % 2 == 0 ? Protocol::smtp : Protocol::lmtp;
   options.offer_starttls = true;
+  options.asks_of_unknown_commands = seed % 3 != 0;
   options.allow_plaintext_auth = true;
   options.auth_mechanisms = "PLAIN LOGIN";
   options.message_octets_max = 200;

@@ -161,3 +161,21 @@ TEST_CASE("AUTH: not in the clear, required where it is, and cancelled by a star
   CHECK(f.line("AUTH PLAIN AGEAYg==").starts_with("503"));
   CHECK(code_of(f.line("MAIL FROM:<a@b>")) == "250");
 }
+
+TEST_CASE("server ceilings: a line that is no command is an error, also where somebody else answers it, and with 4yz") {
+  ServerFixture server;
+  server.options.asks_of_unknown_commands = true;
+  server.options.errors_max = 5;
+  std::optional<Answer> said;
+  SUBCASE("by the engine itself") {}
+  SUBCASE("for good") { said = Reply{550, {5, 7, 1}, "no"}; }
+  SUBCASE("for now") { said = Reply{450, {4, 7, 1}, "not now"}; }
+  server.answer = [&](const ServerEvent& event) { return std::holds_alternative<UnknownCommand>(event) ? said : std::nullopt; };
+  server.greet();
+  for (int i = 0; i < 4; ++i) {
+    (void)server.line("WHAT " + std::to_string(i));
+    REQUIRE_FALSE(server.closed);
+  }
+  CHECK(server.line("WHAT 5").find("421 4.7.0 Too many errors") != std::string::npos);
+  CHECK(server.closed);
+}

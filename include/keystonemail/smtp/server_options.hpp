@@ -48,7 +48,7 @@ struct ServerOptions {
   std::uint32_t recipients_overshoot_max = 1'000;   // so many 452 for that; then 421
   std::uint32_t recipient_domains_max = 0;          // RCPTDOMAINMAX; zero: any number
   std::uint32_t transactions_max = 0;               // MAILMAX; zero: any number
-  std::uint32_t errors_max = 20;                    // replies 5yz since the last accepted message; then 421
+  std::uint32_t errors_max = 20;                    // replies 5yz, and lines that are no command, since the last accepted message; then 421
   std::uint32_t junk_commands_max = 10;             // NOOP, RSET, VRFY, HELP ... since the last accepted message
   std::uint32_t commands_max = 1'000;               // all but RCPT and BDAT since the last accepted message
   std::uint32_t auth_failures_max = 3;
