@@ -2,6 +2,7 @@
 // Copyright the Keystone Mail authors
 #include "service/imap/session.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <utility>
@@ -16,6 +17,8 @@ namespace keystonemail::service::imap {
 namespace {
 
 constexpr auto closing_time = std::chrono::seconds(5);
+constexpr std::size_t slice_octets = 16 * 1024;  // as Options::write_timeout says
+constexpr std::size_t pieces_at_once_max = 2;
 
 // RFC 9051 §7.5.1: while these are answered no sequence number may move.
 Expunges expunges_during(const engine::CommandVariant& command) noexcept {
@@ -181,21 +184,35 @@ Task<bool> Session::flush() {
 
 Task<bool> Session::flush_with(std::string_view piece) {
   if (lost_) co_return false;
-  const std::array<std::string_view, 2> pieces{engine_.pending_output(), piece};
+  const std::array<std::string_view, pieces_at_once_max> pieces{engine_.pending_output(), piece};
   if (!co_await write(pieces)) co_return false;
   engine_.consume_output(pieces[0].size());
   out().skip(piece.size());
   co_return true;
 }
 
+// In slices, each of which has the whole time: who reads slowly is not cut off in the middle of something large, who reads nothing is.
 Task<bool> Session::write(std::span<const std::string_view> pieces) {
-  const auto written = co_await stream_->write(pieces, working().until(now() + service_.options().write_timeout));
-  if (!written) {
-    lost_ = true;
-    co_return false;
+  for (std::size_t done = 0;;) {
+    std::array<std::string_view, pieces_at_once_max> slice;
+    assert(pieces.size() <= slice.size());
+    std::size_t skip = done, room = slice_octets;
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      const std::size_t skipped = std::min(skip, pieces[i].size());
+      slice[i] = pieces[i].substr(skipped, room);
+      skip -= skipped;
+      room -= slice[i].size();
+    }
+    if (room == slice_octets) co_return true;
+    const std::span<const std::string_view> out = std::span(slice).first(pieces.size());
+    const auto written = co_await stream_->write(out, working().until(now() + service_.options().write_timeout));
+    if (!written) {
+      lost_ = true;
+      co_return false;
+    }
+    done += slice_octets - room;
+    octets_out_ += slice_octets - room;
   }
-  for (const std::string_view piece : pieces) octets_out_ += piece.size();
-  co_return true;
 }
 
 Task<bool> Session::upgrade() {

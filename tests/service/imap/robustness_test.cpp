@@ -148,3 +148,33 @@ TEST_CASE_FIXTURE(ImapFixture, "imap: login and logout are logged with the sessi
   CHECK(has(log.text, "imap.logout"));
   CHECK(has(log.text, "commands=2"));
 }
+
+TEST_CASE_FIXTURE(ImapFixture, "imap: who reads a large message slowly gets all of it, and who takes nothing any more is let go") {
+  pipe_octets = 8 * 1024;
+  Client& client = open();
+  std::string message = "Subject: large\r\n\r\n";
+  while (message.size() < 400'000) message += "line " + random.hex(30) + "\r\n";
+  REQUIRE(has(client.append(message), "a OK"));
+  std::size_t patience = SIZE_MAX;
+  SUBCASE("slowly") {}
+  SUBCASE("not to its end") { patience = 100'000; }
+  auto asking = transport::write_all(*client.stream, "f FETCH 1 BODY.PEEK[]\r\n", context);
+  executor.run_until_idle();
+  REQUIRE(asking.done());
+  (void)asking.take();
+  std::string got;
+  while (!client.over() && got.size() < patience && !has(got, "f OK")) {
+    const auto view = executor.run(client.stream->read(context.until(executor.now())));
+    REQUIRE(view);
+    got += *view;
+    client.stream->consume(view->size());
+    executor.advance(std::chrono::seconds(100));  // 8 KiB in that time: a message of that size takes more than an hour
+  }
+  if (patience == SIZE_MAX) {
+    CHECK(has(got, message));
+    CHECK_FALSE(client.over());
+  } else {
+    executor.advance(std::chrono::seconds(301));
+    CHECK(client.over());
+  }
+}
