@@ -61,11 +61,13 @@ Result<void> check_rename(const MailboxTree& tree, const mailstore::Mailbox& mai
 }
 
 // One of those that go along when `renamed` gets the name of the plan. Its own subscription goes along with it, as RFC 8621 §2
-// and users have it; the name it had stays subscribed to, as RFC 3501 §6.3.9 has it. Returns whether it is subscribed to now.
+// and users have it; the name it had stays subscribed to, as RFC 3501 §6.3.9 has it, but for the first `surplus` of
+// them. Returns whether it is subscribed to now.
 bool rename_subscription(kv::Transaction& t, KeptNames& kept, const mailstore::Mailbox& mailbox, const mailstore::Mailbox& renamed,
-                         const TreePlan& plan) {
+                         const TreePlan& plan, std::size_t& surplus) {
   const bool taken = kept.take(t, join(plan.levels) + mailbox.path.substr(renamed.path.size()));
-  if (mailbox.subscribed) kept.keep(t, mailbox.path, plan.modseq, mailbox.id);
+  if (mailbox.subscribed && surplus == 0) kept.keep(t, mailbox.path, plan.modseq, mailbox.id);
+  if (mailbox.subscribed && surplus > 0) --surplus;
   return taken || mailbox.subscribed;
 }
 
@@ -90,11 +92,14 @@ Task<Result<void>> apply_rename(kv::Transaction& t, const StoreCore& core, TreeP
   object.name = plan.levels.back();
   object.modseq = account.tree_modseq = plan.modseq = ++account.modseq;
   KM_CO_TRY(KeptNames kept, co_await KeptNames::read(t, core, plan.account));
-  object.subscribed = rename_subscription(t, kept, *mailbox, *mailbox, plan);
-  put_object(t, core, plan.account, plan.mailbox, object);
   const std::string below = mailbox->path + mailstore::limits::hierarchy_separator;
+  const auto leaves_name = [&](const mailstore::Mailbox& m) { return m.subscribed && (m.id == plan.mailbox || m.path.starts_with(below)); };
+  const auto names = static_cast<std::size_t>(std::ranges::count_if(tree.mailboxes, leaves_name));
+  std::size_t surplus = names - std::min(names, mailstore::limits::kept_subscriptions_max);  // these would be forgotten again at once
+  object.subscribed = rename_subscription(t, kept, *mailbox, *mailbox, plan, surplus);
+  put_object(t, core, plan.account, plan.mailbox, object);
   for (const auto& m : tree.mailboxes) {
-    if (!m.path.starts_with(below) || rename_subscription(t, kept, m, *mailbox, plan) == m.subscribed) continue;
+    if (!m.path.starts_with(below) || rename_subscription(t, kept, m, *mailbox, plan, surplus) == m.subscribed) continue;
     MailboxObject child = to_object(m);
     child.subscribed = true;
     child.modseq = plan.modseq;

@@ -2,8 +2,11 @@
 // Copyright the Keystone Mail authors
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <optional>
 
+#include "base/try.hpp"
+#include "service/mailstore/mailbox_tree.hpp"
 #include "service/mailstore/staged_message.hpp"
 #include "service/mailstore/store_fixture.hpp"
 
@@ -55,4 +58,44 @@ TEST_CASE("mail store: a message is the same whether it was laid aside or not, p
       }
     }
   }
+}
+
+TEST_CASE("mail store: a tree of as many subscribed mailboxes as there may be is renamed by writing no more names than are kept") {
+  constexpr std::uint32_t all = 9'990;
+  test::MemoryStore s;
+  MailDriver d(*s.mail, s.loop);
+  d.create();
+  d.make("tree");
+  d.must(s.mail->set_subscribed(d.account, d.id("tree"), true, d.context()));
+  const mailstore::MailboxId root = d.id("tree");
+  kv::Operation fill = [&](kv::Transaction& t) -> Task<Result<void>> {
+    const service::StoreCore& core = s.mail->core();
+    KM_CO_TRY(service::AccountRow account, co_await service::get_account(t, core, d.account));
+    for (std::uint32_t i = 1; i < all; ++i) {
+      const mailstore::MailboxId id{account.mailbox_last + i};
+      service::MailboxObject object;
+      object.parent = static_cast<std::uint32_t>(root);
+      object.subscribed = true;
+      object.modseq = account.modseq;
+      object.name = "m" + std::to_string(10'000 + i);
+      service::MailboxRow row;
+      row.uid_validity = account.uid_validity_last + i;
+      service::put_object(t, core, d.account, id, object);
+      service::put_mailbox(t, core, d.account, id, row);
+    }
+    account.mailbox_last += all;
+    account.uid_validity_last += all;
+    service::put_account(t, core, d.account, account);
+    co_return Result<void>();
+  };
+  REQUIRE(s.loop.run_until(s.mail->core().kv.transact(std::move(fill), {}, d.context())).has_value());
+  s.faults.watch({kv::Call::put, kv::Call::erase});
+  const auto before = s.faults.calls();
+  d.must(s.mail->rename_mailbox(d.account, root, "other", d.context()));
+  CHECK(s.faults.calls() - before <= mailstore::limits::kept_subscriptions_max + 10);
+  const auto kept = d.must(s.mail->kept_subscriptions(d.account, d.context()));
+  CHECK(kept.size() == mailstore::limits::kept_subscriptions_max);
+  CHECK(kept.back() == "tree/m19989");
+  const auto mailboxes = d.must(s.mail->mailboxes(d.account, d.context()));
+  CHECK(std::ranges::count_if(mailboxes, [](const auto& m) { return m.subscribed && m.path.starts_with("other"); }) == all);
 }
