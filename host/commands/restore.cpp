@@ -15,8 +15,12 @@ int run_restore(const std::string& config, const std::string& from, bool force, 
     const auto restored = restore(from, read.data_directory, force ? Force::yes : Force::no, progress);
     progress.end();
     if (!restored) return report_error(output, error_text(restored.error()));
-    if (output == Output::text)
-      std::fputs(format("restored {}: {} files, {}\n", restored->directory, restored->files, octets_text(restored->octets)).c_str(), stdout);
+    if (output == Output::text) {
+      std::string text = format("restored {}: {} files, {}\n", restored->directory, restored->files, octets_text(restored->octets));
+      if (restored->has_own_certificates) text += "The certificates of the backup have expired: those that were there already are in use.\n";
+      if (!restored->moved_aside.empty()) text += format("What is not in use any more was moved to {}.\n", restored->moved_aside);
+      std::fputs(text.c_str(), stdout);
+    }
     return 0;
   });
   return status == 0 ? run_verify(config, Repair::no, output) : status;

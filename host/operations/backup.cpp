@@ -7,10 +7,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <utility>
@@ -19,6 +21,7 @@
 #include "base/format.hpp"
 #include "base/try.hpp"
 #include "keystonemail/base/text.hpp"
+#include "keystonemail/crypto/certificate.hpp"
 #include "keystonemail/crypto/digest.hpp"
 #include "kv/disk.hpp"
 #include "operations/files.hpp"
@@ -34,6 +37,7 @@ constexpr std::string_view manifest_head = "keystone-mail backup 2";
 constexpr std::string_view manifest_head_without_keys = "keystone-mail backup 1";
 constexpr std::string_view index_name = "data.mdb";
 constexpr std::string_view senders_key_name = "srs.key", signing_keys_name = "dkim", certificates_name = "tls";  // beside the store, and secret
+constexpr std::array key_names{senders_key_name, signing_keys_name, certificates_name};
 constexpr int key_lists_max = 10;                         // keys may change their names while they are listed
 constexpr std::size_t piece_octets = std::size_t{1} << 20;
 constexpr std::uint64_t octets_between_syncs = 8U << 20;  // little at a time, as the server syncs to the same disk
@@ -286,16 +290,33 @@ Result<void> move(const fs::path& from, const fs::path& to) {
   return {};
 }
 
-// What the backup has in its place: a store, and keys. Certificates that are there stay: a backup's may have expired.
-Result<void> move_aside(const fs::path& data, const fs::path& fresh) {
+// Whether a certificate there is of no use any more.
+bool has_expired(const fs::path& certificates) {
+  std::error_code code;
+  const WallTime now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  return std::ranges::any_of(fs::directory_iterator(certificates, code), [&](const fs::directory_entry& file) {
+    std::ifstream in(file.path(), std::ios::binary);
+    const std::string pem{std::istreambuf_iterator<char>(in), {}};
+    const auto found = crypto::read_certificate_pem(pem);
+    return found && found->not_after <= now;
+  });
+}
+
+// What the backup has in its place: a store, and keys. Of certificates, those of the backup when they have expired.
+Result<void> move_aside(const fs::path& data, const fs::path& fresh, BackedUp& restored) {
   const fs::path aside = data / ("before-restore-" + time_name());
   std::error_code code;
   const auto in_the_way = [&](std::string_view name) { return fs::exists(data / name, code) && fs::exists(fresh / name, code); };
-  const bool has_keys = in_the_way(senders_key_name) || in_the_way(signing_keys_name);
+  const auto any_key = [&](std::string_view name) { return in_the_way(name); };
+  const bool has_keys = std::ranges::any_of(key_names, any_key);
   if (!has_store(data) && !has_keys) return {};
+  restored.moved_aside = aside.string();
+  restored.has_own_certificates = in_the_way(certificates_name) && has_expired(fresh / certificates_name);
   KM_CHECK(kv::make_directory(aside.string()));
-  for (const std::string_view name : {senders_key_name, signing_keys_name})
-    if (in_the_way(name)) KM_CHECK(move(data / name, aside / name));
+  for (const std::string_view name : key_names) {
+    const bool stays = name == certificates_name && restored.has_own_certificates;
+    if (in_the_way(name)) KM_CHECK(move((stays ? fresh : data) / name, aside / name));
+  }
   KM_CHECK(move(data / index_name, aside / index_name));
   return move(data / "blobs", aside / "blobs");
 }
@@ -420,12 +441,9 @@ Result<BackedUp> restore(const std::string& from, const std::string& data_direct
     if (copied.digest != entry.digest) return fail(ErrorKind::corrupt, (*directory / entry.name).string() + ": changed meanwhile");
   }
   KM_CHECK(sync_tree(fresh));
-  KM_CHECK(move_aside(data, fresh));
+  KM_CHECK(move_aside(data, fresh, seen));
   fs::remove(data / "blobs", code);  // empty, or not there
-  KM_CHECK(move(fresh / senders_key_name, data / senders_key_name));
-  KM_CHECK(move(fresh / signing_keys_name, data / signing_keys_name));
-  if (!fs::exists(data / certificates_name, code)) KM_CHECK(move(fresh / certificates_name, data / certificates_name));
-  fs::remove_all(fresh / certificates_name, code);  // those that are there are newer
+  for (const std::string_view name : key_names) KM_CHECK(move(fresh / name, data / name));
   KM_CHECK(move(fresh / "blobs", data / "blobs"));
   KM_CHECK(move(fresh / index_name, data / index_name));
   fs::remove(fresh, code);

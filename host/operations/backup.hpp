@@ -29,6 +29,9 @@ struct BackedUp {
   std::string directory;                  // of this backup
   std::uint64_t files = 0, octets = 0;
   std::uint64_t files_shared = 0;         // hard links to an older backup's
+  // Of a restore: what was there lies here now; empty: nothing was.
+  std::string moved_aside = {};
+  bool has_own_certificates = false;      // the certificates of the backup have expired, so those that were there are in use
 };
 
 // Copies the stores as they are at one moment while they go on working: the index by a snapshot, then the segments,
@@ -43,8 +46,9 @@ enum class Force : bool { no, yes };
 
 // Puts a backup, or the newest one in a directory of them, into `data_directory`, once every digest is found right.
 // Errors: conflict (there is a store, or a server runs on it), corrupt (names the file), not_found, unavailable. With
-// Force::yes a store that is there is moved aside, into "before-restore-...". So are keys that are there, force or not, when the
-// backup has some.
+// Force::yes a store that is there is moved aside, into "before-restore-...". So are keys and certificates that are there, force or
+// not, when the backup has some of that kind. Certificates of the backup that have expired are moved there instead of those that are
+// in their place.
 [[nodiscard]] Result<BackedUp> restore(const std::string& from, const std::string& data_directory, Force force,
                                        Progress& progress);
 

@@ -164,6 +164,35 @@ def test_backup(server):
     server.stop()
 
 
+EXPIRED = """-----BEGIN CERTIFICATE-----
+MIIBFjCBvAIBATAKBggqhkjOPQQDAjAXMRUwEwYDVQQDDAxleHBpcmVkLnRlc3Qw
+HhcNMjAwMTAxMDAwMDAwWhcNMjEwMTAxMDAwMDAwWjAXMRUwEwYDVQQDDAxleHBp
+cmVkLnRlc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQx29idVWpeH9GK//1b
+8tLnoeHIx1NXuLIHUHwmouJIdRUSmlXHF702MUMSC8L0v5FQet84l2nMBLY8fy5L
+v3SpMAoGCCqGSM49BAMCA0kAMEYCIQDFj4MlHaC/DqWs9QIQ06weffvYSmKg3Q55
+AnxcsEmzrwIhAKD7Ew8GiAFKzhX+DxiYQ/ZWSP0bjsB3RiXqED71GWp8
+-----END CERTIFICATE-----
+"""
+
+
+def test_certificates(server):
+    """Those in tls/, in a backup and in the way of a restore."""
+    folder, target = server.data / 'tls', server.folder / 'with-certificates'
+    folder.mkdir(exist_ok=True)
+    for here, what in (('of the backup', 'are put in place of those that were there'), (EXPIRED, 'stay aside when they have expired')):
+        (folder / 'certificate.pem').write_text(here)
+        server.run('backup', target)
+        (folder / 'certificate.pem').write_text('newer')
+        before = set(server.data.glob('before-restore-*'))
+        done = server.run('restore', target, '--force')
+        (aside,) = set(server.data.glob('before-restore-*')) - before
+        expired = here == EXPIRED
+        in_use, kept = ('newer', here) if expired else (here, 'newer')
+        check('restore: certificates of the backup ' + what, done.returncode == 0 and (folder / 'certificate.pem').read_text() == in_use
+              and (aside / 'tls' / 'certificate.pem').read_text() == kept, done)
+        check('restore: it says so', aside.name in done.stdout and ('have expired' in done.stdout) == expired, done)
+
+
 def keyed(texts):
     """The messages of a listing by their Message-ID."""
     return {text.split(b'Message-ID: <', 1)[1].split(b'>', 1)[0]: text for text in texts if b'Message-ID: <' in text}
@@ -254,6 +283,7 @@ def main():
         test_transfer(server, 'maildir')
         test_foreign_files(server)
         test_backup(server)
+        test_certificates(server)
         test_salvage(server, every=False)
         test_salvage_of_damage(server)
         config = server.config.read_text()
