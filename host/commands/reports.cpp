@@ -10,6 +10,7 @@
 #include "commands/commands.hpp"
 #include "commands/table.hpp"
 #include "json/value.hpp"
+#include "keystonemail/base/ip_address.hpp"
 #include "keystonemail/base/text.hpp"
 #include "keystonemail/codec/idna.hpp"
 #include "keystonemail/service/reports/reporting.hpp"
@@ -104,6 +105,11 @@ Result<reporting::ReceivedFilter> filter_of(const AdminRequest& request, WallTim
   return filter;
 }
 
+// What is known of who sent it. By mail, the author's domain signed it or not (RFC 8460 §3, RFC 7489 §7.2.1.1); for what is posted there is
+// nothing that could vouch for its sender (RFC 8460 §5.4), and its address stands for it.
+bool was_posted(const Received& one) { return IpAddress::parse(one.from) || Endpoint::parse(one.from); }
+std::string verification_of(const Received& one) { return one.verified ? "yes" : was_posted(one) ? "posted" : "no"; }
+
 json::Object json_of(const Received& one) {
   json::Object out;
   out.emplace("id", one.id);
@@ -111,6 +117,7 @@ json::Object json_of(const Received& one) {
   out.emplace("received", json_seconds(one.received));
   out.emplace("from", one.from);
   out.emplace("verified", one.verified);
+  out.emplace("by", was_posted(one) ? "https" : "mail");
   out.emplace("organization", one.organization);
   out.emplace("domain", one.domain);
   out.emplace("report_id", one.report_id);
@@ -131,7 +138,7 @@ Task<AdminReply> list_reports(Stores& stores, AdminRequest request, Context cont
   json::Array out;
   for (const Received& one : *all) {
     table.add({one.id, minute_of(one.received), std::string(to_string(one.kind)), one.domain, span_of(one.begin, one.end), std::to_string(one.passed),
-               std::to_string(one.failed), one.verified ? "yes" : "no", or_dash(one.organization.empty() ? one.from : one.organization)});
+               std::to_string(one.failed), verification_of(one), or_dash(one.organization.empty() ? one.from : one.organization)});
     out.emplace_back(json_of(one));
   }
   co_return reply_with(all->empty() ? "No reports came in.\n" : table.text(), std::move(out));
@@ -210,7 +217,7 @@ Task<AdminReply> show_report(Stores& stores, AdminRequest request, Context conte
   if (!read) co_return failed(read.error());
   const Received& about = read->about;
   std::string text = format("Report    {} {}, {}\nFrom      {} <{}>{}\nReceived  {}\nOf        {}\n", to_string(about.kind), about.domain, or_dash(about.report_id),
-                            about.organization, about.from, about.verified ? "" : ", whom nobody vouches for", minute_of(about.received),
+                            about.organization, about.from, about.verified ? "" : was_posted(about) ? ", posted: nothing says by whom" : ", whom nobody vouches for", minute_of(about.received),
                             span_of(about.begin, about.end));
   json::Object out = json_of(about);
   std::visit([&](const auto& report) { show(report, text, out); }, read->report);
