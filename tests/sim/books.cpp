@@ -5,12 +5,17 @@
 #include <algorithm>
 #include <set>
 #include <tuple>
+#include <utility>
+
+#include "keystonemail/mailauth/arc/verifier.hpp"
 
 namespace keystonemail::sim {
 namespace {
 
 using Address = std::string;
 using Key = std::string;
+
+constexpr auto deadline_grain = std::chrono::seconds(2);  // BY= counts whole seconds
 
 std::string of(const Key& key) { return "message " + key; }
 
@@ -55,6 +60,15 @@ struct Books::Ledgers {
   // Arrivals that the sender wants to hear of, and reports that tell of one, by site, key and address.
   std::map<std::tuple<SiteNumber, Key, Address>, Range> to_confirm;
   std::map<std::tuple<SiteNumber, Key, Address>, int> confirmed;
+  // Of one site: what an account passes on, or keeps when it comes again.
+  struct Redirected {
+    Key key;
+    Target passed, kept;
+    Range range;
+  };
+  std::vector<Redirected> passed_or_kept;
+
+  bool is_dns_faulty = false;
 
   void violation(std::string what) const { around.violation(std::move(what)); }
 };
@@ -62,7 +76,8 @@ struct Books::Ledgers {
 void Books::balance(const std::vector<SiteView>& sites, const std::vector<Passage>& passages, const Surroundings& around,
                     ExchangeReport& report) {
   Ledgers books{.around = around, .report = report, .queued = {}, .handed_on = {}, .taken = {}, .kept = {}, .to_tell = {}, .told = {},
-                .to_confirm = {}, .confirmed = {}};
+                .to_confirm = {}, .confirmed = {}, .passed_or_kept = {}};
+  books.is_dns_faulty = std::ranges::any_of(sites, [](const SiteView& view) { return view.site->unanswered() > 0; });
   for (const SiteView& view : sites) {
     check_queue(view, books);
     check_reports(view, books);
@@ -87,6 +102,10 @@ void Books::check_queue(const SiteView& view, Ledgers& books) {
   std::set<queue::EntryId> known;
   for (const QueuedRecord& record : view.site->records().queued) {
     known.insert(record.id);
+    const bool is_doubted = record.envelope.unproven && !record.envelope.sender.empty();
+    if (is_doubted && country_.vouches_for(country_.first_of(record.envelope.sender)) && view.site->unanswered() == 0) {
+      books.violation(of(record.key) + " is queued as if nobody vouched for " + record.envelope.sender);
+    }
     const auto live = std::ranges::find(view.stored.queued, record.id, &queue::Entry::id);
     const auto& steps = view.stored.steps.at(static_cast<std::uint64_t>(record.id));
     for (std::size_t i = 0; i < record.recipients.size(); ++i) {
@@ -111,7 +130,8 @@ void Books::check_queue(const SiteView& view, Ledgers& books) {
       if (sum.failed == 0) continue;
       ++books.report.bounced;
       check_failure(view, record, recipient, sum, books);
-      if (!record.sender.empty() && wants(recipient.notify, &queue::Notify::failure, true)) ++books.to_tell[{site, record.id, i}];
+      const bool may_be_told = !record.envelope.sender.empty() && !record.envelope.unproven;
+      if (may_be_told && wants(recipient.notify, &queue::Notify::failure, true)) ++books.to_tell[{site, record.id, i}];
     }
   }
   for (const auto& entry : view.stored.queued) {
@@ -124,8 +144,13 @@ void Books::check_queue(const SiteView& view, Ledgers& books) {
 void Books::check_failure(const SiteView& view, const QueuedRecord& record, const queue::Recipient& recipient, const Step& step,
                           Ledgers& books) {
   if (step.text.empty()) books.violation(of(record.key) + " for " + recipient.address + ": given up without a reason");
-  if (country_.is_hopeless(recipient.address)) return;
-  const auto lifetime = record.sender.empty() ? std::min(books.around.lifetime, books.around.bounce_lifetime) : books.around.lifetime;
+  if (country_.is_hopeless(recipient.address, !record.envelope.sender.empty())) return;
+  if (record.envelope.deliver_by && record.envelope.deliver_by->returns) {  // RFC 2852 §4.1.3, §4.1.4.1
+    if (step.when + deadline_grain >= record.envelope.deliver_by->when) return;
+    const SiteNumber next = country_.site_of(recipient.address);
+    if (next == outside || !country_.habits(next).offers_deliver_by) return;
+  }
+  const auto lifetime = record.envelope.sender.empty() ? std::min(books.around.lifetime, books.around.bounce_lifetime) : books.around.lifetime;
   const bool expired = step.when - step.accepted >= lifetime;
   if (!expired) {
     books.violation(of(record.key) + " at site " + std::to_string(view.site->number()) + " for " + recipient.address +
@@ -141,7 +166,7 @@ void Books::check_reports(const SiteView& view, Ledgers& books) {
     auto& [least, most] = books.taken[{site, report.key, report.to}];
     ++least, ++most;
     if (count(report.text, "Content-Type: multipart/report") != 1) books.violation("a report of a report, or of nothing: " + report.key);
-    check_successes(site, report, books);
+    check_successes(view, report, books);
     if (!report.settlement) continue;
     std::size_t failed = 0;
     const auto& records = view.site->records().queued;
@@ -150,8 +175,11 @@ void Books::check_reports(const SiteView& view, Ledgers& books) {
       books.violation("a report of an entry that never was");
       continue;
     }
-    if (about->sender.empty()) books.violation("a bounce of a bounce: " + of(about->key));
-    if (about->sender != report.to) books.violation(of(about->key) + ": its sender is " + about->sender + ", told was " + report.to);
+    if (about->envelope.sender.empty()) books.violation("a bounce of a bounce: " + of(about->key));
+    if (about->envelope.unproven) books.violation(of(about->key) + ": its sender may be anybody, and was told");
+    if (country_.original_of(site, about->envelope.sender) != report.to) {
+      books.violation(of(about->key) + ": its sender is " + about->envelope.sender + ", told was " + report.to);
+    }
     for (const auto& change : report.settlement->changes) {
       if (change.state != queue::RecipientState::failed) continue;
       const queue::Recipient& recipient = about->recipients[change.index];
@@ -168,18 +196,30 @@ void Books::check_reports(const SiteView& view, Ledgers& books) {
 
 // Success is told by the server where the mail arrived, of each address that it took. Of one that it passed on, the next one tells:
 // all of them here know DSN.
-void Books::check_successes(SiteNumber site, const ReportRecord& report, Ledgers& books) {
+void Books::check_successes(const SiteView& view, const ReportRecord& report, Ledgers& books) {
+  const SiteNumber site = view.site->number();
   std::string key;
   for (const RecipientReport& one : recipients_of(report.text)) {
     if (one.action == "failed" || one.action == "delayed") continue;
+    if (one.action == "relayed" && is_told_of_deadline(view, report, one.address)) continue;
     if (key.empty()) key = key_of(std::string_view(report.text).substr(report.text.find("X-Token: ")));
     const auto original = sent.find(key);
-    if (original == sent.end() || original->second.sender != report.to) books.violation("success of " + of(key) + " was told to " + report.to);
-    if (report.settlement) books.violation(of(key) + ": success for " + one.address + " was told by a server that passed it on");
-    const bool was_expanded = country_.targets(site, one.address).size() > 1;
-    if (one.action != (was_expanded ? "expanded" : "delivered")) books.violation(of(key) + ": told as " + one.action + " for " + one.address);
+    if (original == sent.end() || original->second.sender != country_.first_of(report.to)) books.violation("success of " + of(key) + " was told to " + report.to);
+    if (report.settlement) books.violation(of(key) + ": success for " + one.address + " was told as " + one.action + " by a server that passed it on");
+    if (one.action != (country_.is_expanded(site, one.address) ? "expanded" : "delivered")) books.violation(of(key) + ": told as " + one.action + " for " + one.address);
     ++books.confirmed[{site, key, one.address}];
   }
+}
+
+// RFC 2852 §4.1.4: who set a deadline hears that the next server has not taken it on, or, if they asked for that, that it has.
+bool Books::is_told_of_deadline(const SiteView& view, const ReportRecord& report, const std::string& address) const {
+  if (!report.settlement) return false;
+  const auto& records = view.site->records().queued;
+  const auto about = std::ranges::find(records, report.settlement->id, &QueuedRecord::id);
+  if (about == records.end()) return false;
+  const auto& by = about->envelope.deliver_by;
+  const SiteNumber next = country_.site_of(address);
+  return by && (by->trace || next == outside || !country_.habits(next).offers_deliver_by);
 }
 
 // Whether the sender asked to hear of success for the recipient that became this one, from one address to the next.
@@ -214,7 +254,8 @@ void Books::check_confirmations(Ledgers& books) {
 // What went over from one place to another, on both sides.
 void Books::check_passages(const std::vector<Passage>& passages, const std::vector<SiteView>& sites, Ledgers& books) {
   struct Given {
-    int answered = 0, heard = 0;   // "250": said, and arrived
+    int answered = 0;              // "250": said
+    Range heard{};                 // and arrived
   };
   std::map<std::tuple<SiteNumber, Key, Address>, Given> given;
   for (const Passage& passage : passages) {
@@ -225,9 +266,15 @@ void Books::check_passages(const std::vector<Passage>& passages, const std::vect
     }
     const bool sure = transfer.reply / 100 == 2;
     if (sure && passage.from == outside) ++books.report.accepted;
-    if (!(sure && transfer.reply_read) && !passage.disturbed) {
+    const bool is_heard = transfer.reply_read || (passage.hidden && !passage.disturbed);
+    if (!(sure && is_heard) && !passage.disturbed) {
       books.violation(of(transfer.key) + ": the reply to its end was lost, and nobody had a hand in it");
     }
+    const bool is_relayed = passage.from != outside && passage.port == smtp_port;
+    if (is_relayed && !passage.hidden && country_.habits(passage.from).asks_for_tls) {
+      books.violation(of(transfer.key) + " went over in the clear, from a server that asks for TLS");
+    }
+    if (passage.hidden) ++books.report.encrypted;
     if (transfer.sender.empty() && !is_report(transfer.key) && !sent.at(transfer.key).sender.empty()) {
       books.violation(of(transfer.key) + " has lost its sender");
     }
@@ -237,27 +284,55 @@ void Books::check_passages(const std::vector<Passage>& passages, const std::vect
       ++most;
       if (country_.is_final(passage.to, recipient) && is_success_wanted(transfer.key, recipient)) {
         Range& to_confirm = books.to_confirm[{passage.to, transfer.key, recipient}];
-        if (sure) ++to_confirm.least;
+        const bool is_doubted = std::ranges::any_of(sites, [&](const SiteView& one) { return one.site->is_unproven(transfer.key); });
+        if (sure && !is_doubted) ++to_confirm.least;
         ++to_confirm.most;
+      } else if (country_.redirected(passage.to, recipient) && is_success_wanted(transfer.key, recipient)) {
+        ++books.to_confirm[{passage.to, transfer.key, recipient}].most;  // where it stays because it was passed on before
       }
       if (passage.from == outside || !sure) continue;
       Given& sum = given[{passage.from, transfer.key, recipient}];
       ++sum.answered;
-      if (transfer.reply_read) ++sum.heard;
+      if (is_heard) ++sum.heard.least;
+      if (is_heard || passage.hidden) ++sum.heard.most;
     }
   }
   for (const auto& [place, times] : books.handed_on) {
     const Given& sum = given[place];
     const auto& [site, key, address] = place;
     const std::string what = of(key) + " from site " + std::to_string(site) + " to " + address;
-    if (times > sum.heard) books.violation(what + ": noted as delivered, and nobody has said so");
-    const std::size_t unsettled = static_cast<std::size_t>(std::max(0, sum.heard - times));
+    if (times > sum.heard.most) books.violation(what + ": noted as delivered, and nobody has said so");
+    const std::size_t unsettled = static_cast<std::size_t>(std::max(0, sum.heard.least - times));
     const auto view = std::ranges::find(sites, site, [](const SiteView& one) { return one.site->number(); });
     if (unsettled > view->site->restarts()) books.violation(what + ": sent again, though its delivery was known");
     books.report.doubled += static_cast<std::size_t>(std::max(0, sum.answered - times));
   }
   for (const auto& [place, sum] : given) {
     if (!books.handed_on.contains(place)) books.violation(of(std::get<1>(place)) + " was sent by a server that did not have it");
+  }
+}
+
+// RFC 8617: whoever passed the message on sealed it, and the chain holds, unless one of them found that it did not, for want
+// of an answer from the DNS.
+void Books::check_seals(const Site::Mail& mail, Ledgers& books) {
+  const std::size_t seals = count(mail.text, "ARC-Seal: ");
+  if (seals == 0 || is_report(mail.key)) return;
+  ++books.report.sealed;
+  const mailauth::dkim::VerifierOptions options;
+  const WallTime when = books.around.executor.wall_now();
+  mailauth::arc::Verifier verifier(options, when);
+  verifier.receive(mail.text);
+  verifier.receive_end();
+  for (;;) {
+    const auto event = verifier.next_event();
+    const auto* need = std::get_if<mailauth::NeedKey>(&event);
+    if (need) verifier.decide(need->id, zone_.lookup(need->question));
+    else break;
+  }
+  const auto& chain = verifier.chain();
+  const bool is_broken_off = chain.status == mailauth::arc::ChainStatus::fail && mail.text.find("cv=fail") != std::string::npos;
+  if (chain.status != mailauth::arc::ChainStatus::pass && (!is_broken_off || !books.is_dns_faulty)) {
+    books.violation(of(mail.key) + ": its seals do not hold: " + chain.reason);
   }
 }
 
@@ -269,10 +344,16 @@ void Books::check_mailboxes(const SiteView& view, Ledgers& books) {
     if (std::get<0>(place) != site) continue;
     const auto targets = country_.targets(site, std::get<2>(place));
     if (targets.empty() && range.least > 0) books.violation(of(std::get<1>(place)) + ": taken for nobody, " + std::get<2>(place));
+    const Resident* redirected = country_.redirected(site, std::get<2>(place));
     for (const Target& target : targets) {
       auto& [least, most] = expected[{std::get<1>(place), target}];
-      least += range.least;
+      const bool may_stay = redirected && std::holds_alternative<Address>(target);
+      least += may_stay ? std::min(range.least, 1) : range.least;
       most += range.most;
+    }
+    if (redirected && targets.size() == 1) {  // attack E2: what comes again stays
+      expected[{std::get<1>(place), Target(redirected->place)}].most += std::max(0, range.most - 1);
+      books.passed_or_kept.push_back({std::get<1>(place), targets.front(), Target(redirected->place), range});
     }
   }
   std::map<std::pair<Key, Target>, int> found;
@@ -280,6 +361,7 @@ void Books::check_mailboxes(const SiteView& view, Ledgers& books) {
     for (const auto& mail : mails) {
       ++books.report.delivered;
       ++found[{mail.key, Target(place)}];
+      check_seals(mail, books);
       const auto original = sent.find(mail.key);
       if (original != sent.end() && !is_as_sent(mail.text, original->second.text)) {
         books.violation(of(mail.key) + " at site " + std::to_string(site) + " is not as it was sent");
@@ -297,6 +379,14 @@ void Books::check_mailboxes(const SiteView& view, Ledgers& books) {
     const auto range = expected.find(what);
     if (range == expected.end()) books.violation(name(what) + ": nobody sent it there");
     else if (times > range->second.most) books.violation(name(what) + ": there " + std::to_string(times) + " times, taken " + std::to_string(range->second.most));
+  }
+  for (const auto& [key, passed, kept, range] : std::exchange(books.passed_or_kept, {})) {
+    const int times = found[{key, passed}] + found[{key, kept}];
+    const int most = expected[{key, passed}].most;  // others may send it there too
+    if (times < range.least || times > most) {
+      books.violation(name({key, passed}) + ": taken " + std::to_string(range.least) + " to " + std::to_string(most) +
+                      " times, passed on or kept " + std::to_string(times));
+    }
   }
   for (const auto& [what, range] : expected) {
     const auto times = found.find(what);

@@ -25,7 +25,7 @@ struct SentMessage {
 
 class Books {
  public:
-  explicit Books(const Country& country) : country_(country) {}
+  explicit Books(const Country& country) : country_(country), zone_(country.zone()) {}
 
   // By key.
   std::map<std::string, SentMessage> sent;
@@ -55,7 +55,9 @@ class Books {
   void check_queue(const SiteView& view, Ledgers& books);
   void check_failure(const SiteView& view, const QueuedRecord& record, const queue::Recipient& recipient, const Step& step, Ledgers& books);
   void check_reports(const SiteView& view, Ledgers& books);
-  void check_successes(SiteNumber site, const ReportRecord& report, Ledgers& books);
+  void check_successes(const SiteView& view, const ReportRecord& report, Ledgers& books);
+  [[nodiscard]] bool is_told_of_deadline(const SiteView& view, const ReportRecord& report, const std::string& address) const;
+  void check_seals(const Site::Mail& mail, Ledgers& books);
   [[nodiscard]] bool is_success_wanted(const std::string& key, const std::string& address) const;
   void check_confirmations(Ledgers& books);
   void check_passages(const std::vector<Passage>& passages, const std::vector<SiteView>& sites, Ledgers& books);
@@ -63,6 +65,7 @@ class Books {
   [[nodiscard]] bool is_report(const std::string& key) const { return !sent.contains(key); }
 
   const Country& country_;
+  const dns::Zone zone_;
 };
 
 }  // namespace keystonemail::sim

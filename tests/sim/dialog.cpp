@@ -56,7 +56,7 @@ std::string key_of(std::string_view text) {
 }
 
 void Dialog::server_read(std::string_view octets) {
-  while (!octets.empty()) {
+  while (!octets.empty() && !is_blind()) {
     if (chunk_) {
       const std::size_t taken = std::min(chunk_left_, octets.size());
       text_ += octets.substr(0, taken);
@@ -80,8 +80,12 @@ void Dialog::server_read(std::string_view octets) {
 }
 
 void Dialog::end_message(const char* line) {
-  commands_.push_back({line});
-  open_.end = commands_.size() - 1;
+  // LMTP sends no chunks here, so that all replies to RCPT are known by now.
+  const auto replies = lmtp_ ? std::ranges::count_if(open_.recipients, [&](std::size_t place) { return taken(place); }) : 1;
+  for (std::ptrdiff_t i = 0; i < replies; ++i) {
+    commands_.push_back({line});
+    open_.ends.push_back(commands_.size() - 1);
+  }
   open_.key = key_of(text_);
   messages_.push_back(std::exchange(open_, {}));
   text_.clear();
@@ -102,15 +106,18 @@ void Dialog::command(std::string line) {
   }
   commands_.push_back({line});
   const std::size_t place = commands_.size() - 1;
-  if (istarts_with(line, "MAIL FROM:") || istarts_with(line, "RSET") || istarts_with(line, "EHLO")) {
-    open_ = {.mail = place, .recipients = {}, .end = 0, .key = {}};
+  if (istarts_with(line, "MAIL FROM:") || istarts_with(line, "RSET") || istarts_with(line, "EHLO") || istarts_with(line, "LHLO")) {
+    open_ = {.mail = place, .recipients = {}, .ends = {}, .key = {}};
     text_.clear();
   }
   if (istarts_with(line, "RCPT TO:")) open_.recipients.push_back(place);
   if (istarts_with(line, "DATA")) data_ = place;
+  if (istarts_with(line, "LHLO")) lmtp_ = true;
+  if (iequals(line, "STARTTLS")) starttls_ = place;
 }
 
 void Dialog::server_wrote(std::string_view octets) {
+  if (is_blind()) return;
   while (take_line(reply_line_, octets)) {
     const int code = final_code(std::exchange(reply_line_, {}));
     if (code != 0) replies_.push_back(code);
@@ -126,12 +133,16 @@ void Dialog::client_read(std::string_view octets) {
 std::vector<Transfer> Dialog::transfers() const {
   std::vector<Transfer> all;
   for (const Message& message : messages_) {
-    Transfer transfer{.sender = path_of(commands_[message.mail].line), .recipients = {}, .key = message.key,
-                      .reply = reply_to(message.end), .reply_read = heard_ > message.end};
+    std::vector<std::string> recipients;
     for (const std::size_t place : message.recipients) {
-      if (taken(place)) transfer.recipients.push_back(path_of(commands_[place].line));
+      if (taken(place)) recipients.push_back(path_of(commands_[place].line));
     }
-    if (taken(message.mail) && !transfer.recipients.empty()) all.push_back(std::move(transfer));
+    if (!taken(message.mail) || recipients.empty()) continue;
+    for (std::size_t i = 0; i < message.ends.size(); ++i) {
+      const std::size_t end = message.ends[i];
+      all.push_back({.sender = path_of(commands_[message.mail].line), .recipients = lmtp_ ? std::vector{recipients.at(i)} : recipients,
+                     .key = message.key, .reply = reply_to(end), .reply_read = heard_ > end});
+    }
   }
   return all;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
 //
-// Dialog: an SMTP session as both of its ends saw it: which messages went over, for whom, what was answered, and whether
-// the answer arrived. It knows when "the dot was sent and the reply was lost" (RFC 1047).
+// Dialog: an SMTP or LMTP session as both of its ends saw it: which messages went over, for whom, what was answered, and whether
+// the answer arrived. It knows when "the dot was sent and the reply was lost" (RFC 1047). Once TLS begins it sees nothing.
 #pragma once
 
 #include <cstddef>
@@ -34,7 +34,9 @@ class Dialog {
 
   // How many messages the server has read to their end.
   [[nodiscard]] std::size_t messages() const noexcept { return messages_.size(); }
-  // Those that it had taken recipients for.
+  // TLS has begun.
+  [[nodiscard]] bool is_blind() const noexcept { return starttls_ != 0 && reply_to(starttls_) == 220; }
+  // Those that it had taken recipients for. LMTP: one for each recipient, as each has a reply of its own (RFC 2033 §4.2).
   [[nodiscard]] std::vector<Transfer> transfers() const;
 
  private:
@@ -44,14 +46,14 @@ class Dialog {
   struct Message {
     std::size_t mail = 0;                 // places among the commands
     std::vector<std::size_t> recipients;
-    std::size_t end = 0;
+    std::vector<std::size_t> ends;        // one; LMTP: for each recipient that was taken
     std::string key;
   };
 
   void command(std::string line);
   void end_message(const char* line);
   [[nodiscard]] bool in_data() const { return data_ != 0 && reply_to(data_) == 354; }
-  [[nodiscard]] int reply_to(std::size_t command) const { return command < replies_.size() ? replies_[command] : 0; }
+  [[nodiscard]] int reply_to(std::size_t command) const noexcept { return command < replies_.size() ? replies_[command] : 0; }
   [[nodiscard]] bool taken(std::size_t command) const { return reply_to(command) / 100 == 2; }
 
   std::vector<Command> commands_;  // each has one reply; the end of a message counts as one
@@ -62,6 +64,8 @@ class Dialog {
   std::string text_;               // of its message
   std::string line_, reply_line_, heard_line_;
   std::size_t data_ = 0;           // the DATA that is under way
+  std::size_t starttls_ = 0;
+  bool lmtp_ = false;
   std::size_t chunk_left_ = 0;
   bool chunk_ = false, last_chunk_ = false;
 };

@@ -25,7 +25,7 @@ struct Nation {  // the whole world of one seed
         random(SeededRandom(given.seed).next_u64()),
         executor(given.seed),
         trace(given.show),
-        country(2 + random.below(2)),
+        country(2 + random.below(2), random.next_u64()),
         books(country),
         network(executor, trace, random.next_u64()) {
     constexpr int lifetimes[] = {4, 12, 30, 120};
@@ -180,6 +180,10 @@ class Correspondent {
     message.text = compose(key);
     std::string parameters = random_.below(2) == 0 ? " ENVID=e" + key : "";
     if (random_.below(3) == 0) parameters += random_.below(2) == 0 ? " RET=FULL" : " RET=HDRS";
+    if (submits_ && random_.below(4) == 0) {
+      const std::uint64_t within = 1 + random_.below(random_.below(2) == 0 ? 600 : 100'000);  // seconds
+      parameters += " BY=" + std::to_string(within) + (random_.below(2) == 0 ? ";R" : ";N") + (random_.below(3) == 0 ? "T" : "");
+    }
     for (const auto& recipient : recipients) message.notify[recipient] = draw_notify(random_);
     nation_.books.sent[key] = message;
     const int mail = co_await ask("MAIL FROM:<" + sender_ + ">" + parameters + "\r\n");

@@ -28,6 +28,8 @@ struct ExchangeReport {
   std::size_t delivered = 0;            // copies in mailboxes, reports among them
   std::size_t bounced = 0;              // recipients given up
   std::size_t reports = 0;
+  std::size_t encrypted = 0;            // messages that went over TLS
+  std::size_t sealed = 0;               // copies in mailboxes with an ARC chain
   std::size_t doubled = 0;              // "dot sent, reply lost"
   std::size_t restarts = 0;
   std::uint64_t faults = 0;

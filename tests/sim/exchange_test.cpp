@@ -35,6 +35,8 @@ TEST_CASE("sim exchange: whatever fails between servers and in them, what was ac
     sum.delivered += report.delivered;
     sum.bounced += report.bounced;
     sum.doubled += report.doubled;
+    sum.encrypted += report.encrypted;
+    sum.sealed += report.sealed;
     sum.restarts += report.restarts;
   }
   if (few) return;
@@ -45,6 +47,8 @@ TEST_CASE("sim exchange: whatever fails between servers and in them, what was ac
   CHECK(sum.bounced > seeds);
   CHECK(sum.restarts > seeds / 2);
   CHECK(sum.doubled > 0);
+  CHECK(sum.encrypted > seeds);
+  CHECK(sum.sealed > seeds);
 }
 
 TEST_CASE("sim exchange: in fair weather nothing comes twice") {

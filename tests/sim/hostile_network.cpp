@@ -99,6 +99,8 @@ struct HostileNetwork::Link {
   HostileNetwork& network;
   Flow up, down;
   Dialog dialog;
+  std::vector<Transfer> hidden;  // that TLS kept from the dialog
+  Endpoint client, server;
   SiteNumber from = outside, to = outside;
   std::size_t number = 0;
   std::size_t capacity;
@@ -234,10 +236,20 @@ Task<Result<std::unique_ptr<transport::ByteStream>>> HostileNetwork::connect(Sit
   }
   if (++next_port_ == 0) next_port_ = 1024;
   const Endpoint here{IpAddress::v4({198, 51, 100, static_cast<std::uint8_t>(from == outside ? 200 : from + 1)}), next_port_};
+  link->client = here;
+  link->server = to;
   links_.push_back(link);
   link->note(std::to_string(from) + " to " + to.to_string());
   found->second.accept(std::make_unique<LinkEnd>(link, executor_, Side::server, here, to));
   co_return std::make_unique<LinkEnd>(link, executor_, Side::client, to, here);
+}
+
+void HostileNetwork::taken(std::string_view peer, Transfer transfer) {
+  const auto link = std::find_if(links_.rbegin(), links_.rend(), [&](const auto& one) { return one->client.to_string() == peer; });
+  assert(link != links_.rend());
+  if (!(*link)->dialog.is_blind()) return;
+  (*link)->hidden.push_back(std::move(transfer));
+  (*link)->message_ended();
 }
 
 void HostileNetwork::excuse(SiteNumber site) {
@@ -256,7 +268,8 @@ void HostileNetwork::sever(SiteNumber site) {
 std::vector<Passage> HostileNetwork::passages() const {
   std::vector<Passage> all;
   for (const auto& link : links_) {
-    for (Transfer& transfer : link->dialog.transfers()) all.push_back({link->from, link->to, std::move(transfer), link->disturbed});
+    for (Transfer& transfer : link->dialog.transfers()) all.push_back({link->from, link->to, std::move(transfer), link->disturbed, false, link->server.port});
+    for (const Transfer& transfer : link->hidden) all.push_back({link->from, link->to, transfer, link->disturbed, true, link->server.port});
   }
   return all;
 }

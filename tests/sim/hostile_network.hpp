@@ -40,6 +40,8 @@ struct Passage {
   SiteNumber from = outside, to = outside;
   Transfer transfer;
   bool disturbed = false;
+  bool hidden = false;      // it was encrypted: the server took it, and whether its reply was read nobody saw
+  std::uint16_t port = 0;   // that it came to
 };
 
 // Threads: one executor. Ownership: borrows all; outlives the streams.
@@ -58,6 +60,8 @@ class HostileNetwork {
   void excuse(SiteNumber site);
   // All its connections break.
   void sever(SiteNumber site);
+  // The server with that peer has taken a message, and is about to say so. For encrypted connections: of others the network knows.
+  void taken(std::string_view peer, Transfer transfer);
   // What is sent there is never answered.
   void silence(const IpAddress& address) { silent_.insert(address); }
 

@@ -32,7 +32,7 @@ std::string at(Place place, Token token) {
 }  // namespace
 
 bool is_as_sent(std::string_view stored, std::string_view sent) {
-  constexpr std::string_view trace[] = {"Return-Path:", "Delivered-To:", "Received:", " ", "\t"};
+  constexpr std::string_view trace[] = {"Return-Path:", "Delivered-To:", "Received:", "Authentication-Results:", "ARC-", "List-", " ", "\t"};
   constexpr std::string_view completion[] = {"Date:", "Message-ID:"};
   const std::string_view header = sent.substr(0, sent.find("\r\n\r\n") + 2), rest = sent.substr(header.size());
   if (!stored.ends_with(rest)) return false;

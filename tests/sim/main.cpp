@@ -86,14 +86,16 @@ int run_exchange(const Asked& asked) {
         total.delivered += report.delivered;
         total.bounced += report.bounced;
         total.reports += report.reports;
+        total.encrypted += report.encrypted;
+        total.sealed += report.sealed;
         total.doubled += report.doubled;
         total.restarts += report.restarts;
         total.faults += report.faults;
       },
       [&] {
-        std::printf("%zu messages accepted, %zu refused, %zu copies delivered, %zu recipients bounced, %zu reports, %zu doubled by the network, "
-                    "%zu restarts, %llu faults\n",
-                    total.accepted, total.refused, total.delivered, total.bounced, total.reports, total.doubled, total.restarts,
+        std::printf("%zu messages accepted, %zu refused, %zu copies delivered, %zu recipients bounced, %zu reports, %zu over TLS, %zu copies sealed, "
+                    "%zu doubled by the network, %zu restarts, %llu faults\n",
+                    total.accepted, total.refused, total.delivered, total.bounced, total.reports, total.encrypted, total.sealed, total.doubled, total.restarts,
                     static_cast<unsigned long long>(total.faults));
       });
 }

@@ -8,6 +8,8 @@
 
 #include "keystonemail/backends/memory/blob_store.hpp"
 #include "keystonemail/backends/memory/kv_store.hpp"
+#include "keystonemail/service/authentication/checks.hpp"
+#include "sim/keys.hpp"
 #include "sim/store_tables.hpp"
 
 namespace keystonemail::sim {
@@ -63,8 +65,9 @@ class WatchedDelivery final : public delivery::Delivery {
     const std::string text = texts_[one.message.get()];
     const std::string key = key_of(text);
     const auto& remote = one.remote;
-    if (remote) records_.queued.push_back({*queued, key, remote->envelope.sender, remote->recipients});
-    if (!key.ends_with(own_id_)) return;
+    if (remote) records_.queued.push_back({*queued, key, remote->envelope, remote->recipients});
+    const bool comes_back = std::ranges::any_of(records_.reports, [&](const ReportRecord& known) { return known.key == key; });
+    if (!key.ends_with(own_id_) || comes_back) return;
     ReportRecord report{.key = key, .text = text, .to = {}, .settlement = one.settlement};
     if (remote && remote->recipients.size() == 1) report.to = remote->recipients[0].address;
     if (!remote && one.local.size() == 1) report.to = delivered_to(one.local[0].prefix);
@@ -173,9 +176,15 @@ struct Site::Server {
         connector(site.around_.network, site.number_),
         random(site.random_.next_u64()),
         logins{site.directory_, gate, random, "0123456789abcdef"},
+        checks(std::make_shared<authentication::Checks>(dns, random)),
+        chain(std::make_shared<policy::Chain>(std::vector<std::shared_ptr<policy::Policy>>{checks, site.witness_.policy()})),
+        forwarder(site.around_.country.forwarder(site.number_)),
+        redirects(*site.faulty_kv_, redirects_table()),
         smtp(reception(site, smtp::Protocol::smtp), services(site)),
         submission(reception(site, smtp::Protocol::submission), services(site)),
-        relay(relay_options(site), {flawed_queue, delivery, site.directory_, dns, connector, random, site.around_.trace, nullptr}) {}
+        lmtp(reception(site, smtp::Protocol::lmtp), services(site)),
+        relay(relay_options(site),
+              {flawed_queue, delivery, site.directory_, dns, connector, random, site.witness_, client_tls(), nullptr, nullptr, forwarder}) {}
 
   static reception::Options reception(Site& site, smtp::Protocol protocol) {
     smtp::ServerOptions engine;
@@ -183,18 +192,28 @@ struct Site::Server {
     engine.hostname = Country::host(site.number_);
     engine.message_octets_max = 100'000;
     engine.allow_plaintext_auth = protocol == smtp::Protocol::submission;
-    return {.engine = engine, .offer_auth = protocol == smtp::Protocol::submission, .primary_domain = Country::domain(site.number_),
-            .hops_max = 12};
+    engine.offer_chunking = protocol != smtp::Protocol::lmtp;  // Dialog counts on it
+    const Habits& habits = site.around_.country.habits(site.number_);
+    engine.offer_deliver_by = habits.offers_deliver_by;
+    const bool tls = protocol == smtp::Protocol::smtp && habits.tls != Habits::Tls::none;
+    return {.engine = engine, .tls = tls ? reception::TlsUse::starttls : reception::TlsUse::none,
+            .offer_auth = protocol == smtp::Protocol::submission, .primary_domain = Country::domain(site.number_), .hops_max = 12};
   }
   static relay::Options relay_options(Site& site) {
     relay::Options options;
     options.hostname = Country::host(site.number_);
     options.retry.bounce_lifetime = site.around_.bounce_lifetime;
+    const Habits& habits = site.around_.country.habits(site.number_);
+    if (habits.asks_for_tls) options.routes.usual.tls = relay::RouteTls::required;
+    const SiteNumber next = site.around_.country.next(site.number_);
+    if (habits.has_lmtp_route) options.routes.domains[Country::domain(next)] = relay::Route::parse("lmtp:" + Country::host(next) + ":24").value();
     options.own_endpoints = {{Country::address(site.number_), smtp_port}};
     return options;
   }
   reception::Services services(Site& site) {
-    return {site.directory_, delivery, logins, limits, random, site.around_.trace, {}};
+    const bool is_broken = site.around_.country.habits(site.number_).tls == Habits::Tls::broken;
+    return {site.directory_, delivery, logins, limits, random, site.witness_, [is_broken] { return is_broken ? broken_tls() : good_tls(); },
+            [this] { return chain; }, forwarder, &redirects};
   }
 
   std::unique_ptr<service::KvMailStore> mail;
@@ -210,7 +229,11 @@ struct Site::Server {
   access::LoginServices logins;
   access::ConnectionLimits limits{{}};
   std::stop_source drain;
-  reception::Reception smtp, submission;
+  std::shared_ptr<policy::Policy> checks;
+  std::shared_ptr<const policy::Chain> chain;
+  std::shared_ptr<const forwarding::Forwarder> forwarder;
+  forwarding::Redirects redirects;
+  reception::Reception smtp, submission, lmtp;
   relay::Relay relay;
   std::optional<Task<void>> relaying;
 };
@@ -226,7 +249,8 @@ Site::Site(Surroundings& surroundings, SiteNumber number, std::uint64_t seed)
       faulty_kv_(kv::make_faulty(late_kv_, faults_)),
       faulty_blobs_(blob::make_faulty(late_blobs_, faults_)),
       directory_(people_, directory_weather_),
-      zone_(surroundings.country.zone()) {
+      zone_(surroundings.country.zone()),
+      witness_(surroundings.trace, [this](std::string_view peer, Transfer transfer) { around_.network.taken(peer, std::move(transfer)); }) {
   draw_staging(store_options_, random_);
   around_.country.fill(people_, number);
   auto mail = now(service::KvMailStore::open(*kv_, *blobs_, random_, store_options_, context_));
@@ -258,6 +282,7 @@ void Site::listen() {
   const IpAddress here = Country::address(number_);
   around_.network.listen(number_, {here, smtp_port}, serve(server_->smtp));
   around_.network.listen(number_, {here, submission_port}, serve(server_->submission));
+  around_.network.listen(number_, {here, lmtp_port}, serve(server_->lmtp));
 }
 
 void Site::draw_weather() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
 //
-// Site: one whole server of several (reception, submission, queue, relay, store), with faults in its ports and restarts
+// Site: one whole server of several (reception, submission, LMTP, queue, relay, store), with faults in its ports and restarts
 // of two kinds. The store is in memory and outlives them.
 #pragma once
 
@@ -21,6 +21,7 @@
 #include "sim/country.hpp"
 #include "sim/faulty_ports.hpp"
 #include "sim/hostile_network.hpp"
+#include "sim/witness.hpp"
 
 namespace keystonemail::sim {
 
@@ -28,7 +29,7 @@ namespace keystonemail::sim {
 struct QueuedRecord {
   queue::EntryId id{};
   std::string key;
-  std::string sender;
+  queue::Envelope envelope;
   std::vector<queue::Recipient> recipients;
 };
 // A notification that a server made, in the commit of the step that it tells of.
@@ -74,6 +75,10 @@ class Site {
   [[nodiscard]] bool is_ending() const noexcept { return phase_ == Phase::ending; }
   [[nodiscard]] std::size_t restarts() const noexcept { return restarts_; }
   [[nodiscard]] std::uint64_t faults() const { return faults_.failed() + struck_; }
+  // Of the DNS.
+  [[nodiscard]] std::uint64_t unanswered() const noexcept { return struck_; }
+  // Whether nobody vouched for the sender of the message, some time that it came.
+  [[nodiscard]] bool is_unproven(const std::string& key) const { return witness_.unproven().contains(key); }
   // Nothing waits and nobody is connected.
   [[nodiscard]] bool is_quiet();
 
@@ -120,6 +125,7 @@ class Site {
   test::FakeDirectory people_;
   WeatheredDirectory directory_;
   zone::ZoneResolver zone_;
+  Witness witness_;
   std::unique_ptr<Server> server_;
   std::shared_ptr<std::size_t> sessions_ = std::make_shared<std::size_t>(0);
   Records records_;

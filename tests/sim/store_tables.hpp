@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
 //
-// The tables of a server's store: of mail, of the queue, of blobs.
+// The tables of a server's store: of mail, of the queue, of blobs, of what was forwarded lately.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "keystonemail/service/forwarding/redirects.hpp"
 #include "keystonemail/service/mailstore/kv_mail_store.hpp"
 #include "keystonemail/service/queue/kv_queue.hpp"
 
@@ -17,11 +18,15 @@ namespace keystonemail::sim {
   for (const auto name : service::mail_store_tables()) names.emplace_back(name);
   for (const auto name : service::queue_tables()) names.emplace_back(name);
   names.emplace_back("blob");
+  names.emplace_back(forwarding::Redirects::table_name);
   return names;
 }
 [[nodiscard]] inline kv::Table queue_table() { return static_cast<kv::Table>(service::mail_store_tables().size()); }
 [[nodiscard]] inline kv::Table blob_table() {
   return static_cast<kv::Table>(service::mail_store_tables().size() + service::queue_tables().size());
+}
+[[nodiscard]] inline kv::Table redirects_table() {
+  return static_cast<kv::Table>(service::mail_store_tables().size() + service::queue_tables().size() + 1);
 }
 
 }  // namespace keystonemail::sim
