@@ -29,18 +29,18 @@ bssl::UniquePtr<X509> read_certificate(std::string_view der) {
   return position == octets(der) + der.size() ? std::move(certificate) : nullptr;
 }
 
-bool is_public_key(std::string_view der) {
+bssl::UniquePtr<EVP_PKEY> read_public_key(std::string_view der) {
   const std::uint8_t* position = octets(der);
-  const bssl::UniquePtr<EVP_PKEY> key(d2i_PUBKEY(nullptr, &position, static_cast<long>(der.size())));
+  bssl::UniquePtr<EVP_PKEY> key(d2i_PUBKEY(nullptr, &position, static_cast<long>(der.size())));
   ERR_clear_error();
-  return key && position == octets(der) + der.size();
+  return position == octets(der) + der.size() ? std::move(key) : nullptr;
 }
 
 bool is_usable(const TlsaRecord& record) {
   if (record.usage != trust_anchor_usage && record.usage != end_entity_usage) return false;
   if (record.selector > public_key) return false;
   switch (record.matching_type) {
-    case full: return record.selector == whole_certificate ? read_certificate(record.data) != nullptr : is_public_key(record.data);
+    case full: return record.selector == whole_certificate ? read_certificate(record.data) != nullptr : read_public_key(record.data) != nullptr;
     case sha2_256: return record.data.size() == 32;
     case sha2_512: return record.data.size() == 64;
     default: return false;
@@ -74,6 +74,22 @@ bool matches(const TlsaRecord& record, const Certificate& certificate) {
 
 bool any_matches(std::span<const TlsaRecord> records, std::uint8_t usage, const Certificate& certificate) {
   return std::ranges::any_of(records, [&](const TlsaRecord& r) { return r.usage == usage && matches(r, certificate); });
+}
+
+// RFC 7671 §5.2.3: an authority may be its key alone, in the record, and its certificate not sent: what that key has signed stands for it.
+std::vector<X509*> signed_by_bare_keys(std::span<const TlsaRecord> records, std::span<const Certificate> chain) {
+  std::vector<X509*> found;
+  std::size_t keys = 0;
+  for (const TlsaRecord& record : records) {
+    if (record.usage != trust_anchor_usage || record.selector != public_key || record.matching_type != full) continue;
+    if (++keys > dane_limits::bare_keys_max) break;
+    const auto key = read_public_key(record.data);
+    for (const Certificate& certificate : chain) {
+      if (key && X509_verify(certificate.parsed.get(), key.get()) == 1) found.push_back(certificate.parsed.get());
+    }
+  }
+  ERR_clear_error();
+  return found;
 }
 
 // RFC 7672 §3.2.3: the common name counts where there is no alternative name, a wildcard is the whole first label.
@@ -169,6 +185,7 @@ DaneOutcome verify_dane(std::span<const TlsaRecord> usable, std::span<const std:
     from_records.push_back(read_certificate(record.data));
     if (from_records.back()) anchors.push_back(from_records.back().get());
   }
+  if (anchors.empty()) anchors = signed_by_bare_keys(usable, certificates);
   if (anchors.empty()) return DaneOutcome::no_match;
   return verify_chain(certificates, anchors, names, now);
 }

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "keystonemail/codec/hex.hpp"
 #include "keystonemail/crypto/certificate.hpp"
 #include "keystonemail/crypto/digest.hpp"
 #include "keystonemail/crypto/key.hpp"
@@ -112,6 +113,30 @@ TEST_CASE("dane: an authority's certificate that is whole in the record need not
   CHECK(verify({tlsa(2, 0, 1, c.authority)}, {c.leaf}) == DaneOutcome::no_match);
 }
 
+TEST_CASE("dane: an authority's key that is whole in the record needs no certificate of it: what it has signed is enough (RFC 7671 §5.2.3)") {
+  const Chain& c = chain();
+  const Chain other, old({"mail.example.test"}, now - 24h);
+  CHECK(verify({tlsa(2, 1, 0, c.authority_spki())}, {c.leaf}) == DaneOutcome::trust_anchor);
+  CHECK(verify({tlsa(2, 1, 0, other.authority_spki()), tlsa(2, 1, 0, c.authority_spki())}, {c.leaf}) == DaneOutcome::trust_anchor);
+  CHECK(verify({tlsa(2, 1, 1, c.authority_spki())}, {c.leaf}) == DaneOutcome::no_match);  // a digest is no key
+  CHECK(verify({tlsa(2, 1, 0, other.authority_spki())}, {c.leaf}) == DaneOutcome::no_match);
+  CHECK(verify({tlsa(2, 1, 0, c.authority_spki())}, {c.leaf}, {"other.test"}) == DaneOutcome::wrong_name);
+  CHECK(verify({tlsa(2, 1, 0, old.authority_spki())}, {old.leaf}) == DaneOutcome::expired);
+  CHECK(verify({tlsa(2, 1, 0, c.authority_spki())}, {other.leaf, c.leaf}) == DaneOutcome::untrusted);  // what it has signed is sent along, and signed nothing
+
+  // What is between the two has to be sent, and may sign.
+  const auto middle_key = crypto::PrivateKey::generate(crypto::KeyType::ecdsa_p256).value();
+  const std::string root = crypto::make_self_signed({.names = {"Root"}, .not_before = now - 24h, .not_after = now + 24h, .authority = true}, c.authority_key).value();
+  const auto issued = [&](bool is_authority) {
+    const std::string middle = crypto::issue_certificate({.names = {"Middle"}, .not_before = now - 24h, .not_after = now + 24h, .authority = is_authority}, middle_key.public_key(), root, c.authority_key).value();
+    const std::string leaf = crypto::issue_certificate({.names = {"mail.example.test"}, .not_before = now - 24h, .not_after = now + 24h}, c.key.public_key(), middle, middle_key).value();
+    return std::vector<std::string>{der_of(leaf), der_of(middle)};
+  };
+  CHECK(verify({tlsa(2, 1, 0, c.authority_spki())}, issued(true)) == DaneOutcome::trust_anchor);
+  CHECK(verify({tlsa(2, 1, 0, c.authority_spki())}, {issued(true).front()}) == DaneOutcome::no_match);
+  CHECK(verify({tlsa(2, 1, 0, c.authority_spki())}, issued(false)) == DaneOutcome::untrusted);  // a mere server signs for others
+}
+
 TEST_CASE("D11: what cannot be used is left out: usages 0 and 1, unknown numbers, digests of a wrong length, damaged keys") {
   const Chain& c = chain();
   std::vector<TlsaRecord> bad{tlsa(0, 0, 1, c.authority), tlsa(1, 1, 1, c.spki()), tlsa(255, 1, 1, c.spki()), tlsa(3, 2, 1, c.spki()), tlsa(3, 1, 3, c.spki()),
@@ -131,8 +156,25 @@ TEST_CASE("dane: of one usage and selector the strongest digest alone counts, be
   CHECK(verify({tlsa(3, 1, 0, c.spki()), tlsa(3, 1, 2, other.spki())}, c.sent()) == DaneOutcome::end_entity);
 }
 
+TEST_CASE("dane: the example of RFC 7671 §9") {
+  const auto octets = [](std::string_view hex) { return codec::decode_hex(hex).value(); };
+  const std::string key = octets(
+      "3059301306072A8648CE3D020106082A8648CE3D0301070342000471CB1F504F9E4B33971376C005445DACD33CD79A2881C3DED1981F18E7AAA76609DD0E4EF28265C82703030A"
+      "D60C5DBA6FB8A9397AC0FCF06D424C885D484887");
+  const TlsaRecord weaker{3, 1, 1, octets("3FE246A848798236DD2AB78D39F0651D6B6E7CA8E2984012EB0A2E1AC8A87B72")};
+  const TlsaRecord stronger{3, 1, 2, octets("D4F5AF015B46C5057B841C7E7BAB759CBF029526D29520C5BE6A32C67475439E54AB3A945D80C743347C9BD4DADC9D8D57FAB78EAA835362F3CA07CCC19A3214")};
+  const TlsaRecord whole{3, 1, 0, key};
+  CHECK(weaker == tlsa(3, 1, 1, key));
+  CHECK(stronger == tlsa(3, 1, 2, key));
+  CHECK(usable_tlsa(std::vector{weaker, stronger, whole}) == std::vector{stronger, whole});
+}
+
 TEST_CASE("dane: what is looked at is bounded") {
   const Chain& c = chain();
+  std::vector<TlsaRecord> keys;
+  for (std::size_t i = 0; i < dane_limits::bare_keys_max; ++i) keys.push_back(tlsa(2, 1, 0, c.spki()));
+  keys.push_back(tlsa(2, 1, 0, c.authority_spki()));
+  CHECK(verify(keys, {c.leaf}) == DaneOutcome::no_match);
   std::vector<TlsaRecord> many(1'000, tlsa(3, 1, 1, "x"));
   CHECK(usable_tlsa(many).size() == dane_limits::records_max);
   std::vector<std::string> long_chain(100, c.leaf);

@@ -22,6 +22,7 @@ namespace keystonemail::tls {
 namespace dane_limits {
 inline constexpr std::size_t records_max = 64;            // usable ones; more are cut off
 inline constexpr std::size_t certificates_max = 16;       // of a chain that are looked at
+inline constexpr std::size_t bare_keys_max = 4;           // of authorities that signatures are checked with (RFC 7671 §5.2.3)
 }  // namespace dane_limits
 
 struct TlsaRecord {
