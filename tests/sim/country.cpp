@@ -58,22 +58,22 @@ Habits draw_habits(SeededRandom& random) {
           .offers_deliver_by = random.below(3) != 0};
 }
 
-std::shared_ptr<const forwarding::Forwarder> make_forwarder(const std::string& domain) {
+}  // namespace
+
+std::shared_ptr<const forwarding::Forwarder> Country::make_forwarder(const std::string& domain, const crypto::PrivateKey& key) {
   forwarding::Options options;
   options.srs = mailauth::srs::Options{.domain = domain, .secrets = {"sixteen octets of " + domain}, .lifetime = std::chrono::days(180)};
   auto keys = std::make_shared<mailauth::dkim::SignerOptions>();
-  keys->keys = {{.domain = domain, .selector = "sim", .key = shared_key()}};
+  keys->keys = {{.domain = domain, .selector = "sim", .key = key}};
   options.keys = [domain, keys](std::string_view asked) { return asked == domain ? keys : nullptr; };
   return forwarding::Forwarder::create(std::move(options)).value();
 }
-
-}  // namespace
 
 Country::Country(std::size_t sites, std::uint64_t seed) : sites_(sites) {
   SeededRandom random(seed);
   for (SiteNumber site = 0; site < sites; ++site) {
     habits_.push_back(draw_habits(random));
-    forwarders_.push_back(make_forwarder(domain(site)));
+    forwarders_.push_back(make_forwarder(domain(site), shared_key()));
   }
 }
 

@@ -63,7 +63,9 @@ class Country {
   void fill(test::FakeDirectory& directory, SiteNumber site) const;
   [[nodiscard]] dns::Zone zone() const;
   [[nodiscard]] static std::vector<IpAddress> dead_addresses();
-  // What the site gives mail that it passes on.
+  // What a site with that key gives mail that it passes on.
+  [[nodiscard]] static std::shared_ptr<const forwarding::Forwarder> make_forwarder(const std::string& domain, const crypto::PrivateKey& key);
+  // The site's own.
   [[nodiscard]] std::shared_ptr<const forwarding::Forwarder> forwarder(SiteNumber site) const { return forwarders_.at(site); }
 
   // The site that takes mail for the address; `outside` when none does.

@@ -78,4 +78,6 @@ TEST_CASE("sim exchange: bugs put in on purpose are noticed" * doctest::skip(few
   CHECK(is_noticed_between(Bug::drops_entries, 10));
   CHECK(is_noticed_between(Bug::forgets_wishes, 10));
   CHECK(is_noticed_between(Bug::invents_denials, 10));
+  CHECK(is_noticed_between(Bug::sends_in_the_clear, 20));
+  CHECK(is_noticed_between(Bug::seals_wrongly, 10));
 }

@@ -89,6 +89,8 @@ enum class Bug : std::uint8_t {
   drops_entries,        // queue: an entry goes with its first recipient
   forgets_wishes,       // queue: that a sender wants to hear of success
   invents_denials,      // resolver: what cannot be asked is not there
+  sends_in_the_clear,   // relay: though it should ask for TLS
+  seals_wrongly,        // forwarder: with a key that is not the one in the DNS
 };
 
 class WeatheredDelivery final : public delivery::Delivery {

@@ -35,6 +35,11 @@ const crypto::PrivateKey& shared_key() {
   return key;
 }
 
+const crypto::PrivateKey& other_key() {
+  static const crypto::PrivateKey key = crypto::PrivateKey::generate(crypto::KeyType::rsa).value();
+  return key;
+}
+
 const std::string& shared_key_record() {
   static const std::string record = "v=DKIM1; k=rsa; p=" + codec::encode_base64(shared_key().public_key().der());
   return record;

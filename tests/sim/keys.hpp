@@ -16,6 +16,8 @@ namespace keystonemail::sim {
 // RSA, made once in a process: the public half of sealing keys as the DNS has it, and the key.
 [[nodiscard]] const crypto::PrivateKey& shared_key();
 [[nodiscard]] const std::string& shared_key_record();
+// One that the DNS does not have.
+[[nodiscard]] const crypto::PrivateKey& other_key();
 
 // With a certificate that nobody has a reason to trust.
 [[nodiscard]] std::shared_ptr<const tls::ServerContext> good_tls();

@@ -178,7 +178,8 @@ struct Site::Server {
         logins{site.directory_, gate, random, "0123456789abcdef"},
         checks(std::make_shared<authentication::Checks>(dns, random)),
         chain(std::make_shared<policy::Chain>(std::vector<std::shared_ptr<policy::Policy>>{checks, site.witness_.policy()})),
-        forwarder(site.around_.country.forwarder(site.number_)),
+        forwarder(site.around_.bug == Bug::seals_wrongly ? Country::make_forwarder(Country::domain(site.number_), other_key())
+                                                         : site.around_.country.forwarder(site.number_)),
         redirects(*site.faulty_kv_, redirects_table()),
         smtp(reception(site, smtp::Protocol::smtp), services(site)),
         submission(reception(site, smtp::Protocol::submission), services(site)),
@@ -204,7 +205,7 @@ struct Site::Server {
     options.hostname = Country::host(site.number_);
     options.retry.bounce_lifetime = site.around_.bounce_lifetime;
     const Habits& habits = site.around_.country.habits(site.number_);
-    if (habits.asks_for_tls) options.routes.usual.tls = relay::RouteTls::required;
+    if (habits.asks_for_tls && site.around_.bug != Bug::sends_in_the_clear) options.routes.usual.tls = relay::RouteTls::required;
     const SiteNumber next = site.around_.country.next(site.number_);
     if (habits.has_lmtp_route) options.routes.domains[Country::domain(next)] = relay::Route::parse("lmtp:" + Country::host(next) + ":24").value();
     options.own_endpoints = {{Country::address(site.number_), smtp_port}};
