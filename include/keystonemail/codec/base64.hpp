@@ -71,10 +71,10 @@ struct Base64Body {
 // The size of that text without making it.
 [[nodiscard]] std::uint64_t encoded_base64_octets(std::uint64_t octets, const Base64Layout& layout) noexcept;
 
-// Writes a body in pieces of any size.
+// Writes a body in pieces of any size, from where `column` characters of a line are written already.
 class Base64Encoder {
  public:
-  explicit Base64Encoder(Base64Layout layout) noexcept : layout_(layout) {}
+  explicit Base64Encoder(Base64Layout layout, std::uint32_t column = 0) noexcept : layout_(layout), column_(column) {}
   void append(std::string& out, std::string_view octets);
   void finish(std::string& out);
 
@@ -82,7 +82,7 @@ class Base64Encoder {
   void append_quanta(std::string& out, std::string_view octets);
 
   Base64Layout layout_;
-  std::uint32_t column_ = 0;
+  std::uint32_t column_;
   std::uint8_t held_ = 0;     // octets in hold_, 0 to 2
   char hold_[3] = {};
 };

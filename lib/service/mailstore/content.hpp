@@ -46,10 +46,6 @@ struct Content {
   [[nodiscard]] static Result<std::vector<BlobUse>> decode_blobs(std::string_view record);
 };
 
-// Appends `octets` octets from `offset` of the message to `out`. REQUIRES: they are there.
-[[nodiscard]] Task<Result<void>> append_content(std::string& out, const Content& content, blob::Store& blobs,
-                                                kv::Reader& reader, std::uint64_t offset, std::size_t octets);
-
 // Reads by a snapshot of its own for each call; none for content that is all literal.
 [[nodiscard]] std::unique_ptr<mailstore::MessageReader> make_content_reader(kv::Store& store, blob::Store& blobs,
                                                                             Content content);

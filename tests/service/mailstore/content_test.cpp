@@ -59,6 +59,30 @@ TEST_CASE("content: an attachment is read back exactly, from any offset, in any 
   CHECK(s.rows(test::blob_table) > 0);
 }
 
+TEST_CASE("content: an attachment of many units is read in steps of any size, from any place") {
+  Opened s;
+  using LineEnd = codec::Base64Layout::LineEnd;
+  for (const auto layout : {codec::Base64Layout{76, LineEnd::crlf, 1}, codec::Base64Layout{60, LineEnd::lf, 200},
+                            codec::Base64Layout{150'000, LineEnd::crlf, 0}, codec::Base64Layout{0, LineEnd::crlf, 3}}) {
+    for (const std::size_t octets : {196'608U, 196'609U, 131'074U}) {
+      const std::string message = with_attachment("x", noise(octets, octets), layout);
+      const auto email = s.driver.append(s.driver.id("INBOX"), message).emails.front();
+      for (const std::size_t step : {1U, 3U, 7'000U, 65'536U, 87'382U, 262'144U}) {
+        auto reader = s.driver.must(s.driver.store.open(s.driver.account, email, s.driver.context()));
+        for (const std::size_t from : {std::size_t{0}, std::size_t{87'000}, octets - 1, message.size() - 300}) {
+          std::size_t at = from;
+          for (unsigned i = 0; i < 500 && at < message.size(); ++i) {
+            const auto piece = s.driver.must(reader->read(at, step, s.driver.context()));
+            REQUIRE(!piece.empty());
+            REQUIRE(piece == std::string_view(message).substr(at, std::min(step, piece.size())));
+            at += piece.size();
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("content: equal attachments in different messages are one blob, which goes with the last of them") {
   Opened s({.notes = service::Notes::none});
   const std::string octets = noise(50'000, 1);
