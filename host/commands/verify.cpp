@@ -52,11 +52,17 @@ Task<AdminReply> repair(Stores& stores, bool has_lost_rows, Progress& progress, 
   auto repaired = co_await stores.server->mail().repair(std::move(watch.progress), context);
   progress.end();
   if (!repaired) co_return failed(repaired.error());
+  std::uint64_t changed = repaired->rows_changed;
+  if (!stores.plugin) {
+    const auto reconciled = co_await stores.server->accounts().reconcile_mailboxes(context);
+    if (!reconciled) co_return failed(reconciled.error());
+    changed += *reconciled;
+  }
   const Verified after = co_await verify(stores, progress, context);
-  AdminReply reply = describe(after, repaired->rows_changed);
+  AdminReply reply = describe(after, changed);
   std::string text;
   for (const std::string& finding : before.findings) text += "before repair: " + finding + "\n";
-  reply.text = text + format("{} rows repaired\n", repaired->rows_changed) + reply.text;
+  reply.text = text + format("{} rows repaired\n", changed) + reply.text;
   co_return reply;
 }
 

@@ -63,6 +63,14 @@ Task<void> check_mail(Stores& stores, Progress& progress, Verified& all, Context
   for (const service::Finding& finding : report->findings) all.findings.push_back(describe(finding));
 }
 
+// That whoever can log in has mailboxes.
+Task<void> check_accounts(Stores& stores, Verified& all, Context context) {
+  if (stores.plugin) co_return;  // its accounts get theirs when they are first seen
+  auto lost = co_await stores.server->accounts().without_mailboxes(context);
+  if (!lost) all.findings.push_back("accounts: " + error_text(lost.error()));
+  else for (const directory::Account& account : *lost) all.findings.push_back("account " + account.login + ": has no mailboxes");
+}
+
 Task<void> check_queue(Stores& stores, Progress& progress, Verified& all, Context context) {
   progress.begin("checking the queue", 0, "entries");
   auto found = co_await stores.server->queue().verify(context);
@@ -100,6 +108,7 @@ Task<Verified> verify_until(Stores& stores, std::uint32_t end, Progress& progres
   Verified all;
   check_rows(stores, progress, all);
   co_await check_mail(stores, progress, all, context);
+  co_await check_accounts(stores, all, context);
   co_await check_queue(stores, progress, all, context);
   scrub_segments(stores, end, progress, all);
   progress.end();

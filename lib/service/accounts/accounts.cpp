@@ -133,10 +133,12 @@ Task<Result<directory::Account>> Accounts::add_account(NewAccount request, Conte
 
 Task<Result<void>> Accounts::remove_account(std::string_view login, Context context) {
   std::optional<directory::AccountId> id;
-  kv::Operation operation = [this, &id, name = std::string(login)](kv::Transaction& transaction) -> Task<Result<void>> {
+  std::string canonical;
+  kv::Operation operation = [this, &id, &canonical, name = std::string(login)](kv::Transaction& transaction) -> Task<Result<void>> {
     KM_CO_TRY(const auto record, co_await state_->find_by_login(transaction, name));
     if (!record) co_return no_such_account(name);
     id = record->id;
+    canonical = record->login;
     const auto address = state_->login_address(record->login);
     transaction.erase(state_->table, account_key(record->id));
     if (address) transaction.erase(state_->table, address_key(address->key()));
@@ -145,7 +147,38 @@ Task<Result<void>> Accounts::remove_account(std::string_view login, Context cont
     co_return {};
   };
   KM_CO_CHECK(co_await state_->store.transact(std::move(operation), {.growth = kv::Growth::frees}, context));
-  co_return co_await state_->mail.remove_account(*id, context);
+  state_->end_sessions(canonical);
+  auto removed = co_await state_->mail.remove_account(*id, context);
+  if (!removed && removed.error().kind() == ErrorKind::not_found) co_return {};  // its mailboxes were lost before
+  co_return removed;
+}
+
+Task<Result<std::vector<directory::Account>>> Accounts::without_mailboxes(Context context) {
+  KM_CO_TRY(auto all, co_await accounts(context));
+  std::vector<directory::Account> out;
+  for (directory::Account& account : all) {
+    const auto there = co_await state_->mail.account(account.id, context);
+    if (!there && there.error().kind() == ErrorKind::not_found) out.push_back(std::move(account));
+  }
+  co_return out;
+}
+
+Task<Result<std::uint64_t>> Accounts::reconcile_mailboxes(Context context) {
+  KM_CO_TRY(const auto all, co_await accounts(context));
+  std::uint64_t changed = 0;
+  for (const directory::Account& account : all) {
+    const mailstore::Quota limits{.octets_limit = account.quota_octets, .messages_limit = account.quota_messages};
+    const auto there = co_await state_->mail.account(account.id, context);
+    if (!there && there.error().kind() != ErrorKind::not_found) co_return std::unexpected(there.error());
+    if (there && there->quota.octets_limit == limits.octets_limit && there->quota.messages_limit == limits.messages_limit) continue;
+    if (there) {
+      KM_CO_CHECK(co_await state_->mail.set_quota(account.id, limits, context));
+    } else {
+      KM_CO_CHECK(co_await state_->mail.create_account(account.id, limits, context));
+    }
+    ++changed;
+  }
+  co_return changed;
 }
 
 Task<Result<std::vector<directory::Account>>> Accounts::accounts(Context context) {
@@ -160,11 +193,15 @@ Task<Result<std::vector<directory::Account>>> Accounts::accounts(Context context
 }
 
 Task<Result<void>> Accounts::set_enabled(std::string_view login, bool enabled, Context context) {
-  State::Change change = [enabled](AccountRecord& record) -> Result<void> {
+  std::string canonical;
+  State::Change change = [enabled, &canonical](AccountRecord& record) -> Result<void> {
     record.enabled = enabled;
+    canonical = record.login;
     return {};
   };
-  co_return co_await state_->update(std::string(login), std::move(change), context);
+  KM_CO_CHECK(co_await state_->update(std::string(login), std::move(change), context));
+  if (!enabled) state_->end_sessions(canonical);
+  co_return {};
 }
 
 Task<Result<void>> Accounts::set_forwarding(std::string_view login, Forwarding forwarding, Context context) {

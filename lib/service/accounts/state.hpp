@@ -60,6 +60,10 @@ struct Accounts::State {
   // Changes an account's record in one operation. `change` may refuse. Errors: not_found.
   using Change = std::function<Result<void>(AccountRecord&)>;
   [[nodiscard]] Task<Result<void>> update(std::string login, Change change, Context context) const;
+  // `login` is canonical.
+  void end_sessions(std::string_view login) const {
+    if (options.end_sessions) options.end_sessions(login);
+  }
   // All rows whose key begins with `prefix`, passed one by one.
   using Visit = std::function<Result<void>(std::string_view key, std::string_view value)>;
   [[nodiscard]] Task<Result<void>> for_each(char prefix, Visit visit, Context context) const;

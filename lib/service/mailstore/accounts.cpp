@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
+#include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <set>
 
 #include "base/record.hpp"
 #include "service/mailstore/mailbox_tree.hpp"
@@ -65,6 +68,22 @@ Task<Result<void>> apply_quota(kv::Transaction& t, const StoreCore& core, mailst
   co_return Result<void>();
 }
 
+// Calls `each` with every account that the table has rows of, and the key of the first of them.
+template <class Each>
+Task<Result<void>> for_accounts(kv::Reader& reader, kv::Table table, Each each) {
+  std::uint64_t next = 0;
+  while (next <= UINT32_MAX) {
+    const Key first(mailstore::AccountId{static_cast<std::uint32_t>(next)});
+    const kv::Range range{.first = first, .rows_max = 1};
+    KM_CO_TRY(const auto rows, co_await reader.scan(table, range));
+    if (rows.empty()) break;
+    const auto id = static_cast<std::uint32_t>(key_number(rows.front().key, 0, 4));
+    each(mailstore::AccountId{id}, rows.front().key);
+    next = std::uint64_t{id} + 1;
+  }
+  co_return Result<void>();
+}
+
 }  // namespace
 
 std::span<const std::string_view> mail_store_tables() noexcept { return mail_table_names; }
@@ -109,17 +128,27 @@ StoreImpl::Answer<void> StoreImpl::set_quota(AccountId account, mailstore::Quota
 StoreImpl::Answer<std::vector<mailstore::AccountId>> StoreImpl::accounts(Context context) {
   std::vector<AccountId> all;
   KM_CO_TRY(const auto snapshot, co_await core_.kv.snapshot(context));
-  std::uint64_t next = 0;
-  while (next <= UINT32_MAX) {
-    const Key first(AccountId{static_cast<std::uint32_t>(next)});
-    const kv::Range range{.first = first, .rows_max = 1};
-    KM_CO_TRY(const auto rows, co_await snapshot->scan(core_.tables.counter, range));
-    if (rows.empty()) break;
-    const auto id = static_cast<std::uint32_t>(key_number(rows.front().key, 0, 4));
-    if (key_number(rows.front().key, 4, 4) == 0) all.push_back(AccountId{id});
-    next = std::uint64_t{id} + 1;
-  }
+  KM_CO_CHECK(co_await for_accounts(*snapshot, core_.tables.counter, [&](AccountId account, std::string_view key) {
+    if (key_number(key, 4, 4) == 0) all.push_back(account);
+  }));
   co_return all;
+}
+
+Task<Result<std::vector<mailstore::AccountId>>> accounts_with_rows(const StoreCore& core, Context context) {
+  const MailTables& tables = core.tables;
+  std::set<mailstore::AccountId> all, leaving;
+  for (const kv::Table table : {tables.counter, tables.mailbox, tables.message, tables.email, tables.content, tables.membership,
+                                tables.log, tables.thread, tables.subscription}) {
+    KM_CO_TRY(const auto snapshot, co_await core.kv.snapshot(context));
+    KM_CO_CHECK(co_await for_accounts(*snapshot, table, [&](mailstore::AccountId account, std::string_view) { all.insert(account); }));
+  }
+  KM_CO_TRY(const auto snapshot, co_await core.kv.snapshot(context));
+  KM_CO_CHECK(co_await for_accounts(*snapshot, tables.removal, [&](mailstore::AccountId account, std::string_view key) {
+    if (key_number(key, 4, 4) == 0) leaving.insert(account);
+  }));
+  std::vector<mailstore::AccountId> out;
+  std::ranges::set_difference(all, leaving, std::back_inserter(out));
+  co_return out;
 }
 
 }  // namespace keystonemail::service

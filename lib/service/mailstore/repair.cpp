@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
 //
-// repair: what can be derived is derived again from the messages and emails: counts, sums, logs, memberships. A message
-// without an email cannot be served and goes; an email without a message comes back into the inbox.
+// repair: what can be derived is derived again from the messages and emails: counts, sums, logs, memberships, and the rows of
+// accounts and mailboxes that are lost. A message without an email cannot be served and goes; an email without a message comes
+// back into the inbox. What a limit on an account was cannot be derived: there is none then.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -38,6 +39,8 @@ class Repairer {
 
   Task<Result<void>> account(mailstore::AccountId account) {
     account_ = account;
+    account_row_ = {};
+    removals_.clear();
     messages_.clear();
     places_.clear();
     emails_.clear();
@@ -74,6 +77,7 @@ class Repairer {
 
   Task<Result<void>> read_all() {
     const MailTables& tables = core_.tables;
+    KM_CO_CHECK(co_await for_rows(tables.removal, [&](std::string_view key, std::string_view) { removals_.insert(number(key, 4)); }));
     KM_CO_CHECK(co_await for_rows(tables.mailbox, [&](std::string_view key, std::string_view value) {
       if (auto object = MailboxObject::read(value)) objects_.emplace(number(key, 4), *std::move(object));
     }));
@@ -84,7 +88,8 @@ class Repairer {
     }));
     KM_CO_CHECK(co_await for_rows(tables.message, [&](std::string_view key, std::string_view value) {
       const Place place{number(key, 4), number(key, 8)};
-      if (!rows_.contains(place.mailbox) && !objects_.contains(place.mailbox)) return;  // being removed
+      if (removals_.contains(place.mailbox)) return;
+      rows_.try_emplace(place.mailbox);
       ++seen_.messages;
       if (const auto record = MessageRecord::read(value)) {
         places_[record->email].push_back(place);
@@ -110,11 +115,15 @@ class Repairer {
       if (!read_kept_name(value)) change(tables.subscription, key, std::nullopt);
     }));
     log_rows_.clear();
+    for (const auto& [id, row] : rows_) rise(row.highest_modseq);
+    for (const auto& [place, message] : messages_) rise(std::max(message.record.modseq, message.record.created));
     co_return co_await for_rows(tables.log, [&](std::string_view key, std::string_view value) {
-      if (LogEntry::read(value)) ++log_rows_[number(key, 4)];
-      else change(tables.log, key, std::nullopt);
+      if (!LogEntry::read(value)) return change(tables.log, key, std::nullopt);
+      ++log_rows_[number(key, 4)];
+      rise(key_number(key, 8, 8));
     });
   }
+  void rise(std::uint64_t modseq) { account_row_.modseq = std::max(account_row_.modseq, modseq); }
 
   Task<Result<void>> drop_lost_messages() {
     std::erase_if(messages_, [&](const auto& entry) {
@@ -154,11 +163,10 @@ class Repairer {
   };
 
   [[nodiscard]] bool being_removed(std::uint64_t id, const Email& email) const {
-    const auto gone = [&](std::uint32_t mailbox) { return mailbox != 0 && !rows_.contains(mailbox) && !objects_.contains(mailbox); };
     if (const auto at = listed_.find(id); at != listed_.end()) {
-      return std::ranges::any_of(at->second, [&](const Place& place) { return gone(place.mailbox); });
+      return std::ranges::any_of(at->second, [&](const Place& place) { return removals_.contains(place.mailbox); });
     }
-    return gone(email.home.mailbox);
+    return removals_.contains(email.home.mailbox);
   }
 
   Task<Result<void>> list_memberships() {
@@ -177,13 +185,13 @@ class Repairer {
         if (any && there.erase(place) == 0) change(core_.tables.membership, membership_key(id, place), std::string(1, '\1'));
       }
       for (const Place& stray : there) {
-        if (rows_.contains(stray.mailbox)) change(core_.tables.membership, membership_key(id, stray), std::nullopt);
+        if (!removals_.contains(stray.mailbox)) change(core_.tables.membership, membership_key(id, stray), std::nullopt);
       }
       KM_CO_CHECK(co_await flush_some());
     }
     for (const auto& [id, strays] : listed_) {
       for (const Place& stray : strays) {
-        if (rows_.contains(stray.mailbox)) change(core_.tables.membership, membership_key(id, stray), std::nullopt);
+        if (!removals_.contains(stray.mailbox)) change(core_.tables.membership, membership_key(id, stray), std::nullopt);
       }
     }
     co_return Result<void>();
@@ -191,15 +199,15 @@ class Repairer {
 
   Task<Result<void>> count_mailboxes() {
     std::map<std::uint32_t, MailboxRow> sums;
+    rows_.try_emplace(static_cast<std::uint32_t>(inbox_id));
+    for (const auto& [id, object] : objects_) rows_.try_emplace(id);
     AccountRow account = account_row_;
     account.modseq += 1;  // what clients remember of it may be wrong
     for (auto& [place, message] : messages_) {
       MailboxRow& sum = sums[place.mailbox];
       count(sum, message.record);
       sum.uid_next = std::max(sum.uid_next, place.uid + 1);
-      account.modseq = std::max({account.modseq, message.record.modseq, message.record.created});
     }
-    for (const auto& [id, object] : objects_) rows_.try_emplace(id);
     account.octets_used = account.messages_used = 0;
     for (auto& [id, row] : rows_) {
       const MailboxRow& sum = sums[id];
@@ -286,6 +294,7 @@ class Repairer {
   // Of the account at hand.
   mailstore::AccountId account_{};
   AccountRow account_row_;
+  std::set<std::uint32_t> removals_;  // mailboxes that are being removed: out of sight, as is what is in them
   std::map<std::uint32_t, MailboxObject> objects_;
   std::map<std::uint32_t, MailboxRow> rows_;
   std::map<Place, HeldMessage> messages_;
@@ -298,7 +307,7 @@ class Repairer {
 }  // namespace
 
 StoreImpl::Answer<RepairReport> StoreImpl::repair(std::function<void(const VerifyProgress&)> progress, Context context) {
-  KM_CO_TRY(const auto all, co_await accounts(context));
+  KM_CO_TRY(const auto all, co_await accounts_with_rows(core_, context));
   Repairer repairer(core_, std::move(progress), context);
   for (const AccountId account : all) KM_CO_CHECK(co_await repairer.account(account));
   co_return repairer.report();

@@ -83,4 +83,7 @@ class StoreImpl final : public KvMailStore {
   StoreCore core_;
 };
 
+// The accounts of which there is any row, though their own may be lost; not those that are being removed. Ascending.
+[[nodiscard]] Task<Result<std::vector<mailstore::AccountId>>> accounts_with_rows(const StoreCore& core, Context context);
+
 }  // namespace keystonemail::service

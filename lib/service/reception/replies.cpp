@@ -15,7 +15,7 @@ smtp::Reply reply_for(const Error& error) {
     case ErrorKind::unavailable: return {452, {4, 3, 1}, "Insufficient system storage, try again later"};
     case ErrorKind::timeout:
     case ErrorKind::cancelled: return {451, {4, 4, 2}, "Took too long, try again later"};
-    case ErrorKind::not_found: return {550, {5, 1, 1}, "No such user here"};
+    case ErrorKind::not_found:  // who is unknown the directory has said; this one's mailboxes are gone, by damage or just now
     case ErrorKind::invalid:
     case ErrorKind::denied:
     case ErrorKind::conflict:

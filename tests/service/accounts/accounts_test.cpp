@@ -436,3 +436,20 @@ TEST_CASE("records: every truncation of a stored account or address is an error,
   REQUIRE(back);
   CHECK(back->app_passwords[0].about.services == std::vector<std::string>{"imap", "smtp"});
 }
+
+TEST_CASE("accounts: whose mailboxes are lost is named, gets new ones with the same limits, and can be removed") {
+  Fixture f;
+  const auto alice = f.add("alice@example.test"), bob = f.add("bob@example.test");
+  f.run(f.directory->set_quota("alice@example.test", 5000, 0, f.context()));
+  REQUIRE(f.run(f.mail->remove_account(alice.id, f.context())));
+  REQUIRE(f.run(f.mail->remove_account(bob.id, f.context())));
+  CHECK(f.run(f.directory->without_mailboxes(f.context()))->size() == 2);
+  CHECK(f.run(f.directory->remove_account("bob@example.test", f.context())));
+  CHECK(f.run(f.directory->reconcile_mailboxes(f.context())) == std::uint64_t{1});
+  CHECK(f.run(f.directory->without_mailboxes(f.context()))->empty());
+  CHECK(f.run(f.mail->account(alice.id, f.context()))->quota.octets_limit == 5000);
+  REQUIRE(f.run(f.mail->set_quota(alice.id, {}, f.context())));
+  CHECK(f.run(f.directory->reconcile_mailboxes(f.context())) == std::uint64_t{1});
+  CHECK(f.run(f.mail->account(alice.id, f.context()))->quota.octets_limit == 5000);
+  CHECK(f.run(f.directory->reconcile_mailboxes(f.context())) == std::uint64_t{0});
+}

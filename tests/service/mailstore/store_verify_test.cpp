@@ -79,6 +79,11 @@ TEST_CASE("verify: planted damage is found, whatever the table, and derived rows
   }
   SUBCASE("counts lost") { s.change(s.tables.counter, Key(s.account, sent), std::nullopt); }
   SUBCASE("a name lost") { s.change(s.tables.mailbox, Key(s.account, sent), std::nullopt); }
+  SUBCASE("the account's own row lost") { s.change(s.tables.counter, Key(s.account, std::uint32_t{0}), std::nullopt); }
+  SUBCASE("counts and name lost") {
+    s.change(s.tables.counter, Key(s.account, inbox), std::nullopt);
+    s.change(s.tables.mailbox, Key(s.account, inbox), std::nullopt);
+  }
   SUBCASE("a thread of no email") {
     const service::ThreadRow row{1, 99, 0};
     s.change(s.tables.thread, Key(s.account, std::uint64_t{5}), std::string(std::string_view(service::encode_row(row))));
@@ -92,6 +97,27 @@ TEST_CASE("verify: planted damage is found, whatever the table, and derived rows
   CHECK(s.d.row("INBOX", 1).octets == conformance::sample.size());
   s.d.add("INBOX");
   CHECK(s.findings() == 0);
+}
+
+TEST_CASE("repair: mail of a mailbox that is lost without a trace comes back, and that of one being removed does not") {
+  Stocked s;
+  const std::uint32_t sent = 3, trash = 5;
+  s.d.add("Sent", "Subject: only here\r\n\r\nx\r\n");
+  s.d.add("Trash", "Subject: goes\r\n\r\nx\r\n");
+  s.change(s.tables.counter, Key(s.account, sent), std::nullopt);
+  s.change(s.tables.mailbox, Key(s.account, sent), std::nullopt);
+  s.change(s.tables.counter, Key(s.account, trash), std::nullopt);
+  s.change(s.tables.mailbox, Key(s.account, trash), std::nullopt);
+  s.change(s.tables.removal, Key(s.account, trash), "\1");
+  s.repair();
+  CHECK(s.findings() == 0);
+  CHECK(s.d.find("Recovered 3").messages == 2);
+  CHECK(s.d.find("INBOX").messages == 2);
+  s.change(s.tables.counter, Key(s.account, std::uint32_t{0}), std::nullopt);
+  CHECK(s.findings() == 1);
+  s.repair();
+  CHECK(s.findings() == 0);
+  CHECK(s.d.find("Recovered 3").messages == 2);
 }
 
 TEST_CASE("verify: lost content is found and told, though it cannot be repaired") {

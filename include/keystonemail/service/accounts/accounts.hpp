@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,6 +37,9 @@ struct Options {
   kv::Table first_table{};             // where table_names() begin in the store
   std::string primary_domain;          // of logins given without a domain
   crypto::ScryptCost password_cost = {};
+  // Called once a change is durable that takes away what sessions of an account (its canonical login) logged in with: it was
+  // disabled or removed, or a password changed or went. Threads: the caller's.
+  std::function<void(std::string_view login)> end_sessions = {};
 };
 
 struct NewAccount {
@@ -88,6 +92,10 @@ class Accounts final : public directory::Directory {
   // Makes the account with its mailboxes. The first one receives postmaster's mail unless an alias says otherwise.
   // Errors: conflict (address taken), invalid, not_found (domain not ours).
   [[nodiscard]] Task<Result<directory::Account>> add_account(NewAccount request, Context context);
+  // The accounts that have no mailboxes, as after damage: mail for them is put off.
+  [[nodiscard]] Task<Result<std::vector<directory::Account>>> without_mailboxes(Context context);
+  // Makes mailboxes for those, and sets the limits of all that differ from what the account says. Returns how many it changed.
+  [[nodiscard]] Task<Result<std::uint64_t>> reconcile_mailboxes(Context context);
   // Removes the account, its addresses and its mail.
   [[nodiscard]] Task<Result<void>> remove_account(std::string_view login, Context context);
   [[nodiscard]] Task<Result<std::vector<directory::Account>>> accounts(Context context);
