@@ -102,7 +102,7 @@ void add_admin(CLI::App& app, Invocation& all) {
   admin_command(*account, all, "add", "add an account", "address", Password::yes)->add_option("--name", all.admin.name, "display name");
   admin_command(*account, all, "list", "list all accounts", "");
   admin_command(*account, all, "remove", "remove an account with its mail", "address");
-  admin_command(*account, all, "disable", "refuse logins and mail", "address");
+  admin_command(*account, all, "disable", "refuse logins and mail, and end open sessions", "address");
   admin_command(*account, all, "enable", "take them again", "address");
   auto* forward = admin_command(*account, all, "forward", "where its mail goes as well: the account, then addresses; without any, says so", "addresses", Password::no, true);
   auto* only = forward->add_flag_callback("--only", [&all] { all.admin.name = "only"; }, "keep no copy");

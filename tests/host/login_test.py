@@ -251,6 +251,51 @@ def test_application_protocols(server):
     check('ALPN: imaps refuses one that names SMTP alone', 'application protocol' in str(handshake(server, 'imaps', ['smtp'])).lower().replace('_', ' '))
 
 
+def open_sessions(server, password):
+    """An IMAP session at rest, one in IDLE, one of submission at rest, and one that has said MAIL."""
+    context = unverified()
+    rest, idle = imaps(server), imaps(server)
+    for client in (rest, idle):
+        client.login('carol@example.test', password)
+        client.select()
+    idle.send(b'i IDLE\r\n')
+    idle.readline()
+    sending = [smtplib.SMTP_SSL('127.0.0.1', server.port('submissions'), timeout=20, context=context) for _ in range(2)]
+    for client in sending:
+        client.login('carol@example.test', password)
+    sending[1].mail('carol@example.test')
+    return rest, idle, *sending
+
+
+def test_revocation(server):
+    """What an open session logged in with is taken away: it ends, and cannot send on."""
+    server.add_account('carol@example.test', PASSWORD)
+    ways = [('disabled', ['account', 'disable'], None), ('given another password', ['account', 'password', '--password-stdin'], 'quite another password'),
+            ('removed', ['account', 'remove'], None)]
+    password = PASSWORD
+    bob = imaps(server)
+    bob.login('bob@example.test', PASSWORD)
+    for what, words, given in ways:
+        rest, idle, smtp, started = open_sessions(server, password)
+        done = server.run(*words[:2], 'carol@example.test', *words[2:], stdin=given)
+        check(f'an account with open sessions is {what}', done.returncode == 0, done.stderr)
+        for name, client in (('at rest', rest), ('in IDLE', idle)):
+            line = client.readline()
+            check(f'{what}: the IMAP session {name} ends by BYE [EXPIRED]', line.startswith(b'* BYE [EXPIRED]'), line)
+        line = smtp.file.readline() if smtp.file else smtp.getreply()
+        check(f'{what}: the submission session ends by 421 4.7.0', b'421 4.7.0' in (line if isinstance(line, bytes) else b'%d ' % line[0] + line[1]), line)
+        try:
+            answer = started.rcpt('bob@example.test')
+        except smtplib.SMTPServerDisconnected as gone:
+            answer = (421, str(gone).encode())
+        check(f'{what}: who has said MAIL gets no further', answer[0] == 421, answer)
+        if what == 'disabled':
+            server.run('account', 'enable', 'carol@example.test')
+        password = given or password
+    check('bob, to whom nothing happened, is served as before', bob.select()[0] == 'OK')
+    check('the log says why', server.log().count('imap.login.revoked') == 6 and server.log().count('smtp.login.revoked') == 6)
+
+
 with tempfile.TemporaryDirectory(dir=os.environ.get('KEYSTONEMAIL_TEST_DIR', '/var/tmp')) as scratch:
     with Server(program, LISTENERS) as server:
         server.add_account(ALICE, PASSWORD)
@@ -266,6 +311,7 @@ with tempfile.TemporaryDirectory(dir=os.environ.get('KEYSTONEMAIL_TEST_DIR', '/v
         test_salts(server)
         test_submission(server, secret)
         test_application_protocols(server)
+        test_revocation(server)
         check('no password and no proof is in the log', secret not in server.log() and PASSWORD not in server.log() and ',p=' not in server.log())
         server.stop()
         test_external(server, pathlib.Path(scratch))

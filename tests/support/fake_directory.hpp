@@ -22,6 +22,7 @@ class FakeDirectory final : public directory::Directory {
     directory::Account account;
     std::string password;
     std::vector<ScramCredential> scram = {};
+    std::string app_password = {};                            // called "laptop"; empty: none
   };
 
   std::set<std::string> domains{"example.test"};
@@ -53,8 +54,11 @@ class FakeDirectory final : public directory::Directory {
   Task<Result<directory::Authenticated>> authenticate(directory::PasswordAttempt attempt, Context) override {
     if (failure) co_return std::unexpected(*failure);
     const auto person = people.find(to_lower(attempt.login));
-    if (person == people.end() || person->second.password != attempt.password) co_return fail(ErrorKind::denied);
-    co_return directory::Authenticated{person->second.account, "password"};
+    if (person == people.end()) co_return fail(ErrorKind::denied);
+    const Person& known = person->second;
+    if (known.password == attempt.password) co_return directory::Authenticated{known.account, std::string(directory::human_password)};
+    if (!known.app_password.empty() && known.app_password == attempt.password) co_return directory::Authenticated{known.account, "laptop"};
+    co_return fail(ErrorKind::denied);
   }
   Task<Result<std::vector<ScramCredential>>> scram_credentials(std::string_view login, crypto::Hash, std::string_view,
                                                                Context) override {

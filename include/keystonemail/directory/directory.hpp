@@ -77,9 +77,13 @@ struct PasswordAttempt {
   IpAddress remote;
 };
 
+// The credential that its owner chose and others may guess. While an account is being guessed at, it is good only from networks
+// that it was good from before.
+inline constexpr std::string_view human_password = "password";
+
 struct Authenticated {
   Account account;
-  std::string credential;            // which one matched: "password", or an app password's name
+  std::string credential;            // which one matched: human_password, or an app password's name
 };
 
 // Threads: any. Errors everywhere: unavailable, timeout: then the answer is "later", never "no".

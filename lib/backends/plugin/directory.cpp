@@ -175,7 +175,7 @@ Task<Result<directory::Authenticated>> PluginDirectory::authenticate(directory::
   if (answer.status != Status::ok) co_return fail(ErrorKind::denied);
   if (!answer.account) co_return unusable(log_, "a login without an account");
   if (!answer.account->enabled) co_return fail(ErrorKind::denied);
-  if (answer.credential.empty()) answer.credential = "password";
+  if (answer.credential.empty()) answer.credential = directory::human_password;
   co_return directory::Authenticated{*std::move(answer.account), std::move(answer.credential)};
 }
 

@@ -34,7 +34,26 @@ std::vector<sasl::Mechanism> offered_mechanisms(const LoginServices& services, c
   return out;
 }
 
+void Authenticator::begin() {
+  if (services_.open != nullptr) begun_ = services_.open->now();
+}
+
+LoginGate::Verdict Authenticator::ask_gate(Context context) {
+  auto verdict = services_.gate.before(facts_.peer, login_, context.executor->wall_now());
+  guessable_refused_ = verdict.guessable_refused;
+  return verdict;
+}
+
+bool Authenticator::is_let_in(std::string_view credential) const noexcept {
+  return !guessable_refused_ || credential != directory::human_password;
+}
+
+void Authenticator::enter(LoginAccepted& accepted) const {
+  if (services_.open != nullptr) accepted.lease = services_.open->enter(accepted.account.login, begun_);
+}
+
 Task<LoginStep> Authenticator::start(sasl::Mechanism mechanism, std::optional<std::string> initial_response, Context context) {
+  begin();
   sasl::ServerOptions options;
   options.bindings = facts_.bindings;
   options.offers_plus = facts_.bindings.exporter || facts_.bindings.end_point;
@@ -60,17 +79,20 @@ Task<LoginStep> Authenticator::respond(std::string response, Context context) {
 }
 
 Task<LoginStep> Authenticator::password(std::string login, crypto::SecretString password, Context context) {
+  begin();
   sasl::NeedVerifyPassword need{std::move(login), std::move(password), {}};
   login_ = need.login;
-  const auto verdict = services_.gate.before(facts_.peer, login_, context.executor->wall_now());
-  if (verdict.refused) co_return co_await refuse(sasl::Failure::wrong_credentials, context);
+  if (ask_gate(context).refused) co_return co_await refuse(sasl::Failure::wrong_credentials, context);
   std::string typed(need.password.view());
   directory::PasswordAttempt attempt{login_, std::move(typed), facts_.service, facts_.peer};
   auto checked = co_await services_.directory.authenticate(std::move(attempt), context);
   crypto::wipe(attempt.password);
+  if (checked && !is_let_in(checked->credential)) co_return co_await refuse(sasl::Failure::wrong_credentials, context);
   if (checked) {
     services_.gate.succeeded(facts_.peer, login_, context.executor->wall_now());
-    co_return LoginAccepted{std::move(checked->account), std::move(checked->credential)};
+    LoginAccepted accepted{std::move(checked->account), std::move(checked->credential)};
+    enter(accepted);
+    co_return accepted;
   }
   const bool wrong = checked.error().kind() == ErrorKind::denied;
   co_return co_await refuse(wrong ? sasl::Failure::wrong_credentials : sasl::Failure::temporary, context);
@@ -96,12 +118,12 @@ Task<LoginStep> Authenticator::drive(sasl::Event event, Context context) {
 
 Task<sasl::Event> Authenticator::answer(sasl::NeedVerifyPassword need, Context context) {
   login_ = need.login;
-  const auto verdict = services_.gate.before(facts_.peer, login_, context.executor->wall_now());
-  if (verdict.refused) co_return exchange_->decide(sasl::Verdict::refuse);
+  if (ask_gate(context).refused) co_return exchange_->decide(sasl::Verdict::refuse);
   std::string typed(need.password.view());
   directory::PasswordAttempt attempt{login_, std::move(typed), facts_.service, facts_.peer};
   auto checked = co_await services_.directory.authenticate(std::move(attempt), context);
   crypto::wipe(attempt.password);
+  if (checked && !is_let_in(checked->credential)) co_return exchange_->decide(sasl::Verdict::refuse);
   if (checked) {
     checked_ = std::move(*checked);
     co_return exchange_->decide(sasl::Verdict::accept);
@@ -113,8 +135,7 @@ Task<sasl::Event> Authenticator::answer(sasl::NeedVerifyPassword need, Context c
 Task<sasl::Event> Authenticator::answer(sasl::NeedScramKeys need, Context context) {
   login_ = need.login;
   scram_names_.clear();
-  const auto verdict = services_.gate.before(facts_.peer, login_, context.executor->wall_now());
-  if (verdict.refused) co_return exchange_->decide(sasl::ScramAnswer{});
+  if (ask_gate(context).refused) co_return exchange_->decide(sasl::ScramAnswer{});
   auto found = co_await services_.directory.scram_credentials(login_, need.hash, facts_.service, context);
   if (!found) co_return exchange_->decide(sasl::Unavailable{});
   sasl::ScramAnswer keys;
@@ -150,12 +171,14 @@ Task<LoginStep> Authenticator::accept(sasl::Authenticated who, Context context) 
     }
     accepted.account = std::move(*account);
     accepted.credential = who.credential < scram_names_.size() ? scram_names_[who.credential] : "external";
+    if (!is_let_in(accepted.credential)) co_return co_await refuse(sasl::Failure::wrong_credentials, context);
   }
   if (!who.authorization_id.empty() && !iequals(who.authorization_id, who.login) &&
       !iequals(who.authorization_id, accepted.account.login)) {
     co_return co_await refuse(sasl::Failure::not_authorised, context);
   }
   services_.gate.succeeded(facts_.peer, login_, context.executor->wall_now());
+  enter(accepted);
   if (!who.final_text) co_return accepted;
   accepted_ = std::move(accepted);
   co_return LoginChallenge{*std::move(who.final_text)};

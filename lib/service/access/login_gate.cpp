@@ -53,7 +53,8 @@ LoginGate::Verdict LoginGate::before(const IpAddress& peer, std::string_view log
   if (counter.day < options_.account_failures_per_day_max) return verdict;
   const auto known_end = counter.known.begin() + static_cast<std::ptrdiff_t>(counter.known_count);
   if (std::find(counter.known.begin(), known_end, peer_network(peer)) == known_end) {
-    return {.refused = true, .reason = "account under attack, unknown address"};
+    verdict.guessable_refused = true;
+    verdict.reason = "account under attack, unknown address";
   }
   return verdict;
 }

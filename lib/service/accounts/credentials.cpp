@@ -68,7 +68,7 @@ Task<Result<directory::Authenticated>> Accounts::authenticate(directory::Passwor
       co_return directory::Authenticated{record->account(), app_password->about.name};
     }
     if (state_->remembered.knows(*record, password.view(), context.executor->now())) {
-      co_return directory::Authenticated{record->account(), "password"};
+      co_return directory::Authenticated{record->account(), std::string(directory::human_password)};
     }
   }
   const bool can_match = record && record->enabled && !record->password_hash.empty();
@@ -101,7 +101,7 @@ Task<Result<directory::Authenticated>> Accounts::authenticate(directory::Passwor
     }
   }
   state_->remembered.remember(known, password.view(), context.executor->now());
-  co_return directory::Authenticated{known.account(), "password"};
+  co_return directory::Authenticated{known.account(), std::string(directory::human_password)};
 }
 
 Task<Result<std::vector<directory::Directory::ScramCredential>>> Accounts::scram_credentials(std::string_view login, crypto::Hash hash,
@@ -111,7 +111,7 @@ Task<Result<std::vector<directory::Directory::ScramCredential>>> Accounts::scram
   if (hash != crypto::Hash::sha256) co_return out;  // no weaker keys are kept
   KM_CO_TRY(const auto record, co_await state_->find_by_login(std::string(login), context));
   if (!record || !record->enabled) co_return out;
-  if (record->password_keys) out.push_back({"password", *record->password_keys});
+  if (record->password_keys) out.push_back({std::string(directory::human_password), *record->password_keys});
   for (const StoredAppPassword& password : record->app_passwords) {
     if (!usable(password, service, context.executor->wall_now())) continue;
     for (const auto& keys : record->password_keys ? password.stretched_keys : password.keys)
@@ -140,18 +140,23 @@ Task<Result<void>> Accounts::set_password(std::string_view login, crypto::Secret
     KM_CO_TRY(keys, crypto::derive_scram_keys(crypto::Hash::sha256, password.view(), record->scram_salt,
                                               crypto::limits::scram_iterations_human));
   }
+  std::string canonical;
   State::Change change = [&](AccountRecord& now) -> Result<void> {
+    canonical = now.login;
     now.password_hash = hash;
     now.password_keys = keys;
     return {};
   };
-  co_return co_await state_->update(std::string(login), std::move(change), context);
+  KM_CO_CHECK(co_await state_->update(std::string(login), std::move(change), context));
+  state_->end_sessions(canonical);
+  co_return {};
 }
 
 Task<Result<crypto::SecretString>> Accounts::add_app_password(std::string_view login, AppPassword request, Context context) {
   KM_CO_TRY(const auto record, co_await state_->find_by_login(std::string(login), context));
   if (!record) co_return no_such_account(login);
   if (request.name.empty() || !is_utf8(request.name)) co_return fail(ErrorKind::invalid, "an app password needs a name");
+  if (iequals(request.name, directory::human_password)) co_return fail(ErrorKind::invalid, "an app password needs a name of its own");
   auto password = crypto::generate_app_password(state_->random);
   StoredAppPassword stored{std::move(request), crypto::hash_app_password(password.view()), {}, {}};
   stored.about.created = context.executor->wall_now();
@@ -178,12 +183,16 @@ Task<Result<crypto::SecretString>> Accounts::add_app_password(std::string_view l
 }
 
 Task<Result<void>> Accounts::remove_app_password(std::string_view login, std::string_view name, Context context) {
-  State::Change change = [name = std::string(name)](AccountRecord& now) -> Result<void> {
+  std::string canonical;
+  State::Change change = [&canonical, name = std::string(name)](AccountRecord& now) -> Result<void> {
+    canonical = now.login;
     const auto removed = std::erase_if(now.app_passwords, [&](const auto& password) { return password.about.name == name; });
     if (removed == 0) return fail(ErrorKind::not_found, "no app password called " + name);
     return {};
   };
-  co_return co_await state_->update(std::string(login), std::move(change), context);
+  KM_CO_CHECK(co_await state_->update(std::string(login), std::move(change), context));
+  state_->end_sessions(canonical);
+  co_return {};
 }
 
 Task<Result<std::vector<AppPassword>>> Accounts::app_passwords(std::string_view login, Context context) {

@@ -85,6 +85,8 @@ Task<void> Session::run() {
 void Session::end_of_input(const Result<std::string_view>& got) {
   if (!got && got.error().kind() == ErrorKind::timeout) {
     engine_.expire(now());
+  } else if (login_.has_ended()) {
+    end_revoked();
   } else if (!got && got.error().kind() == ErrorKind::cancelled) {
     engine_.end(engine::Code::unavailable, "Server is shutting down, try again shortly");
   } else {
@@ -92,11 +94,20 @@ void Session::end_of_input(const Result<std::string_view>& got) {
   }
 }
 
+// Until something comes, the server stops or the login ends.
 Task<Result<std::string_view>> Session::read() {
-  Context wait = context_;
+  std::stop_source enough;
+  const std::stop_callback on_stop(context_.stop, [enough]() mutable { enough.request_stop(); });
+  const std::stop_callback on_end(login_.token(), [enough]() mutable { enough.request_stop(); });
+  Context wait = context_.with_stop(enough.get_token());
   if (const auto deadline = engine_.deadline()) wait.deadline = *deadline;
-  if (!idle_ || stream_->unconsumed() != 0) return stream_->read(std::move(wait));
-  return read_in_idle(std::move(wait));
+  if (idle_ && stream_->unconsumed() == 0) co_return co_await read_in_idle(std::move(wait));
+  co_return co_await stream_->read(std::move(wait));
+}
+
+void Session::end_revoked() {
+  services_.log.event(LogLevel::info, "imap.login.revoked", {{"session", id_}, {"login", account_->login}});
+  engine_.end(engine::Code::expired, "What you logged in with is no longer valid");
 }
 
 Task<Session::Next> Session::take_events() {
@@ -141,6 +152,11 @@ Task<Session::Next> Session::take_events() {
 
 Task<void> Session::on(engine::Command event) {
   ++commands_;
+  if (login_.has_ended()) {
+    engine_.complete(engine::StatusKind::no, engine::Code::expired, "Not logged in any more", now());
+    end_revoked();
+    co_return;
+  }
   const Expunges expunges = expunges_during(event.command);
   Reply reply = co_await std::visit(
       [this](auto& command) { return execute(*this, std::move(command)); }, event.command);

@@ -115,6 +115,8 @@ class Session {
   [[nodiscard]] Reply refuse_login(const access::LoginRefused& refused);
   [[nodiscard]] access::ConnectionFacts facts() const;
 
+  // What its login rested on was taken away: it gets no more answers.
+  void end_revoked();
   [[nodiscard]] Task<Result<std::string_view>> read();
   [[nodiscard]] Task<Result<std::string_view>> read_in_idle(Context wait);
   void end_of_input(const Result<std::string_view>& got);
@@ -134,6 +136,7 @@ class Session {
   std::optional<directory::Account> account_;
   std::unique_ptr<access::Authenticator> authenticator_;   // while a login is under way
   access::ConnectionLimits::Lease login_place_;
+  access::OpenLogins::Lease login_;
   std::unique_ptr<MailboxView> view_;                      // of the selected mailbox
   KeywordNames keywords_;
   std::unique_ptr<Append> append_;

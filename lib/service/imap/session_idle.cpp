@@ -30,9 +30,9 @@ Task<Result<std::string_view>> Session::read_in_idle(Context wait) {
       if (!co_await flush() || !there) co_return std::string_view();
       if (idle_->changed) continue;
     }
-    std::stop_callback on_stop(context_.stop, [wake = idle_->wake]() mutable { wake.request_stop(); });
+    std::stop_callback on_stop(wait.stop, [wake = idle_->wake]() mutable { wake.request_stop(); });
     auto got = co_await stream_->read(wait.with_stop(idle_->wake.get_token()));
-    const bool woken = !got && got.error().kind() == ErrorKind::cancelled && !context_.stop.stop_requested();
+    const bool woken = !got && got.error().kind() == ErrorKind::cancelled && !wait.stop.stop_requested();
     if (!woken) co_return got;
   }
 }

@@ -85,6 +85,7 @@ Reply Session::log_in(access::LoginAccepted accepted) {
                       {{"session", id_}, {"peer", peer}, {"login", accepted.account.login},
                        {"credential", accepted.credential}, {"tls", engine_.secure()}});
   login_place_ = *std::move(place);
+  login_ = std::move(accepted.lease);
   account_ = std::move(accepted.account);
   return ok("Logged in");
 }

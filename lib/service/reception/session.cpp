@@ -67,16 +67,15 @@ Task<void> Session::converse() {
     if (!input.empty() && taken > 0) continue;
     if (!co_await flush()) co_return;
     if (!input.empty()) continue;
-    // A message under way is finished before a stop is heard.
-    Context wait = transaction_ ? working() : context_;
-    if (const auto deadline = engine_.deadline()) wait.deadline = *deadline;
-    auto got = co_await stream_->read(wait);
+    auto got = co_await read();
     if (got && got->empty()) {
       engine_.receive_end(now());
     } else if (got) {
       input = *got;
     } else if (got.error().kind() == ErrorKind::timeout) {
       engine_.expire(now());
+    } else if (const auto farewell = revoked()) {
+      engine_.end(*farewell);
     } else if (got.error().kind() == ErrorKind::cancelled) {
       engine_.end({421, {4, 3, 2}, "The server is shutting down, try again shortly"});
     } else {
@@ -85,6 +84,22 @@ Task<void> Session::converse() {
   }
   (void)co_await flush();
   co_await stream_->close(context_.until(now() + farewell_time_max));
+}
+
+// Until something comes, the login ends or the server stops; a message under way is finished first.
+Task<Result<std::string_view>> Session::read() {
+  std::stop_source enough;
+  const std::stop_callback on_end(login_.token(), [enough]() mutable { enough.request_stop(); });
+  const std::stop_callback on_stop(transaction_ ? std::stop_token() : context_.stop, [enough]() mutable { enough.request_stop(); });
+  Context wait = context_.with_stop(enough.get_token());
+  if (const auto deadline = engine_.deadline()) wait.deadline = *deadline;
+  co_return co_await stream_->read(std::move(wait));
+}
+
+std::optional<smtp::Reply> Session::revoked() {
+  if (!login_.has_ended()) return std::nullopt;
+  services_.log.event(LogLevel::info, "smtp.login.revoked", {{"session", id_}, {"peer", peer_}, {"login", account_ ? account_->login : std::string()}});
+  return smtp::Reply{421, {4, 7, 0}, "What you logged in with is no longer valid"};
 }
 
 // Handles what the engine has to say about the octets it took.
@@ -151,6 +166,7 @@ Task<bool> Session::start_tls() {
   facts.external_identity = access::external_identity(channel);
   stream_ = *std::move(upgraded);
   account_.reset();
+  login_ = {};
   end_transaction();
   std::string mechanisms;
   if (options_.offer_auth) mechanisms = mechanism_names(services_.logins, facts);
@@ -234,8 +250,10 @@ Task<void> Session::answer_login(access::LoginStep step) {
                         {{"session", id_}, {"peer", peer_}, {"login", accepted->account.login},
                          {"credential", accepted->credential}});
     account_ = std::move(accepted->account);
+    login_ = std::move(accepted->lease);
     if (auto refusal = co_await screen(policy::Stage::auth)) {
       account_.reset();
+      login_ = {};
       engine_.decide(*std::move(refusal), now());
       co_return;
     }

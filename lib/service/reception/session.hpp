@@ -29,6 +29,7 @@ class Session {
 
   [[nodiscard]] Task<void> converse();
   [[nodiscard]] Task<Next> take_events();
+  [[nodiscard]] Task<Result<std::string_view>> read();
   [[nodiscard]] Task<bool> flush();
   [[nodiscard]] Task<bool> start_tls();
 
@@ -48,6 +49,8 @@ class Session {
   [[nodiscard]] Task<void> on(smtp::Reset);
 
   [[nodiscard]] Task<void> answer_login(access::LoginStep step);
+  // What the peer hears when what it logged in with has been taken away; nothing while it holds.
+  [[nodiscard]] std::optional<smtp::Reply> revoked();
   // Asks the policies. What they want changed is kept with the transaction; a refusal comes back. `hello` is a name that has
   // not been accepted yet.
   [[nodiscard]] Task<std::optional<smtp::Reply>> screen(policy::Stage stage, std::string_view hello = {});
@@ -129,6 +132,7 @@ class Session {
   Result<access::ConnectionLimits::Lease> place_;
   std::optional<access::Authenticator> authenticator_;
   std::optional<directory::Account> account_;    // who logged in
+  access::OpenLogins::Lease login_;
   std::string mechanism_;                        // that was asked for last
   policy::Screening screening_;
   std::optional<Transaction> transaction_;

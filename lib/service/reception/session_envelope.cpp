@@ -25,8 +25,8 @@ smtp::ParameterRules policy_parameters() {
 }  // namespace
 
 Task<void> Session::on(const smtp::MailFrom& event) {
-  std::optional<smtp::Reply> refusal;
-  if (is_submission() && !event.sender.is_null()) {
+  auto refusal = revoked();
+  if (!refusal && is_submission() && !event.sender.is_null()) {
     assert(account_);  // the engine demands AUTH before MAIL
     const auto owned = co_await services_.directory.may_send_as(account_->id, event.sender.to_string(), working());
     if (!owned) {
@@ -81,7 +81,8 @@ Task<void> Session::on(const smtp::RcptTo& event) {
   const auto mark = transaction_->mark();
   transaction_->given.push_back(event.recipient.to_string());
   transaction_->elsewhere.emplace_back();
-  auto refusal = co_await accept_recipient(event);
+  auto refusal = revoked();
+  if (!refusal) refusal = co_await accept_recipient(event);
   if (!refusal) {
     const bool kept = transaction_->local.size() > mark.local || !transaction_->accepted.back().empty();
     const bool ours = kept || transaction_->on_the_way.size() > mark.on_the_way;

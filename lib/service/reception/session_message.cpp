@@ -124,7 +124,8 @@ Task<void> Session::on(smtp::MessageEnd) {
   assert(transaction_ && transaction_->writer);
   ++message_number_;
   HeaderFindings findings = inspect_header(transaction_->header_text());
-  const auto refusal = co_await judge_message(findings);
+  auto refusal = revoked();
+  if (!refusal) refusal = co_await judge_message(findings);
   if (refusal) {
     log_refused("data", transaction_->first_recipient, *refusal);
     co_await note_refusal(*refusal);

@@ -84,6 +84,7 @@ struct Server::State {
   std::optional<accounts::Accounts> accounts;
   std::optional<ProvisioningDirectory> foreign;
   access::LoginGate gate;
+  access::OpenLogins open_logins;
   access::ConnectionLimits limits;
   std::optional<access::LoginServices> logins;
   std::optional<BanRows> ban_rows;
@@ -137,12 +138,14 @@ Task<Result<std::unique_ptr<Server>>> Server::open(ServerOptions options, Server
   s.queue->set_outcome_writer(&*s.webhooks);
   s.delivery.emplace(*s.mail, *s.queue);
   s.accounts.emplace(accounts::Options{.first_table = account_tables, .primary_domain = s.options.primary_domain,
-                                       .password_cost = s.options.password_cost},
+                                       .password_cost = s.options.password_cost,
+                                       .end_sessions = [&s](std::string_view login) { s.open_logins.end(login); }},
                      s.ports.store, *s.mail, s.password_workers, s.ports.random);
   if (s.ports.directory != nullptr) s.foreign.emplace(*s.ports.directory, *s.mail);
   s.site.emplace(s.options.hostname, s.options.mta_sts, s.directory());
   KM_CO_TRY(std::string secret, co_await s.accounts->login_secret(context));
   s.logins.emplace(access::LoginServices{s.directory(), s.gate, s.ports.random, std::move(secret)});
+  s.logins->open = &s.open_logins;
   s.logins->primary_domain = s.options.primary_domain;
   s.logins->keep_bans = [&s](std::vector<access::LoginGate::Ban> bans, Context on) { return s.keep_bans(std::move(bans), std::move(on)); };
   s.ban_rows.emplace(s.ports.store, ban_table);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "keystonemail/sasl/client.hpp"
 #include "support/fake_directory.hpp"
 #include "support/sim_executor.hpp"
 
@@ -96,6 +97,50 @@ TEST_CASE("authenticator: mechanisms are offered by what the connection and the 
   CHECK(offered_mechanisms(without, f.facts) == std::vector{external, plain, login});
   f.facts = {.peer = f.facts.peer, .service = "imap"};
   CHECK_FALSE(offers(offered_mechanisms(f.services, f.facts), plain));
+}
+
+TEST_CASE("authenticator: while an account is guessed at, its owner goes on where he was, and with what nobody guesses anywhere") {
+  Fixture f;
+  const IpAddress home = f.facts.peer, train = *IpAddress::parse("198.51.100.7");
+  f.directory.people["alice@example.test"].app_password = "k7m2-9fqx";
+  const auto from = [&](const IpAddress& peer, const std::string& typed) {
+    f.facts.peer = peer;
+    return std::holds_alternative<LoginAccepted>(f.password("alice@example.test", typed));
+  };
+  CHECK(from(home, "secret of alice"));
+  for (int i = 0; i < 100; ++i) CHECK(!from(IpAddress::v4({203, static_cast<std::uint8_t>(i), 113, 1}), "wrong"));
+  CHECK(from(home, "secret of alice"));
+  CHECK(!from(train, "secret of alice"));
+  CHECK(from(train, "k7m2-9fqx"));
+  CHECK(from(train, "secret of alice"));  // it is known now
+  f.facts.peer = *IpAddress::parse("198.51.100.99");
+  f.facts.external_identity = "alice@example.test";
+  CHECK(std::holds_alternative<LoginAccepted>(f.external("")));
+}
+
+TEST_CASE("authenticator: the gate's word holds for SCRAM too, by the key that was proved") {
+  Fixture f;
+  const auto keys = [&](std::string_view typed) {
+    return *crypto::derive_scram_keys(crypto::Hash::sha256, typed, "0123456789abcdef", 4096);
+  };
+  f.directory.people["alice@example.test"].scram = {{std::string(directory::human_password), keys("secret of alice")}, {"laptop", keys("k7m2-9fqx")}};
+  for (int i = 0; i < 100; ++i) f.gate.failed(IpAddress::v4({203, static_cast<std::uint8_t>(i), 113, 1}), "alice@example.test", f.executor.wall_now());
+  const auto proves = [&](std::string_view typed) {
+    Authenticator authenticator(f.services, f.facts);
+    sasl::Credentials credentials{.login = "alice@example.test", .password = crypto::SecretString(typed)};
+    const auto client = sasl::make_client(sasl::Mechanism::scram_sha_256, std::move(credentials), {}, f.random);
+    auto step = f.executor.run(authenticator.start(sasl::Mechanism::scram_sha_256, client->initial_response(), {&f.executor}));
+    while (const auto* challenge = std::get_if<LoginChallenge>(&step)) {
+      const auto answer = client->receive(challenge->text);
+      const auto* text = std::get_if<sasl::Response>(&answer);
+      step = f.executor.run(authenticator.respond(text ? text->text : std::string(), {&f.executor}));
+    }
+    return std::holds_alternative<LoginAccepted>(step);
+  };
+  CHECK(!proves("secret of alice"));
+  CHECK(proves("k7m2-9fqx"));
+  CHECK(proves("secret of alice"));  // from where it logged in before
+  CHECK(!proves("wrong"));
 }
 
 TEST_CASE("authenticator: a certificate logs its owner in, as nobody else, and only while there is such an account") {

@@ -49,8 +49,12 @@ TEST_CASE("login gate: failures elsewhere do not lock the owner out") {
     gate.failed(IpAddress::v4({203, static_cast<std::uint8_t>(i), 113, 1}), "a@example.test", start);
   }
   CHECK(!gate.before(owner, "a@example.test", start).refused);
-  CHECK(gate.before(*IpAddress::parse("203.222.113.9"), "A@example.test", start).refused);
-  CHECK(!gate.before(*IpAddress::parse("203.222.113.9"), "b@example.test", start).refused);
+  CHECK(!gate.before(owner, "a@example.test", start).guessable_refused);
+  const auto elsewhere = gate.before(*IpAddress::parse("203.222.113.9"), "A@example.test", start);
+  CHECK(elsewhere.guessable_refused);
+  CHECK(!elsewhere.refused);
+  CHECK(!gate.before(*IpAddress::parse("203.222.113.9"), "b@example.test", start).guessable_refused);
+  CHECK(!gate.before(*IpAddress::parse("203.222.113.9"), "a@example.test", start + 25h).guessable_refused);
 }
 
 TEST_CASE("login gate: a wider network is banned only by many more failures") {

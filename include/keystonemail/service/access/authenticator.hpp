@@ -21,6 +21,7 @@
 #include "keystonemail/directory/directory.hpp"
 #include "keystonemail/sasl/server.hpp"
 #include "keystonemail/service/access/login_gate.hpp"
+#include "keystonemail/service/access/open_logins.hpp"
 #include "keystonemail/tls/channel.hpp"
 
 namespace keystonemail::access {
@@ -37,6 +38,7 @@ struct LoginServices {
   bool offer_scram_sha_1 = false;
   std::string primary_domain = {};   // of logins without one: both spellings get the same invented salt
   BanKeeper keep_bans = {};          // may be empty
+  OpenLogins* open = nullptr;        // null: sessions last whatever becomes of their login
 };
 
 struct ConnectionFacts {
@@ -55,6 +57,7 @@ struct LoginChallenge { std::string text; };      // send it and pass the answer
 struct LoginAccepted {
   directory::Account account;
   std::string credential;                         // for the log: "password", an app password's name, "external"
+  OpenLogins::Lease lease = {};                   // to be kept by the session, which ends when it says so
 };
 struct LoginRefused {
   bool temporary = false;                         // the directory could not answer: 454, [UNAVAILABLE]
@@ -80,16 +83,22 @@ class Authenticator {
   [[nodiscard]] Task<LoginStep> password(std::string login, crypto::SecretString password, Context context);
 
  private:
+  [[nodiscard]] LoginGate::Verdict ask_gate(Context context);
+  [[nodiscard]] bool is_let_in(std::string_view credential) const noexcept;
   [[nodiscard]] Task<LoginStep> drive(sasl::Event event, Context context);
   [[nodiscard]] Task<sasl::Event> answer(sasl::NeedVerifyPassword need, Context context);
   [[nodiscard]] Task<sasl::Event> answer(sasl::NeedScramKeys need, Context context);
   [[nodiscard]] Task<sasl::Event> answer(sasl::NeedExternalLogin need, Context context);
+  void begin();
+  void enter(LoginAccepted& accepted) const;
   [[nodiscard]] Task<LoginStep> accept(sasl::Authenticated who, Context context);
   [[nodiscard]] Task<LoginStep> refuse(sasl::Failure failure, Context context);
 
   const LoginServices& services_;
   ConnectionFacts facts_;
   std::unique_ptr<sasl::ServerExchange> exchange_;
+  OpenLogins::Moment begun_{};
+  bool guessable_refused_ = false;                // the gate's word on passwords that people choose
   std::string login_;                             // as typed
   std::optional<directory::Authenticated> checked_;  // by password
   std::vector<std::string> scram_names_;

@@ -24,7 +24,7 @@ namespace keystonemail::access {
 struct LoginGateOptions {
   std::size_t failures_per_minute_max = 10;     // of one IPv4 address or IPv6 /64; three times as many for /26 or
   std::size_t failures_per_day_max = 50;        //   /48, nine times for /21 or /32
-  std::size_t account_failures_per_day_max = 100;  // then only addresses that have logged in before are let near it
+  std::size_t account_failures_per_day_max = 100;  // then its owner's password is good only from where it was good before
   std::chrono::seconds ban_first = std::chrono::hours(1);  // doubles with each further ban
   std::chrono::seconds ban_longest = std::chrono::hours(24);
   std::vector<IpNetwork> trusted;               // never delayed, counted or banned
@@ -32,13 +32,15 @@ struct LoginGateOptions {
 };
 
 // Counts failures by network and by account. A ban is always of a network, never of an account: guessing at
-// somebody's password from elsewhere costs its owner nothing.
+// somebody's password from elsewhere costs its owner nothing but this: while it lasts, new addresses need an app password, which
+// nobody guesses, or a certificate.
 //
 // Threads: any. Limits: entries_max of each kind, about 100 octets each.
 class LoginGate {
  public:
   struct Verdict {
     bool refused = false;                    // do not check the password at all; answer as for a wrong one
+    bool guessable_refused = false;          // a password that people choose is answered as a wrong one, even when it is right
     std::chrono::milliseconds delay{0};      // wait so long before answering
     std::string reason;                      // for the log
   };
