@@ -46,13 +46,11 @@ const KeyName* find_key(std::string_view name) noexcept {
 
 Parsed<std::string> parse_text(Cursor& cursor, std::string_view charset) {
   KM_TRY(auto text, cursor.astring());
-  if (is_ascii(text)) return text;
+  // Of the others some have nothing but ASCII octets, and mean something else by them: ISO-2022-JP, UTF-7.
+  if (!charset.empty() && !iequals(charset, "UTF-8") && !iequals(charset, "US-ASCII")) return codec::to_utf8(text, charset);
   // LENIENT: clients send UTF-8 literals without saying so.
-  if (charset.empty() || iequals(charset, "UTF-8") || iequals(charset, "US-ASCII")) {
-    if (!is_utf8(text)) return std::unexpected(Fault::not_utf8);
-    return text;
-  }
-  return codec::to_utf8(text, charset);
+  if (!is_utf8(text)) return std::unexpected(Fault::not_utf8);
+  return text;
 }
 
 // "MODSEQ" [search-modseq-ext] SP mod-sequence-valzer; search-modseq-ext = SP entry-name SP entry-type-req. One number

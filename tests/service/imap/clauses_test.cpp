@@ -824,6 +824,19 @@ S: c OK ~
 C: d SEARCH HEADER X-None ""
 S: * SEARCH
 S: d OK ~)"},
+      {"§6.4.4: the text of a charset whose octets are all ASCII is converted like that of any other", R"(p APPEND INBOX {44+}
+Subject: =?iso-8859-1?q?Gr=FC=DFe?=
+
+hello
+
+
+p SELECT INBOX)",
+       R"(C: a SEARCH CHARSET UTF-7 SUBJECT "Gr+APwA3w-e"
+S: * SEARCH 1
+S: a OK ~
+C: b SEARCH SUBJECT "Gr+APwA3w-e"
+S: * SEARCH
+S: b OK ~)"},
       {"§6.4.9: UID SEARCH by both kinds of number", three,
        R"(C: a UID SEARCH 1:2 UID 2:3
 S: * SEARCH 2
