@@ -75,6 +75,7 @@ struct PasswordAttempt {
   std::string password;              // wiped by the caller
   std::string service;               // "imap", "submission", ...: app passwords may be bound to some
   IpAddress remote;
+  bool guessable_refused = false;    // human_password will not be let in: it need not be checked, whose check takes long
 };
 
 // The credential that its owner chose and others may guess. While an account is being guessed at, it is good only from networks

@@ -11,6 +11,12 @@
 
 namespace keystonemail::access {
 
+namespace {
+
+constexpr auto unguessable_delay = std::chrono::seconds(2);
+
+}  // namespace
+
 std::string external_identity(const tls::Channel& channel) {
   if (channel.trust() != tls::Trust::trusted) return {};
   const auto chain = channel.peer_chain();
@@ -35,11 +41,22 @@ std::vector<sasl::Mechanism> offered_mechanisms(const LoginServices& services, c
 }
 
 void Authenticator::begin() {
+  guessable_refused_ = false;
   if (services_.open != nullptr) begun_ = services_.open->now();
 }
 
+std::string Authenticator::counted_login() const {
+  const bool whole = services_.primary_domain.empty() || login_.contains('@');
+  return whole ? login_ : login_ + "@" + services_.primary_domain;
+}
+
+Task<void> Authenticator::note_success(Context context) {
+  auto known = services_.gate.succeeded(facts_.peer, counted_login(), context.executor->wall_now());
+  if (known && services_.keep_known) co_await services_.keep_known(*std::move(known), std::move(context));
+}
+
 LoginGate::Verdict Authenticator::ask_gate(Context context) {
-  auto verdict = services_.gate.before(facts_.peer, login_, context.executor->wall_now());
+  auto verdict = services_.gate.before(facts_.peer, counted_login(), context.executor->wall_now());
   guessable_refused_ = verdict.guessable_refused;
   return verdict;
 }
@@ -84,12 +101,12 @@ Task<LoginStep> Authenticator::password(std::string login, crypto::SecretString 
   login_ = need.login;
   if (ask_gate(context).refused) co_return co_await refuse(sasl::Failure::wrong_credentials, context);
   std::string typed(need.password.view());
-  directory::PasswordAttempt attempt{login_, std::move(typed), facts_.service, facts_.peer};
+  directory::PasswordAttempt attempt{login_, std::move(typed), facts_.service, facts_.peer, guessable_refused_};
   auto checked = co_await services_.directory.authenticate(std::move(attempt), context);
   crypto::wipe(attempt.password);
   if (checked && !is_let_in(checked->credential)) co_return co_await refuse(sasl::Failure::wrong_credentials, context);
   if (checked) {
-    services_.gate.succeeded(facts_.peer, login_, context.executor->wall_now());
+    co_await note_success(context);
     LoginAccepted accepted{std::move(checked->account), std::move(checked->credential)};
     enter(accepted);
     co_return accepted;
@@ -120,7 +137,7 @@ Task<sasl::Event> Authenticator::answer(sasl::NeedVerifyPassword need, Context c
   login_ = need.login;
   if (ask_gate(context).refused) co_return exchange_->decide(sasl::Verdict::refuse);
   std::string typed(need.password.view());
-  directory::PasswordAttempt attempt{login_, std::move(typed), facts_.service, facts_.peer};
+  directory::PasswordAttempt attempt{login_, std::move(typed), facts_.service, facts_.peer, guessable_refused_};
   auto checked = co_await services_.directory.authenticate(std::move(attempt), context);
   crypto::wipe(attempt.password);
   if (checked && !is_let_in(checked->credential)) co_return exchange_->decide(sasl::Verdict::refuse);
@@ -177,7 +194,7 @@ Task<LoginStep> Authenticator::accept(sasl::Authenticated who, Context context) 
       !iequals(who.authorization_id, accepted.account.login)) {
     co_return co_await refuse(sasl::Failure::not_authorised, context);
   }
-  services_.gate.succeeded(facts_.peer, login_, context.executor->wall_now());
+  co_await note_success(context);
   enter(accepted);
   if (!who.final_text) co_return accepted;
   accepted_ = std::move(accepted);
@@ -194,8 +211,14 @@ Task<LoginStep> Authenticator::refuse(sasl::Failure failure, Context context) {
     case sasl::Failure::channel_binding:
     case sasl::Failure::not_authorised: break;
   }
-  auto bans = services_.gate.failed(facts_.peer, login_, context.executor->wall_now());
-  const auto verdict = services_.gate.before(facts_.peer, login_, context.executor->wall_now());
+  if (guessable_refused_) {
+    // Right or wrong: it tells nothing about this network, where the owner himself may be.
+    refused.reason += ", account under attack, unknown address";
+    co_await sleep_until(context.executor->now() + unguessable_delay, context);
+    co_return refused;
+  }
+  auto bans = services_.gate.failed(facts_.peer, counted_login(), context.executor->wall_now());
+  const auto verdict = services_.gate.before(facts_.peer, counted_login(), context.executor->wall_now());
   if (!bans.empty() && services_.keep_bans) co_await services_.keep_bans(std::move(bans), context);
   if (!verdict.reason.empty()) refused.reason += ", " + verdict.reason;
   if (verdict.delay > std::chrono::milliseconds(0)) co_await sleep_until(context.executor->now() + verdict.delay, context);

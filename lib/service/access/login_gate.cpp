@@ -87,20 +87,23 @@ std::vector<LoginGate::Ban> LoginGate::failed(const IpAddress& peer, std::string
   return made;
 }
 
-void LoginGate::succeeded(const IpAddress& peer, std::string_view login, WallTime now) {
+std::optional<LoginGate::Known> LoginGate::succeeded(const IpAddress& peer, std::string_view login, WallTime now) {
   const std::lock_guard lock(mutex_);
-  if (is_trusted(peer)) return;
+  if (is_trusted(peer)) return std::nullopt;
   make_room(now);
   AccountCounter& account = accounts_[to_lower(login)];
   const IpAddress network = peer_network(peer);
   auto end = account.known.begin() + static_cast<std::ptrdiff_t>(account.known_count);
   auto found = std::find(account.known.begin(), end, network);
-  if (found == end) {
+  const bool is_new = found == end;
+  if (is_new) {
     if (account.known_count < account.known.size()) ++account.known_count;
     found = account.known.begin() + static_cast<std::ptrdiff_t>(account.known_count - 1);
   }
   std::rotate(account.known.begin(), found, found + 1);
   account.known.front() = network;
+  if (!is_new) return std::nullopt;
+  return Known{to_lower(login), {account.known.begin(), account.known.begin() + static_cast<std::ptrdiff_t>(account.known_count)}};
 }
 
 bool LoginGate::is_banned(const IpAddress& peer, WallTime now) const {
@@ -140,6 +143,16 @@ void LoginGate::restore(const std::vector<Ban>& bans) {
     Counter& counter = networks_[{ban.network.address, ban.network.prefix_bits}];
     counter.banned_until = ban.until;
     counter.bans = ban.count;
+  }
+}
+
+void LoginGate::restore(const std::vector<Known>& known) {
+  const std::lock_guard lock(mutex_);
+  for (const Known& one : known) {
+    if (accounts_.size() >= options_.entries_max) return;
+    AccountCounter& account = accounts_[one.login];
+    account.known_count = std::min(one.networks.size(), account.known.size());
+    std::copy_n(one.networks.begin(), account.known_count, account.known.begin());
   }
 }
 

@@ -67,10 +67,11 @@ Task<Result<directory::Authenticated>> Accounts::authenticate(directory::Passwor
     if (app_password != nullptr && usable(*app_password, attempt.service, context.executor->wall_now())) {
       co_return directory::Authenticated{record->account(), app_password->about.name};
     }
-    if (state_->remembered.knows(*record, password.view(), context.executor->now())) {
+    if (!attempt.guessable_refused && state_->remembered.knows(*record, password.view(), context.executor->now())) {
       co_return directory::Authenticated{record->account(), std::string(directory::human_password)};
     }
   }
+  if (attempt.guessable_refused) co_return refused();  // as quick for logins that do not exist
   const bool can_match = record && record->enabled && !record->password_hash.empty();
   if (!can_match) {  // takes as long as if there were one to check
     KM_CO_CHECK(co_await run_on(state_->workers, [&] {

@@ -14,6 +14,7 @@
 #include "keystonemail/service/relay/relay.hpp"
 #include "keystonemail/service/web/service.hpp"
 #include "service/server/ban_rows.hpp"
+#include "service/server/known_rows.hpp"
 #include "service/server/provisioning_directory.hpp"
 
 namespace keystonemail {
@@ -88,6 +89,7 @@ struct Server::State {
   access::ConnectionLimits limits;
   std::optional<access::LoginServices> logins;
   std::optional<BanRows> ban_rows;
+  std::optional<KnownRows> known_rows;
   std::optional<reporting::ReportStore> reports;
   std::optional<webhook::Webhooks> webhooks;
   std::optional<forwarding::Redirects> redirects;
@@ -101,6 +103,7 @@ struct Server::State {
   [[nodiscard]] std::shared_ptr<service::imap::Service> make_imap(const ListenerOptions& listener);
   [[nodiscard]] std::shared_ptr<web::Service> make_web(const ListenerOptions& listener);
   // Bans that were just made go into the store and the log.
+  [[nodiscard]] Task<void> keep_known(access::LoginGate::Known known, Context context);
   [[nodiscard]] Task<void> keep_bans(std::vector<access::LoginGate::Ban> bans, Context context);
 };
 
@@ -114,6 +117,7 @@ std::vector<std::string> Server::tables() {
   names.emplace_back(reporting::ReportStore::table_name);
   names.emplace_back(webhook::table_name);
   names.emplace_back(forwarding::Redirects::table_name);
+  names.emplace_back(KnownRows::table_name);
   return names;
 }
 
@@ -148,11 +152,15 @@ Task<Result<std::unique_ptr<Server>>> Server::open(ServerOptions options, Server
   s.logins->open = &s.open_logins;
   s.logins->primary_domain = s.options.primary_domain;
   s.logins->keep_bans = [&s](std::vector<access::LoginGate::Ban> bans, Context on) { return s.keep_bans(std::move(bans), std::move(on)); };
+  s.logins->keep_known = [&s](access::LoginGate::Known known, Context on) { return s.keep_known(std::move(known), std::move(on)); };
+  s.known_rows.emplace(s.ports.store, table_named(mail_tables, KnownRows::table_name));
   s.ban_rows.emplace(s.ports.store, ban_table);
   s.redirects.emplace(s.ports.store, table_named(mail_tables, forwarding::Redirects::table_name));
   s.reports.emplace(s.ports.store, table_named(mail_tables, reporting::ReportStore::table_name));
   KM_CO_TRY(const auto bans, co_await s.ban_rows->load(context.executor->wall_now(), context));
   s.gate.restore(bans);
+  KM_CO_TRY(const auto known, co_await s.known_rows->load(s.options.logins.entries_max, context));
+  s.gate.restore(known);
   if (!s.options.primary_domain.empty()) {
     const auto added = co_await s.accounts->add_domain(s.options.primary_domain, context);
     if (!added && added.error().kind() != ErrorKind::conflict) co_return std::unexpected(added.error());
@@ -195,6 +203,11 @@ Task<void> Server::State::keep_bans(std::vector<access::LoginGate::Ban> bans, Co
                                                         {"seconds", (ban.until - context.executor->wall_now()) / std::chrono::seconds(1)}});
   const auto kept = co_await ban_rows->put(bans, context);
   if (!kept) ports.log.event(LogLevel::warning, "login.ban.not-kept", {{"why", kept.error().describe()}});
+}
+
+Task<void> Server::State::keep_known(access::LoginGate::Known known, Context context) {
+  const auto kept = co_await known_rows->put(known, context);
+  if (!kept) ports.log.event(LogLevel::warning, "login.known.not-kept", {{"login", known.login}, {"why", kept.error().describe()}});
 }
 
 std::shared_ptr<reception::Reception> Server::State::make_reception(const ListenerOptions& listener) {

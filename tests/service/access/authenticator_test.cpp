@@ -110,12 +110,37 @@ TEST_CASE("authenticator: while an account is guessed at, its owner goes on wher
   CHECK(from(home, "secret of alice"));
   for (int i = 0; i < 100; ++i) CHECK(!from(IpAddress::v4({203, static_cast<std::uint8_t>(i), 113, 1}), "wrong"));
   CHECK(from(home, "secret of alice"));
-  CHECK(!from(train, "secret of alice"));
+  for (int i = 0; i < 60; ++i) CHECK(!from(train, "secret of alice"));  // her phone, which bans nobody who shares its address
+  CHECK(f.kept.empty());
   CHECK(from(train, "k7m2-9fqx"));
   CHECK(from(train, "secret of alice"));  // it is known now
   f.facts.peer = *IpAddress::parse("198.51.100.99");
   f.facts.external_identity = "alice@example.test";
   CHECK(std::holds_alternative<LoginAccepted>(f.external("")));
+}
+
+TEST_CASE("authenticator: failures are counted for the account, however its login is typed, and where it logs in from is written down") {
+  Fixture f;
+  f.services.primary_domain = "example.test";
+  std::vector<std::string> known;
+  f.services.keep_known = [&known](LoginGate::Known now, Context) -> Task<void> {
+    known.push_back(now.login + " " + now.networks.front().to_string());
+    co_return;
+  };
+  CHECK(std::holds_alternative<LoginAccepted>(f.password("Alice@example.test", "secret of alice")));
+  CHECK(std::holds_alternative<LoginAccepted>(f.password("alice@example.test", "secret of alice")));
+  CHECK(known == std::vector<std::string>{"alice@example.test 192.0.2.1"});
+  for (int i = 0; i < 100; ++i) {
+    f.facts.peer = IpAddress::v4({203, static_cast<std::uint8_t>(i), 113, 1});
+    CHECK(std::holds_alternative<LoginRefused>(f.password(i % 2 == 0 ? "ALICE" : "alice@Example.TEST", "wrong")));
+  }
+  f.facts.peer = *IpAddress::parse("198.51.100.7");
+  CHECK(std::holds_alternative<LoginRefused>(f.password("alice@example.test", "secret of alice")));
+  LoginGate next({});
+  next.restore(std::vector<LoginGate::Known>{{"alice@example.test", {*IpAddress::parse("192.0.2.1")}}});
+  for (int i = 0; i < 100; ++i) (void)next.failed(IpAddress::v4({203, static_cast<std::uint8_t>(i), 113, 1}), "alice@example.test", f.executor.wall_now());
+  CHECK(next.before(f.facts.peer, "alice@example.test", f.executor.wall_now()).guessable_refused);
+  CHECK(!next.before(*IpAddress::parse("192.0.2.1"), "alice@example.test", f.executor.wall_now()).guessable_refused);
 }
 
 TEST_CASE("authenticator: the gate's word holds for SCRAM too, by the key that was proved") {

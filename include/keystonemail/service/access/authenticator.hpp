@@ -29,6 +29,9 @@ namespace keystonemail::access {
 // Writes down bans that were just made, so that they outlive a restart.
 using BanKeeper = std::function<Task<void>(std::vector<LoginGate::Ban> bans, Context context)>;
 
+// Writes down where an account logs in from, when that changes.
+using KnownKeeper = std::function<Task<void>(LoginGate::Known known, Context context)>;
+
 // What all logins of a server share. Ownership: borrowed; outlives every Authenticator.
 struct LoginServices {
   directory::Directory& directory;
@@ -38,6 +41,7 @@ struct LoginServices {
   bool offer_scram_sha_1 = false;
   std::string primary_domain = {};   // of logins without one: both spellings get the same invented salt
   BanKeeper keep_bans = {};          // may be empty
+  KnownKeeper keep_known = {};       // may be empty
   OpenLogins* open = nullptr;        // null: sessions last whatever becomes of their login
 };
 
@@ -83,7 +87,10 @@ class Authenticator {
   [[nodiscard]] Task<LoginStep> password(std::string login, crypto::SecretString password, Context context);
 
  private:
+  // The login as the gate counts it, however it was typed.
+  [[nodiscard]] std::string counted_login() const;
   [[nodiscard]] LoginGate::Verdict ask_gate(Context context);
+  [[nodiscard]] Task<void> note_success(Context context);
   [[nodiscard]] bool is_let_in(std::string_view credential) const noexcept;
   [[nodiscard]] Task<LoginStep> drive(sasl::Event event, Context context);
   [[nodiscard]] Task<sasl::Event> answer(sasl::NeedVerifyPassword need, Context context);

@@ -50,13 +50,20 @@ class LoginGate {
     std::uint32_t count = 0;                 // how many it has had
   };
 
+  // The networks that an account logged in from, newest first.
+  struct Known {
+    std::string login;
+    std::vector<IpAddress> networks;
+  };
+
   explicit LoginGate(LoginGateOptions options) : options_(std::move(options)) {}
 
   // Before a password or proof is checked.
   [[nodiscard]] Verdict before(const IpAddress& peer, std::string_view login, WallTime now);
   // Returns the bans that this failure was one too many for.
   std::vector<Ban> failed(const IpAddress& peer, std::string_view login, WallTime now);
-  void succeeded(const IpAddress& peer, std::string_view login, WallTime now);
+  // Returns the account's networks when this is a new one among them.
+  std::optional<Known> succeeded(const IpAddress& peer, std::string_view login, WallTime now);
 
   // Whether a new connection from `peer` is to be turned away.
   [[nodiscard]] bool is_banned(const IpAddress& peer, WallTime now) const;
@@ -65,6 +72,8 @@ class LoginGate {
   std::vector<IpNetwork> unban(const IpAddress& peer);
   // Puts back bans that were kept over a restart.
   void restore(const std::vector<Ban>& bans);
+  // The same of what succeeded() returned.
+  void restore(const std::vector<Known>& known);
   void set_trusted(std::vector<IpNetwork> trusted);
 
  private:
