@@ -14,6 +14,12 @@
 
 namespace keystonemail::service::imap {
 
+namespace limits {
+// What one APPEND of several messages may hold until it is committed. A single message may be as long as APPENDLIMIT says.
+inline constexpr std::size_t append_messages_max = 5000;
+inline constexpr std::uint64_t append_together_octets_max = 32U << 20;
+}  // namespace limits
+
 struct Append {
   mailstore::MailboxId mailbox{};
   std::vector<mailstore::NewMessage> messages;               // taken in whole

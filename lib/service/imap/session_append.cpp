@@ -25,6 +25,12 @@ bool over_quota(const mailstore::Quota& quota, std::uint64_t octets) noexcept {
          (quota.messages_limit != 0 && quota.messages_used >= quota.messages_limit);
 }
 
+// Whether the message announced is one too many: those before it wait in memory.
+bool too_much_at_once(const Append& append, std::uint64_t octets) noexcept {
+  return append.messages.size() >= limits::append_messages_max ||
+         (!append.messages.empty() && append.octets + octets > limits::append_together_octets_max);
+}
+
 }  // namespace
 
 // Says no before the client sends the message, where it waits to be asked.
@@ -51,6 +57,10 @@ Task<void> Session::on(engine::AppendBegin event) {
   if (event.index == 0) {
     ++commands_;
     append_.reset();
+  }
+  if (append_ && too_much_at_once(*append_, event.octets)) {
+    append_.reset();
+    co_return co_await finish(no(engine::Code::limit, "Too many messages for one APPEND"), Expunges::show);
   }
   const auto prepared = co_await prepare_append(event);
   if (prepared) {

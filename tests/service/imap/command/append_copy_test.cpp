@@ -36,6 +36,24 @@ TEST_CASE_FIXTURE(Commands, "imap append: several messages in one command are th
   CHECK(has(c.say("3 STATUS INBOX (MESSAGES)\r\n"), "MESSAGES 2"));
 }
 
+TEST_CASE_FIXTURE(Commands, "B1: what one APPEND may hold before it is committed has a ceiling, and nothing of more stays") {
+  std::string many = "1 APPEND INBOX";
+  for (int i = 0; i < 5000; ++i) many += " {5+}\r\na: b\n";
+  CHECK(has(c.say(many + "\r\n"), "1 OK [APPENDUID"));
+  many[0] = '2';
+  const std::string refused = c.say(many + " {5+}\r\na: b\n\r\n3 NOOP\r\n");
+  CHECK_MESSAGE(has(refused, "2 NO [LIMIT]"), refused);
+  CHECK(has(refused, "3 OK"));
+
+  const std::string large = "a: b\r\n\r\n" + std::string(5 << 20, 'x');
+  const std::string literal = " {" + std::to_string(large.size()) + "+}\r\n" + large;
+  std::string heavy = "4 APPEND INBOX";
+  for (int i = 0; i < 7; ++i) heavy += literal;
+  CHECK(has(c.say(heavy + "\r\n"), "4 NO [LIMIT]"));
+  CHECK(has(c.say("5 APPEND INBOX {41943040+}\r\n" + std::string(41'943'040, 'x') + "\r\n"), "5 OK"));  // alone it may be long
+  CHECK(has(c.say("6 STATUS INBOX (MESSAGES)\r\n"), "MESSAGES 5001"));
+}
+
 TEST_CASE_FIXTURE(Commands, "imap copy: COPYUID names both, flags go along, the source stays") {  // RFC 4315
   fill(3);
   (void)c.say("1 STORE 2 FLAGS (\\Flagged work)\r\n");
