@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <functional>
+#include <vector>
 
 #include "keystonemail/base/text.hpp"
 
@@ -181,10 +182,12 @@ std::string unfold(std::string_view value) {
 }
 
 std::string filter_header(std::string_view header, FieldFilter filter, std::span<const std::string_view> names) {
+  std::vector<std::string_view> sorted(names.begin(), names.end());
+  std::ranges::sort(sorted, iless);
   std::string out;
   HeaderReader reader(header);
   while (auto field = reader.next()) {
-    const bool named = std::ranges::any_of(names, [&](std::string_view name) { return iequals(name, field->name); });
+    const bool named = std::ranges::binary_search(sorted, field->name, iless);
     if (named == (filter == FieldFilter::only)) out += field->raw;
   }
   if (!out.empty() && !out.ends_with('\n')) out += "\r\n";

@@ -40,6 +40,17 @@ TEST_CASE("case: only ASCII letters fold") {
   CHECK(istarts_with("Received: x", "received:"));
 }
 
+TEST_CASE("case: iless() orders texts, and those that differ in case alone are equal") {
+  const std::string_view texts[] = {"", "a", "A", "b", "to", "TO", "from", "FROM", "subject", "\x80", "[", "{"};
+  for (const auto a : texts) {
+    for (const auto b : texts) {
+      CHECK((!iless(a, b) && !iless(b, a)) == iequals(a, b));
+      CHECK_FALSE((iless(a, b) && iless(b, a)));
+      for (const auto c : texts) CHECK((!iless(a, b) || !iless(b, c) || iless(a, c)));
+    }
+  }
+}
+
 TEST_CASE("trim: takes blanks from both ends only") {
   CHECK(trim(" \r\n a b\t") == "a b");
   CHECK(trim(" \t").empty());

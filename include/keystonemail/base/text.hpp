@@ -23,6 +23,8 @@ namespace keystonemail {
 [[nodiscard]] std::string to_upper(std::string_view text);
 // Equal, but for the case of ASCII letters. Not constant-time: never for secrets.
 [[nodiscard]] bool iequals(std::string_view a, std::string_view b) noexcept;
+// An order, not the alphabet's, in which texts that iequals() holds for are equal.
+[[nodiscard]] bool iless(std::string_view a, std::string_view b) noexcept;
 [[nodiscard]] bool istarts_with(std::string_view text, std::string_view prefix) noexcept;
 // Without leading and trailing SP, HTAB, CR and LF.
 [[nodiscard]] std::string_view trim(std::string_view text) noexcept;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/try.hpp"
+#include "keystonemail/base/text.hpp"
 #include "keystonemail/codec/case_fold.hpp"
 #include "keystonemail/mime/summary.hpp"
 #include "service/imap/search_text.hpp"
@@ -20,7 +21,8 @@ constexpr Sequence search_batch_messages = 1024;
 constexpr std::size_t batch_steps_max = 2'000'000;  // about 10 ms
 constexpr std::size_t piece_octets = 64 * 1024;
 constexpr std::size_t searched_header_octets_max = 1024 * 1024;      // of one entity; what is beyond is not searched
-constexpr std::uint64_t octets_between_yields = 1024 * 1024;
+constexpr std::uint64_t work_between_yields = 8 * 1024 * 1024;       // octets times what is looked for in them: some ms
+constexpr std::uint64_t field_work = 64;                             // to read one field, whatever it holds
 
 Tri tri(bool value) noexcept { return value ? Tri::yes : Tri::no; }
 
@@ -64,30 +66,55 @@ Tri ask_row(const Leaf& leaf, const MessageRow& row, WallTime now) noexcept {
   }
 }
 
-Tri ask_summary(const Leaf& leaf, const mime::Summary& summary) {
-  const auto sent = [&](auto matches) {
-    const auto date = summary.date();
-    return tri(date && matches(date->day()));
-  };
-  const auto text = [&](const std::optional<std::string_view>& value) {
-    return tri(value && header_contains(*value, leaf.needle));
-  };
-  const auto addresses = [&](const mime::EnvelopeAddresses& list) {
-    return tri(!list.empty() && addresses_contain(list, leaf.needle));
-  };
-  switch (leaf.test) {
-    case Test::sent_before: return sent([&](auto day) { return day < leaf.day; });
-    case Test::sent_on: return sent([&](auto day) { return day == leaf.day; });
-    case Test::sent_since: return sent([&](auto day) { return day >= leaf.day; });
-    case Test::from: return addresses(summary.envelope().from);
-    case Test::to: return addresses(summary.envelope().to);
-    case Test::cc: return addresses(summary.envelope().cc);
-    case Test::bcc: return addresses(summary.envelope().bcc);
-    case Test::subject: return text(summary.envelope().subject);
-    case Test::message_id: return text(summary.envelope().message_id);
-    default: return Tri::unknown;
+// What a summary has to say. Each of its texts is made ready for searching once, however many leaves ask for it.
+class SummaryAnswers {
+ public:
+  explicit SummaryAnswers(const mime::Summary& summary) : summary_(summary), envelope_(summary.envelope()) {}
+
+  [[nodiscard]] Tri ask(const Leaf& leaf) {
+    switch (leaf.test) {
+      case Test::sent_before: return sent([&](auto day) { return day < leaf.day; });
+      case Test::sent_on: return sent([&](auto day) { return day == leaf.day; });
+      case Test::sent_since: return sent([&](auto day) { return day >= leaf.day; });
+      case Test::from: return addresses(from_, envelope_.from, leaf.needle);
+      case Test::to: return addresses(to_, envelope_.to, leaf.needle);
+      case Test::cc: return addresses(cc_, envelope_.cc, leaf.needle);
+      case Test::bcc: return addresses(bcc_, envelope_.bcc, leaf.needle);
+      case Test::subject: return text(subject_, envelope_.subject, leaf.needle);
+      case Test::message_id: return text(message_id_, envelope_.message_id, leaf.needle);
+      default: return Tri::unknown;
+    }
   }
-}
+
+ private:
+  using Ready = std::optional<std::string>;
+
+  template <class Matches>
+  [[nodiscard]] Tri sent(Matches matches) const {
+    const auto date = summary_.date();
+    return tri(date && matches(date->day()));
+  }
+  [[nodiscard]] static Tri text(Ready& ready, const std::optional<std::string_view>& value, std::string_view needle) {
+    if (!value || needle.empty()) return tri(value.has_value());
+    if (!ready) ready = searchable(*value);
+    return tri(contains(*ready, needle));
+  }
+  [[nodiscard]] static Tri addresses(Ready& ready, const mime::EnvelopeAddresses& list, std::string_view needle) {
+    if (list.empty() || needle.empty()) return tri(!list.empty());
+    if (!ready) ready = searchable(list);
+    return tri(contains(*ready, needle));
+  }
+
+  const mime::Summary& summary_;
+  const mime::Envelope envelope_;
+  Ready from_, to_, cc_, bcc_, subject_, message_id_;
+};
+
+// The name of the field that a leaf asks for.
+struct FieldOfLeaf {
+  const SearchProgram& program;
+  std::string_view operator()(std::size_t leaf) const { return program.leaves()[leaf].field; }
+};
 
 // One run, and what it holds on the way.
 class SearchRun {
@@ -95,7 +122,12 @@ class SearchRun {
   SearchRun(MailStore& store, AccountId account, const MailboxView& view, const SearchProgram& program,
             SearchOptions options, Context context)
       : store_(store), account_(account), view_(view), program_(program), options_(options), context_(context),
-        work_(program), scan_(needles()), bodies_(program.leaves().size(), Tri::unknown) {}
+        work_(program), scan_(needles()), answers_(program.leaves().size(), Tri::unknown) {
+    for (std::size_t i = 0; i < program.leaves().size(); ++i) {
+      if (cost_of(program.leaves()[i].test) == Cost::header) field_leaves_.push_back(i);
+    }
+    std::ranges::sort(field_leaves_, iless, FieldOfLeaf{program});
+  }
 
   Task<Result<SearchFound>> run() {
     const Sequence size = view_.uids.size();
@@ -131,6 +163,7 @@ class SearchRun {
   }
 
   Task<Result<void>> give_way() {
+    since_yield_ = 0;
     if (work_.steps > options_.steps_max || scanned_ > limits::search_scan_octets_max) {
       co_return fail(ErrorKind::too_large, "search takes too much work");
     }
@@ -203,7 +236,10 @@ class SearchRun {
       if (candidate.matches != Tri::unknown) continue;
       candidate.summary = std::move(*next++);
       const mime::Summary summary(candidate.summary);
-      candidate.matches = evaluate(candidate, [&](const Leaf& leaf, std::uint32_t) { return ask_summary(leaf, summary); });
+      SummaryAnswers answers(summary);
+      candidate.matches = evaluate(candidate, [&](const Leaf& leaf, std::uint32_t) { return answers.ask(leaf); });
+      since_yield_ += candidate.summary.size() * program_.leaves().size();
+      if (since_yield_ >= work_between_yields) KM_CO_CHECK(co_await give_way());
       if (candidate.matches == Tri::unknown) KM_CO_CHECK(co_await with_message(candidate));
       if (options_.first_only && candidate.matches == Tri::yes) break;
     }
@@ -236,19 +272,41 @@ class SearchRun {
     if (!parts.empty()) {
       KM_CO_TRY(header, co_await read_header(message, parts[0]));
     }
-    std::ranges::fill(bodies_, Tri::unknown);
+    SummaryAnswers answers(summary);
+    std::ranges::fill(answers_, Tri::unknown);
+    KM_CO_CHECK(co_await look_at_fields(header));
     const auto ask = [&](const Leaf& leaf, std::uint32_t i) {
-      switch (cost_of(leaf.test)) {
-        case Cost::header: return tri(field_contains(header, leaf.field, leaf.needle));
-        case Cost::body: return bodies_[i];
-        default: return ask_summary(leaf, summary);
-      }
+      return cost_of(leaf.test) >= Cost::header ? answers_[i] : answers.ask(leaf);
     };
     candidate.matches = evaluate(candidate, ask);
     if (candidate.matches != Tri::unknown) co_return {};
     KM_CO_CHECK(co_await scan(message, parts, header));
-    for (std::size_t i = 0; i < needle_leaves_.size(); ++i) bodies_[needle_leaves_[i]] = tri(scan_.needles()[i].found);
+    for (std::size_t i = 0; i < needle_leaves_.size(); ++i) answers_[needle_leaves_[i]] = tri(scan_.needles()[i].found);
     candidate.matches = evaluate(candidate, ask);
+    co_return {};
+  }
+
+  // Answers all leaves that ask for fields in one go, each value being decoded once.
+  Task<Result<void>> look_at_fields(std::string_view header) {
+    for (const std::size_t leaf : field_leaves_) answers_[leaf] = Tri::no;
+    std::size_t missing = field_leaves_.size();
+    mime::HeaderReader reader(header);
+    while (missing != 0) {
+      const auto field = reader.next();
+      if (!field) break;
+      const auto asking = std::ranges::equal_range(field_leaves_, field->name, iless, FieldOfLeaf{program_});
+      since_yield_ += field_work;
+      if (!asking.empty()) {
+        const std::string text = searchable(field->value);
+        since_yield_ += (text.size() + field_work) * asking.size();
+        for (const std::size_t leaf : asking) {
+          if (answers_[leaf] == Tri::yes || !contains(text, program_.leaves()[leaf].needle)) continue;
+          answers_[leaf] = Tri::yes;
+          --missing;
+        }
+      }
+      if (since_yield_ >= work_between_yields) KM_CO_CHECK(co_await give_way());
+    }
     co_return {};
   }
 
@@ -267,14 +325,26 @@ class SearchRun {
   Task<Result<void>> scan(mailstore::MessageReader& message, const std::vector<mime::SummaryPart>& parts,
                           std::string_view first_header) {
     scan_.restart();
-    if (scan_.wants_headers()) scan_.header(first_header);
+    KM_CO_CHECK(co_await scan_header(first_header));
     for (std::size_t i = 0; i < parts.size() && !scan_.done(); ++i) {
       const mime::SummaryPart& part = parts[i];
       if (i != 0 && scan_.wants_headers() && part.header_octets() != 0) {
         KM_CO_TRY(const std::string header, co_await read_header(message, part));
-        scan_.header(header);
+        KM_CO_CHECK(co_await scan_header(header));
       }
       if (part.kind == mime::PartKind::leaf && part.type == "text") KM_CO_CHECK(co_await scan_body(message, part));
+    }
+    co_return {};
+  }
+
+  Task<Result<void>> scan_header(std::string_view header) {
+    mime::HeaderReader reader(header);
+    while (scan_.wants_headers()) {
+      const auto field = reader.next();
+      if (!field) break;
+      since_yield_ += (field->raw.size() + field_work) * scan_.missing();
+      scan_.field(*field);
+      if (since_yield_ >= work_between_yields) KM_CO_CHECK(co_await give_way());
     }
     co_return {};
   }
@@ -288,11 +358,8 @@ class SearchRun {
       at += piece.size();
       scan_.body(piece);
       scanned_ += piece.size() * scan_.needles().size();
-      since_yield_ += piece.size();
-      if (since_yield_ >= octets_between_yields) {
-        since_yield_ = 0;
-        KM_CO_CHECK(co_await give_way());
-      }
+      since_yield_ += piece.size() * (1 + scan_.missing());
+      if (since_yield_ >= work_between_yields) KM_CO_CHECK(co_await give_way());
     }
     if (!scan_.done()) scan_.end_body();
     co_return {};
@@ -307,7 +374,8 @@ class SearchRun {
   SearchProgram::Work work_;
   std::vector<std::size_t> needle_leaves_;   // the leaf of each needle; filled by needles()
   TextScan scan_;
-  std::vector<Tri> bodies_;                  // of each leaf, for the message in hand
+  std::vector<std::size_t> field_leaves_;    // those that ask for fields, by name
+  std::vector<Tri> answers_;                 // of each leaf, for the message in hand
   SearchFound found_;
   std::uint64_t scanned_ = 0;
   std::uint64_t since_yield_ = 0;

@@ -17,11 +17,9 @@ bool contains(std::string_view text, std::string_view needle) noexcept {
   return ::memmem(text.data(), text.size(), needle.data(), needle.size()) != nullptr;
 }
 
-bool header_contains(std::string_view value, std::string_view needle) {
-  return needle.empty() || contains(codec::fold_case(mime::decode_text(value)), needle);
-}
+std::string searchable(std::string_view value) { return codec::fold_case(mime::decode_text(value)); }
 
-bool addresses_contain(const mime::EnvelopeAddresses& addresses, std::string_view needle) {
+std::string searchable(const mime::EnvelopeAddresses& addresses) {
   std::string text;
   for (const mime::EnvelopeAddress& address : addresses) {
     if (!address.name.empty()) text.append(mime::decode_text(address.name)).append(" ");
@@ -31,15 +29,7 @@ bool addresses_contain(const mime::EnvelopeAddresses& addresses, std::string_vie
       text.append(mime::decode_text(address.local_part)).append(": ");
     }
   }
-  return contains(codec::fold_case(text), needle);
-}
-
-bool field_contains(std::string_view header, std::string_view name, std::string_view needle) {
-  mime::HeaderReader reader(header);
-  while (const auto field = reader.next()) {
-    if (iequals(field->name, name) && header_contains(field->value, needle)) return true;
-  }
-  return false;
+  return codec::fold_case(text);
 }
 
 TextScan::TextScan(std::vector<Needle> needles) : needles_(std::move(needles)) {
@@ -60,15 +50,11 @@ bool TextScan::wants_headers() const noexcept {
   return std::ranges::any_of(needles_, [](const Needle& n) { return !n.found && n.haystack == Haystack::everything; });
 }
 
-void TextScan::header(std::string_view section) {
-  mime::HeaderReader reader(section);
-  while (const auto field = reader.next()) {
-    if (done()) return;
-    decoded_.assign(field->name).append(": ").append(mime::decode_text(field->value));
-    folded_.clear();
-    codec::append_folded(folded_, decoded_);
-    look(folded_, Source::header);
-  }
+void TextScan::field(const mime::Field& field) {
+  decoded_.assign(field.name).append(": ").append(mime::decode_text(field.value));
+  folded_.clear();
+  codec::append_folded(folded_, decoded_);
+  look(folded_, Source::header);
 }
 
 void TextScan::begin_body(const mime::SummaryPart& part) {

@@ -10,18 +10,17 @@
 #include <string_view>
 #include <vector>
 
+#include "keystonemail/mime/header.hpp"
 #include "keystonemail/mime/section.hpp"
 #include "keystonemail/mime/summary.hpp"
 
 namespace keystonemail::service::imap {
 
 [[nodiscard]] bool contains(std::string_view text, std::string_view needle) noexcept;
-// Whether `value`, a header's text as it stands, contains `needle` (folded).
-[[nodiscard]] bool header_contains(std::string_view value, std::string_view needle);
-// The same for a list of addresses, each as "name <local-part@domain>".
-[[nodiscard]] bool addresses_contain(const mime::EnvelopeAddresses& addresses, std::string_view needle);
-// Whether the header section has a field of that name (any case) that contains `needle`; empty: has it at all.
-[[nodiscard]] bool field_contains(std::string_view header, std::string_view name, std::string_view needle);
+// A header's text as it stands, decoded and folded; folded needles may be looked for in it.
+[[nodiscard]] std::string searchable(std::string_view value);
+// The same of a list of addresses, each as "name <local-part@domain>".
+[[nodiscard]] std::string searchable(const mime::EnvelopeAddresses& addresses);
 
 // Where a needle may be found.
 enum class Haystack : std::uint8_t { body, everything };
@@ -42,9 +41,10 @@ class TextScan {
   // Whether there is more to look for in the bodies, or in headers.
   [[nodiscard]] bool done() const noexcept { return missing_ == 0; }
   [[nodiscard]] bool wants_headers() const noexcept;
+  [[nodiscard]] std::size_t missing() const noexcept { return missing_; }
   [[nodiscard]] const std::vector<Needle>& needles() const noexcept { return needles_; }
 
-  void header(std::string_view section);           // whole
+  void field(const mime::Field& field);            // of a header
   void begin_body(const mime::SummaryPart& part);  // of a text part
   void body(std::string_view piece);
   void end_body();

@@ -235,6 +235,54 @@ TEST_CASE_FIXTURE(SearchFixture, "search: a needle is found across the pieces a 
   CHECK(run(Leaf{Test::body, 0, {}, {}, {}, lower("needles")}).empty());
 }
 
+TEST_CASE_FIXTURE(SearchFixture, "search: keys for one field are answered together, each for itself") {
+  Known k;
+  add(k, "X-A: one\r\nx-b: two\r\nX-A: =?utf-8?q?Gr=C3=BCn?=\r\nX-Empty:\r\n\r\n");
+  const auto found = [&](std::string name, std::string_view needle) {
+    return !run(Leaf{Test::header, 0, {}, {}, std::move(name), lower(needle)}).empty();
+  };
+  CHECK(found("X-A", "one"));
+  CHECK(found("x-a", "GRÜN"));
+  CHECK_FALSE(found("X-A", "two"));
+  CHECK(found("X-B", ""));
+  CHECK(found("X-Empty", ""));
+  CHECK_FALSE(found("X-C", ""));
+  SearchProgram program;
+  for (const auto& [name, needle] : {std::pair{"X-A", "one"}, {"X-A", "grün"}, {"X-B", "two"}, {"X-A", ""}}) {
+    program.leaf({Test::header, 0, {}, {}, name, lower(needle)});
+  }
+  CHECK(run(program).size() == 1);
+}
+
+TEST_CASE_FIXTURE(SearchFixture, "B8: others keep their turn while many keys are looked for in many fields and words") {
+  std::string raw;
+  for (int i = 0; i < 20'000; ++i) raw += "a: b\r\n";
+  Known k;
+  add(k, raw + "\r\n" + std::string(1 << 20, 'c'));
+  for (const Test test : {Test::header, Test::text}) {
+    SearchProgram program;
+    program.open(Combine::none_of);
+    for (int i = 0; i < 500; ++i) program.leaf({test, 0, {}, {}, "a", "q" + std::to_string(i)});
+    program.close();
+    REQUIRE(loop.run_until(load(store, search_account, view, context)));
+    bool over = false;
+    std::size_t turns = 0;
+    const auto count = [&]() -> Task<void> {
+      while (!over) {
+        co_await yield(loop);
+        ++turns;
+      }
+    };
+    auto counting = count();
+    const auto found = loop.run_until(run_search(store, search_account, view, program, {}, context));
+    over = true;
+    loop.run_until(std::move(counting));
+    REQUIRE(found);
+    CHECK(found->sequences.size() == 1);
+    CHECK(turns > 50);
+  }
+}
+
 TEST_CASE_FIXTURE(SearchFixture, "B8: a tree of a hundred thousand terms over many messages ends with too_large") {
   for (int i = 0; i < (test::sanitized ? 200 : 3000); ++i) {
     Known k;

@@ -20,6 +20,7 @@ using engine::FetchItem;
 using engine::SectionPart;
 
 constexpr std::uint64_t header_octets_max = 1024 * 1024;  // that are filtered; mime looks at no more either
+constexpr std::size_t yield_octets_min = 16 * 1024;
 constexpr std::size_t uncopied_octets_min = 32 * 1024;    // a call for it alone costs less than copying it
 
 // RFC 9051 §4.3: NUL may stand in a literal8 alone, which only BINARY may be. Its place is taken, so that sizes stay, by an octet
@@ -96,6 +97,7 @@ class SectionWriter {
       if (piece->empty()) break;
       text += *piece;
     }
+    if (text.size() >= yield_octets_min) co_await yield(*session_.working().executor);  // others wait for one such header at most
     const std::vector<std::string_view> names(item_.section.fields.begin(), item_.section.fields.end());
     const auto filter = item_.section.part == SectionPart::header_fields ? mime::FieldFilter::only : mime::FieldFilter::except;
     const std::string result = mime::filter_header(text, filter, names);
