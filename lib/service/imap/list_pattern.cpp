@@ -60,6 +60,7 @@ ListPattern::ListPattern(std::string_view pattern) {
     } else if (simple[i] == '%') {
       set_bit(any_but_separator_.data(), i);
     } else {
+      ++fixed_;
       set_bit(literals_.data() + words_ * static_cast<unsigned char>(simple[i]), i);
     }
   }
@@ -67,6 +68,7 @@ ListPattern::ListPattern(std::string_view pattern) {
 
 bool ListPattern::matches(std::string_view path) const {
   if (impossible_) return false;
+  if (path.size() < fixed_) return false;
   Words places(words_), next(words_), advancing(words_);
   places[0] = 1;
   skip_wildcards(places);

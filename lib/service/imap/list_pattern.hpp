@@ -23,6 +23,8 @@ class ListPattern {
  public:
   explicit ListPattern(std::string_view pattern);
   [[nodiscard]] bool matches(std::string_view path) const;
+  // Steps for each octet of a name.
+  [[nodiscard]] std::size_t work() const noexcept { return words_; }
 
  private:
   using Words = std::vector<std::uint64_t>;
@@ -31,6 +33,7 @@ class ListPattern {
   bool impossible_ = false;
   std::size_t length_ = 0;   // places 0..length_
   std::size_t words_ = 0;
+  std::size_t fixed_ = 0;    // octets that are no wildcards
   Words literals_;           // for each of 256 octets, the places that it advances
   Words any_, any_but_separator_;
 };

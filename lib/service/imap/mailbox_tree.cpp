@@ -3,11 +3,10 @@
 #include "service/imap/mailbox_tree.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <map>
-#include <ranges>
 
 #include "keystonemail/base/text.hpp"
-#include "service/imap/list_pattern.hpp"
 
 namespace keystonemail::service::imap {
 
@@ -24,34 +23,16 @@ bool is_selected(const Mailbox& mailbox, const ListSelection& selection) noexcep
   return (!selection.subscribed || mailbox.subscribed) && (!selection.special_use || has_special_use(mailbox.role));
 }
 
-// INBOX is the same in any case, also as the parent of others (RFC 9051 §5.1).
-class Patterns {
- public:
-  explicit Patterns(std::span<const std::string> patterns) {
-    constexpr std::string_view inbox_level = "INBOX/";
-    for (const std::string& pattern : patterns) {
-      exact_.emplace_back(istarts_with(pattern, inbox_level) ? std::string(inbox_level) + pattern.substr(inbox_level.size()) : pattern);
-      upper_.emplace_back(to_upper(pattern));
-    }
-  }
-  [[nodiscard]] bool match(const Mailbox& mailbox) const {
-    const auto one = [&](const ListPattern& pattern) { return pattern.matches(mailbox.path); };
-    return std::ranges::any_of(mailbox.role == Role::inbox ? upper_ : exact_, one);
-  }
-
- private:
-  std::vector<ListPattern> exact_, upper_;
-};
-
 struct Below {
   bool any = false, selected = false;
   bool unlisted = false;  // one that is selected matches no pattern
 };
 
 // What lies below each mailbox, gathered from the leaves up.
-std::map<std::string_view, Below> find_below(std::span<const Mailbox> mailboxes, const Patterns& wanted, const ListSelection& selection) {
+std::map<std::string_view, Below> find_below(std::span<const Mailbox> mailboxes, const std::vector<bool>& matching, const ListSelection& selection) {
   std::map<std::string_view, Below> below;  // by path
-  for (const Mailbox& mailbox : mailboxes | std::views::reverse) {
+  for (std::size_t i = mailboxes.size(); i-- > 0;) {
+    const Mailbox& mailbox = mailboxes[i];
     const std::string_view path = mailbox.path;
     const std::size_t last = path.rfind(level_end);
     if (last == std::string_view::npos) continue;
@@ -61,7 +42,7 @@ std::map<std::string_view, Below> find_below(std::span<const Mailbox> mailboxes,
     Below& parent = below[path.substr(0, last)];
     parent.any |= exists(mailbox);
     parent.selected |= selected || under.selected;
-    parent.unlisted |= under.unlisted || (selection.recursive_match && selected && !wanted.match(mailbox));
+    parent.unlisted |= under.unlisted || (selection.recursive_match && selected && !matching[i]);
   }
   return below;
 }
@@ -87,17 +68,31 @@ void add_names(std::vector<Mailbox>& mailboxes, std::span<const std::string> nam
   std::ranges::sort(mailboxes, {}, &Mailbox::path);
 }
 
-std::vector<ListedMailbox> list_mailboxes(std::span<const Mailbox> mailboxes, std::span<const std::string> patterns,
-                                          ListSelection selection) {
-  const Patterns wanted(patterns);
-  const auto below = find_below(mailboxes, wanted, selection);
+PatternSet::PatternSet(std::span<const std::string> patterns) {
+  constexpr std::string_view inbox_level = "INBOX/";
+  for (const std::string& pattern : patterns) {
+    exact_.emplace_back(istarts_with(pattern, inbox_level) ? std::string(inbox_level) + pattern.substr(inbox_level.size()) : pattern);
+    upper_.emplace_back(to_upper(pattern));
+    work_ += exact_.back().work();
+  }
+}
+
+bool PatternSet::matches(const Mailbox& mailbox) const {
+  const auto one = [&](const ListPattern& pattern) { return pattern.matches(mailbox.path); };
+  return std::ranges::any_of(mailbox.role == Role::inbox ? upper_ : exact_, one);
+}
+
+std::vector<ListedMailbox> list_mailboxes(std::span<const Mailbox> mailboxes, const std::vector<bool>& matching, ListSelection selection) {
+  assert(matching.size() == mailboxes.size());
+  const auto below = find_below(mailboxes, matching, selection);
   std::vector<ListedMailbox> listed;
-  for (const Mailbox& mailbox : mailboxes) {
+  for (std::size_t i = 0; i < mailboxes.size(); ++i) {
+    const Mailbox& mailbox = mailboxes[i];
     const auto found = below.find(mailbox.path);
     const Below under = found == below.end() ? Below{} : found->second;
     const bool selected = is_selected(mailbox, selection);
     if (!selected && !under.unlisted) continue;  // RFC 5258 §3.5: no CHILDINFO that says nothing
-    if (wanted.match(mailbox)) listed.push_back({&mailbox, under.any, selected, selection.recursive_match && under.selected});
+    if (matching[i]) listed.push_back({&mailbox, under.any, selected, selection.recursive_match && under.selected});
   }
   return listed;
 }

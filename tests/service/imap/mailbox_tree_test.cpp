@@ -24,10 +24,17 @@ std::vector<Mailbox> tree() {
   return all;
 }
 
+std::vector<bool> matching(std::span<const Mailbox> all, const std::vector<std::string>& patterns) {
+  const PatternSet wanted(patterns);
+  std::vector<bool> result;
+  for (const Mailbox& mailbox : all) result.push_back(wanted.matches(mailbox));
+  return result;
+}
+
 std::string list(std::vector<std::string> patterns, ListSelection selection = {}) {
   const auto all = tree();
   std::string text;
-  for (const ListedMailbox& one : list_mailboxes(all, patterns, selection)) {
+  for (const ListedMailbox& one : list_mailboxes(all, matching(all, patterns), selection)) {
     text += one.mailbox->path + (one.has_children ? "+" : "") + (one.selected_below ? "!" : "") + " ";
   }
   return text;
@@ -56,7 +63,7 @@ TEST_CASE("mailbox tree: names that are not there stand among those that are, be
   add_names(all, std::vector<std::string>{"Fruit/Apple", "Fruit/Pear", "Gone", "Gone/a/b"});
   const auto shown = [&](std::vector<std::string> patterns, ListSelection selection) {
     std::string text;
-    for (const ListedMailbox& one : list_mailboxes(all, patterns, selection)) {
+    for (const ListedMailbox& one : list_mailboxes(all, matching(all, patterns), selection)) {
       text += one.mailbox->path + (exists(*one.mailbox) ? "" : "?") + (one.has_children ? "+" : "") + (one.selected_below ? "!" : "") + " ";
     }
     return text;

@@ -15,6 +15,7 @@ namespace keystonemail::service::imap {
 
 namespace {
 
+constexpr std::size_t list_work_between_yields = 1'000'000;   // some ms
 constexpr char separator = mailstore::limits::hierarchy_separator;
 
 std::uint32_t bit(engine::MailboxAttribute attribute) noexcept { return static_cast<std::uint32_t>(attribute); }
@@ -53,6 +54,22 @@ void write_lsub(Session& session, const ListedMailbox& listed) {
   session.out().lsub(entry);
 }
 
+// Which of the mailboxes match. Others have their turn in between.
+Task<std::vector<bool>> match(Session& session, const std::vector<mailstore::Mailbox>& mailboxes, const std::vector<std::string>& patterns) {
+  const PatternSet wanted(patterns);
+  std::vector<bool> matching;
+  matching.reserve(mailboxes.size());
+  std::size_t work = 0;
+  for (const mailstore::Mailbox& mailbox : mailboxes) {
+    matching.push_back(wanted.matches(mailbox));
+    work += wanted.work() * (mailbox.path.size() + 1);
+    if (work < list_work_between_yields) continue;
+    work = 0;
+    co_await yield(*session.working().executor);
+  }
+  co_return matching;
+}
+
 // An empty pattern asks for the separator and the root (§6.3.9).
 bool asks_for_separator(const engine::List& command) {
   return !command.extended && command.patterns.size() == 1 && command.patterns.front().empty();
@@ -80,7 +97,8 @@ Task<Reply> execute(Session& session, engine::List command) {
     if (!names) co_return reply_for(names.error());
     add_names(*mailboxes, *names);
   }
-  for (const ListedMailbox& listed : list_mailboxes(*mailboxes, patterns, selection)) {
+  const std::vector<bool> matching = co_await match(session, *mailboxes, patterns);
+  for (const ListedMailbox& listed : list_mailboxes(*mailboxes, matching, selection)) {
     if (command.lsub) {
       write_lsub(session, listed);
     } else {
