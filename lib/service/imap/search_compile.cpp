@@ -52,11 +52,24 @@ Compiled header(const SearchKey& key) {
   return {{.test = Test::header, .field = key.field, .needle = codec::fold_case(key.text)}};
 }
 
+// LENIENT: with "*" at one end the other may be past the last message, as with UIDs, and then it is the last, or in an empty mailbox
+// none. RFC 9051 §9 names COPY, FETCH and STORE only; clients search for "1:*" without asking first whether there is anything.
+engine::SequenceSet within(const engine::SequenceSet& set, Sequence size) {
+  engine::SequenceSet result;
+  for (engine::NumberRange range : set.ranges) {
+    const bool open = range.first == engine::largest_number || range.last == engine::largest_number;
+    if (open && size == 0) continue;
+    if (open) range = {std::min(range.first, size), std::min(range.last, size)};
+    result.ranges.push_back(range);
+  }
+  return result;
+}
+
 // Nothing for a sequence number that no message has.
 std::optional<Compiled> set(const SearchKey& key, const MailboxView& view) {
   if (key.set.saved_result) return Compiled{{.test = Test::uid_in, .set = view.search_result}};
   if (key.op == SearchOperator::uid) return Compiled{{.test = Test::uid_in, .set = to_uid_ranges(key.set.resolve(view.uids.last()))}};
-  const auto selection = select_messages(view, key.set, engine::NumberKind::sequence);
+  const auto selection = select_messages(view, within(key.set, view.uids.size()), engine::NumberKind::sequence);
   if (!selection) return std::nullopt;
   return Compiled{{.test = Test::sequence_in, .set = to_uid_ranges(*selection)}};
 }

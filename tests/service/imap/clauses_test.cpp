@@ -915,6 +915,29 @@ S: b OK ~
 C: c SEARCH ALL
 S: * SEARCH
 S: c OK ~)"},
+      {"§9 seq-range: SEARCH for n:* finds the last message where there are not so many, and nothing in an empty mailbox", three,
+       R"(C: a SEARCH 9:*
+S: * SEARCH 3
+S: a OK ~
+C: b UID SEARCH RETURN (ALL) *:7 NOT DELETED
+S: * ESEARCH (TAG "b") UID ALL 3
+S: b OK ~
+C: c SEARCH 4
+S: c BAD ~
+C: d SELECT Archive
+S: ...
+S: d OK ~
+C: e UID SEARCH 1:* NOT DELETED
+S: * SEARCH
+S: e OK ~
+C: f SORT (SIZE) UTF-8 1:*
+S: * SORT
+S: f OK ~
+C: g SEARCH NOT 1:*
+S: * SEARCH
+S: g OK ~
+C: h SEARCH 1
+S: h BAD ~)"},
       {"RFC 3501 §6.4.4: NEW, OLD and RECENT, of which nothing here ever is", three,
        R"(C: a SEARCH OR NEW RECENT
 S: * SEARCH

@@ -755,7 +755,8 @@ C: a8 SEARCH ALL
 S: * ESEARCH (TAG "a8")
 S: a8 OK SEARCH completed
 C: a9 UID SEARCH 1:*
-S: a9 BAD No message has such a number
+S: * ESEARCH (TAG "a9") UID
+S: a9 OK SEARCH completed
 C: b1 SELECT nowhere
 S: * OK [CLOSED] Previous mailbox closed
 S: b1 NO [NONEXISTENT] No such mailbox
