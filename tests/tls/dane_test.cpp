@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "keystonemail/codec/base64.hpp"
 #include "keystonemail/codec/hex.hpp"
 #include "keystonemail/crypto/certificate.hpp"
 #include "keystonemail/crypto/digest.hpp"
@@ -99,6 +100,39 @@ TEST_CASE("dane: a wildcard of DANE-TA is the whole first label (RFC 7672 §3.2.
   CHECK(verify({tlsa(2, 0, 1, wild.authority)}, wild.sent(), {"mx1.example.test"}) == DaneOutcome::trust_anchor);
   CHECK(verify({tlsa(2, 0, 1, wild.authority)}, wild.sent(), {"a.mx1.example.test"}) == DaneOutcome::wrong_name);
   CHECK(verify({tlsa(2, 0, 1, wild.authority)}, wild.sent(), {"example.test"}) == DaneOutcome::wrong_name);
+}
+
+// Made by openssl, for CN=mx1.example.com, until the end of the century: what our own certificates never are, without a name of the new kind.
+constexpr std::string_view common_name_authority =
+    "MIIBRzCB7aADAgECAgEBMAoGCCqGSM49BAMCMBIxEDAOBgNVBAMMB1Rlc3QgQ0EwIBcNMjAwMTAxMDAwMDAwWhgPMjA5OTEyMzEwMDAwMDBaMBIxEDAOBgNVBAMMB1Rlc3QgQ0EwWTAT"
+    "BgcqhkjOPQIBBggqhkjOPQMBBwNCAARHc+yk3JmnFQts0lunGcwn1Xp3uuQsioryUGTdW41DgyN/4GIF2eBKV4T7oP5MQOBI8l+a4QPQVCSkXJrbd4zhozIwMDAPBgNVHRMBAf8EBTAD"
+    "AQH/MB0GA1UdDgQWBBS5eAIdlJK+0Sypu1b2pHeJqoQQbTAKBggqhkjOPQQDAgNJADBGAiEA7jIg3JnEzhkmir8uzEcaxBbccLrVRqHVDPnlvdDJa6wCIQDXhp39oDdoDrCd6+gZiUjd"
+    "E7bPhxHfROIattbRWg24TA==";
+constexpr std::string_view common_name_alone =
+    "MIIBajCCARCgAwIBAgIBAjAKBggqhkjOPQQDAjASMRAwDgYDVQQDDAdUZXN0IENBMCAXDTIwMDEwMTAwMDAwMFoYDzIwOTkxMjMxMDAwMDAwWjAaMRgwFgYDVQQDDA9teDEuZXhhbXBs"
+    "ZS5jb20wWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAASibhg+Y37CkvozmsRStvB0XwQx/yRRHsuzzbFP/Xy2Yv0YFP7oMaAJsX0FQn/QGbXq6u8DYXdvOrkEV/dhtRTeo00wSzAJBgNV"
+    "HRMEAjAAMB0GA1UdDgQWBBTWf3e2RO9bLx97X7AqFXmJd88xVDAfBgNVHSMEGDAWgBS5eAIdlJK+0Sypu1b2pHeJqoQQbTAKBggqhkjOPQQDAgNIADBFAiBNhuKLgo2/jPMoBW8Bkccu"
+    "d96fVQI2bfJKznt/iAy3ogIhAILn9UkGZOaHWwrOZCgMY0wVXwgWIdxECD3TilhbdHi/";
+constexpr std::string_view common_name_and_mail_address =
+    "MIIBgjCCASigAwIBAgIBAzAKBggqhkjOPQQDAjASMRAwDgYDVQQDDAdUZXN0IENBMCAXDTIwMDEwMTAwMDAwMFoYDzIwOTkxMjMxMDAwMDAwWjAaMRgwFgYDVQQDDA9teDEuZXhhbXBs"
+    "ZS5jb20wWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAASibhg+Y37CkvozmsRStvB0XwQx/yRRHsuzzbFP/Xy2Yv0YFP7oMaAJsX0FQn/QGbXq6u8DYXdvOrkEV/dhtRTeo2UwYzAhBgNV"
+    "HREEGjAYgRZwb3N0bWFzdGVyQGV4YW1wbGUuY29tMB0GA1UdDgQWBBTWf3e2RO9bLx97X7AqFXmJd88xVDAfBgNVHSMEGDAWgBS5eAIdlJK+0Sypu1b2pHeJqoQQbTAKBggqhkjOPQQD"
+    "AgNIADBFAiBHh54336zoZKZaJDd57KtBtPsod8IcOx6frOtsv5u44gIhAKOfk8WRChmahz5AB/rYX1oKXmfWQvYa32CLUVFf1w/H";
+constexpr std::string_view common_name_and_another_host =
+    "MIIBfjCCASOgAwIBAgIBBDAKBggqhkjOPQQDAjASMRAwDgYDVQQDDAdUZXN0IENBMCAXDTIwMDEwMTAwMDAwMFoYDzIwOTkxMjMxMDAwMDAwWjAaMRgwFgYDVQQDDA9teDEuZXhhbXBs"
+    "ZS5jb20wWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAASibhg+Y37CkvozmsRStvB0XwQx/yRRHsuzzbFP/Xy2Yv0YFP7oMaAJsX0FQn/QGbXq6u8DYXdvOrkEV/dhtRTeo2AwXjAcBgNV"
+    "HREEFTATghFvdGhlci5leGFtcGxlLmNvbTAdBgNVHQ4EFgQU1n93tkTvWy8fe1+wKhV5iXfPMVQwHwYDVR0jBBgwFoAUuXgCHZSSvtEsqbtW9qR3iaqEEG0wCgYIKoZIzj0EAwIDSQAw"
+    "RgIhAIE6a17H3fFVJxpeQYhsxu7LdjxCRGcaErQUf36q19iKAiEAjjLPljY3MoyzQqYLCpqE0sbV7ivnkzhsQxFbGn4nCTg=";
+
+TEST_CASE("dane: the common name counts where a certificate has no alternative names, and nowhere else (RFC 7672 §3.2.3)") {
+  const auto der = [](std::string_view base64) { return codec::decode_base64(base64).value(); };
+  const std::string authority = der(common_name_authority);
+  const auto verify_for = [&](std::string_view leaf, std::string name) { return verify({tlsa(2, 0, 1, authority)}, {der(leaf), authority}, {std::move(name)}); };
+  CHECK(verify_for(common_name_alone, "mx1.example.com") == DaneOutcome::trust_anchor);
+  CHECK(verify_for(common_name_alone, "mx2.example.com") == DaneOutcome::wrong_name);
+  CHECK(verify_for(common_name_and_mail_address, "mx1.example.com") == DaneOutcome::wrong_name);  // stricter than it has to be
+  CHECK(verify_for(common_name_and_another_host, "mx1.example.com") == DaneOutcome::wrong_name);
+  CHECK(verify_for(common_name_and_another_host, "other.example.com") == DaneOutcome::trust_anchor);
 }
 
 TEST_CASE("D11: an authority's certificate that is sent along, and did not sign the server's, proves nothing") {
