@@ -158,17 +158,6 @@ class Utf8Converter final : public CharsetDecoder::Converter {
   std::string held_;
 };
 
-class UnknownConverter final : public CharsetDecoder::Converter {
- public:
-  void append(std::string& out, std::string_view piece) override {
-    for (const char c : piece) {
-      if (static_cast<unsigned char>(c) < 0x80) out.push_back(c);
-      else out += replacement;
-    }
-  }
-  void finish(std::string&) override {}
-};
-
 class IconvConverter final : public CharsetDecoder::Converter {
  public:
   explicit IconvConverter(const Charset& charset) : handle_(charset.iconv_name), unit_octets_(charset.unit_octets) {}
@@ -255,7 +244,7 @@ std::unique_ptr<CharsetDecoder::Converter> make_converter(std::string_view name)
     auto converter = std::make_unique<IconvConverter>(charset);
     if (converter->good()) return converter;
   }
-  return std::make_unique<UnknownConverter>();
+  return std::make_unique<Utf8Converter>();  // LENIENT: what is called unknown-8bit and the like is UTF-8 more often than not
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ TEST_CASE("charset: unknown names and bad sequences give U+FFFD, never failure")
   CHECK(!is_known_charset("ISO-2022-CN-EXT"));
   CHECK(!is_known_charset("UTF-8//TRANSLIT"));
   CHECK(to_utf8("a\xff", "x-unknown") == "a\ufffd");
+  CHECK(to_utf8("caf\xc3\xa9 \xe9", "unknown-8bit") == "caf\u00e9 \ufffd");
   CHECK(to_utf8("a\xff\xc3", "utf-8") == "a\ufffd\ufffd");
   CHECK(to_utf8("\xed\xa0\x80", "utf-8") == "\ufffd\ufffd\ufffd");
   CHECK(is_utf8(to_utf8("\x82", "shift_jis")));

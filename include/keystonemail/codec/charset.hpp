@@ -4,7 +4,7 @@
 // Conversion of any charset to UTF-8.
 //
 // Ownership: results are values; a decoder owns its state. Threads: an object is for one thread.
-// Errors: none. An unknown charset keeps ASCII and gives U+FFFD for the rest; so does an invalid sequence.
+// Errors: none. An unknown charset is read as UTF-8; an invalid sequence gives U+FFFD.
 // Limits: output is at most 4 times the input (attack C6), time linear, whatever state a charset keeps.
 #pragma once
 
