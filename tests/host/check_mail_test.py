@@ -133,6 +133,11 @@ with NameServer(RECORDS, {'broken.example': SERVFAIL}) as dns, tempfile.Temporar
     check('- is standard input', code == 0 and data['dmarc']['result'] == 'pass' and data['dmarc']['properties']['polrec.domain'] == 'sender.example', out)
     code, out, _ = message('192.0.2.1', 'user@sender.example', file='-', text='From: a@sender.example\nFrom: b@sender.example\n\nx\n')
     check('a message of two authors is a permerror', code == 0 and words(out, 'dmarc')[0] == 'permerror', out)
+    signed = ''.join(f'DKIM-Signature: v=1; a=rsa-sha256; d=d{i}.example; s=s{i}; h=from; bh={"A" * 43}=; b=AAAA\n' for i in range(30))
+    code, out, _ = message('192.0.2.1', 'user@sender.example', file='-', text=signed + MESSAGE.format('sender.example'))
+    told = [dict(properties) for method, _, _, properties in results_field.read(out.encode())[1] if method == 'dkim']
+    check('of thirty signatures each is told, by domain and selector', code == 0 and
+          [(one['header.d'], one['header.s']) for one in told] == [(f'd{i}.example', f's{i}') for i in range(30)], out)
     draw = random.Random(8601)
     wrong = [found for found in (grammar_of_hostile(draw, dns.address) for _ in range(60)) if found]
     check('H11: whatever sender, HELO and message say, what is printed keeps to the grammar of RFC 8601', not wrong, wrong[:1])
