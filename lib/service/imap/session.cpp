@@ -16,6 +16,7 @@ namespace keystonemail::service::imap {
 
 namespace {
 
+constexpr std::size_t pipelined_at_once = 64;
 constexpr auto closing_time = std::chrono::seconds(5);
 constexpr std::size_t slice_octets = 16 * 1024;  // as Options::write_timeout says
 constexpr std::size_t pieces_at_once_max = 2;
@@ -54,7 +55,7 @@ Session::~Session() = default;
 
 Task<void> Session::run() {
   std::string_view input;
-  for (;;) {
+  for (std::size_t pipelined = 0;;) {
     const std::size_t taken = engine_.receive(input, now());
     const Next next = co_await take_events();
     octets_in_ += taken;
@@ -75,6 +76,7 @@ Task<void> Session::run() {
     // Pipelined commands are answered together: one write when no more of them is at hand.
     const bool more = stream_->unconsumed() != 0;
     if ((!more || taken == 0 || output_full()) && !co_await flush()) break;
+    if (more && ++pipelined % pipelined_at_once == 0) co_await yield(*context_.executor);  // a flood of them is not alone here
     const auto got = co_await read();
     input = got ? *got : std::string_view();
     if (!got || got->empty()) end_of_input(got);

@@ -62,6 +62,32 @@ TEST_CASE("imap: a client that does not read holds back what is produced, and ge
   CHECK(client.over());
 }
 
+TEST_CASE_FIXTURE(ImapFixture, "imap: others have their turn between thousands of commands that came at once") {
+  auto& client = open();
+  std::string flood;
+  for (int i = 0; i < 2500; ++i) flood += "1 NOOP\r\n";
+  REQUIRE(executor.run(transport::write_all(*client.stream, flood, context)));
+  bool answered = false;
+  int turns = 0;
+  const auto count = [&]() -> Task<void> {
+    while (!answered) {
+      co_await yield(executor);
+      ++turns;
+    }
+  };
+  auto counting = count();
+  std::string answer;
+  while (answer.size() < 2500 * std::string_view("1 OK NOOP completed\r\n").size()) {
+    const auto got = executor.run(client.stream->read(context));
+    REQUIRE((got && !got->empty()));
+    answer += *got;
+    client.stream->consume(got->size());
+  }
+  answered = true;
+  executor.run(std::move(counting));
+  CHECK(turns >= 2500 / 64);
+}
+
 TEST_CASE_FIXTURE(ImapFixture, "imap login: wrong and unknown read the same, and the third failure ends the connection") {
   auto& client = connect();
   (void)client.heard();
