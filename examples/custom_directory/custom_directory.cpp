@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
 //
-// A mail server with somebody else's users: here the customers of a shop, each of whom has the address NUMBER@shop.test.
-#include <charconv>
+// A mail server with somebody else's users: those of customers.hpp.
 #include <iostream>
-#include <string>
 
+#include "customers.hpp"
 #include "keystonemail/backends/memory/blob_store.hpp"
 #include "keystonemail/backends/memory/kv_store.hpp"
 #include "keystonemail/service/server/server.hpp"
@@ -13,51 +12,6 @@
 using namespace keystonemail;
 
 namespace {
-
-class Customers final : public directory::Directory {
- public:
-  Task<Result<bool>> is_local_domain(std::string_view domain, Context) override { co_return domain == "shop.test"; }
-
-  Task<Result<directory::Resolution>> resolve(std::string_view address, Context) override {
-    if (!address.ends_with("@shop.test")) co_return directory::Resolution(directory::NotLocal{});
-    const auto customer = find(address);
-    if (!customer) co_return directory::Resolution(directory::UnknownRecipient{});
-    directory::Mailboxes mailboxes;
-    mailboxes.local.push_back({.account = customer->id, .address = customer->login, .detail = {}});
-    co_return directory::Resolution(std::move(mailboxes));
-  }
-
-  Task<Result<directory::Authenticated>> authenticate(directory::PasswordAttempt attempt, Context) override {
-    const auto customer = find(attempt.login);
-    if (!customer || attempt.password != "ask the shop's login service here") co_return fail(ErrorKind::denied);
-    co_return directory::Authenticated{*customer, "password"};
-  }
-
-  Task<Result<std::vector<ScramCredential>>> scram_credentials(std::string_view, crypto::Hash, std::string_view, Context) override {
-    co_return std::vector<ScramCredential>();  // plain passwords only, so under TLS only
-  }
-
-  Task<Result<directory::Account>> find_account(std::string_view login, Context) override {
-    const auto customer = find(login);
-    if (!customer) co_return fail(ErrorKind::not_found);
-    co_return *customer;
-  }
-
-  Task<Result<bool>> may_send_as(directory::AccountId account, std::string_view address, Context) override {
-    const auto customer = find(address);
-    co_return customer && customer->id == account;
-  }
-
- private:
-  // Customers have numbers from 1000 to 9999. The number is the account's id: it never changes and is never given again.
-  static std::optional<directory::Account> find(std::string_view login) {
-    std::uint32_t number = 0;
-    const auto digits = login.substr(0, login.find('@'));
-    const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    if (problem != std::errc() || end != digits.data() + digits.size() || number < 1000 || number > 9999) return std::nullopt;
-    return directory::Account{.id = directory::AccountId{number}, .login = std::to_string(number) + "@shop.test"};
-  }
-};
 
 Task<int> deliver_one(Context context) {
   auto tables = Server::tables();

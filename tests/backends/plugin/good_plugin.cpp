@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -18,7 +19,8 @@ using Request = keystonemail_request;
 struct State {
   const keystonemail_host* host;
   std::string domain;
-  std::jthread later;
+  std::mutex mutex;
+  std::jthread later;  // guarded by mutex, as all functions are called from several threads
 };
 
 std::string_view view(keystonemail_text text) { return {text.data, text.size}; }
@@ -33,7 +35,7 @@ keystonemail_status open(const keystonemail_host* host, keystonemail_text config
     std::snprintf(error, size, "no domain given");
     return KEYSTONEMAIL_UNAVAILABLE;
   }
-  *directory = new State{host, std::string(view(configuration)), {}};
+  *directory = new State{host, std::string(view(configuration)), {}, {}};
   host->log(host, KEYSTONEMAIL_LOG_INFO, text("opened"));
   return KEYSTONEMAIL_OK;
 }
@@ -67,6 +69,7 @@ void authenticate(void* directory, Request request, keystonemail_text login, key
                   keystonemail_text) {
   State& self = state(directory);
   const bool right = view(login) == "ann@" + self.domain && view(password) == "open sesame";
+  const std::lock_guard lock(self.mutex);
   self.later = std::jthread([&self, directory, request, right] {
     if (right) set_ann(self, request, "phone");
     finish(directory, request, right ? KEYSTONEMAIL_OK : KEYSTONEMAIL_DENIED);
@@ -75,6 +78,7 @@ void authenticate(void* directory, Request request, keystonemail_text login, key
 
 void find_account(void* directory, Request request, keystonemail_text login) {
   State& self = state(directory);
+  if (view(login) == "gone@" + self.domain) return finish(directory, request, KEYSTONEMAIL_DENIED);
   if (view(login) != "ann@" + self.domain) return finish(directory, request, KEYSTONEMAIL_NOT_FOUND);
   set_ann(self, request, "");
   finish(directory, request, KEYSTONEMAIL_OK);
