@@ -99,6 +99,7 @@ struct Server::State {
   [[nodiscard]] directory::Directory& directory() {
     return foreign ? static_cast<directory::Directory&>(*foreign) : *accounts;
   }
+  [[nodiscard]] transport::Handler make_handler(const ListenerOptions& listener);
   [[nodiscard]] std::shared_ptr<reception::Reception> make_reception(const ListenerOptions& listener);
   [[nodiscard]] std::shared_ptr<service::imap::Service> make_imap(const ListenerOptions& listener);
   [[nodiscard]] std::shared_ptr<web::Service> make_web(const ListenerOptions& listener);
@@ -172,9 +173,14 @@ Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Server::~Server() = default;
 
 transport::Handler Server::handler(const ListenerOptions& options) {
-  if (options.protocol == Protocol::imap) return handler_of(state_->make_imap(options));
-  if (options.protocol == Protocol::http) return handler_of(state_->make_web(options));
-  return handler_of(state_->make_reception(options));
+  if (!options.allow_plaintext_auth) return state_->make_handler(options);
+  // A load balancer passes on who comes from anywhere, whatever address is listened at.
+  ListenerOptions without = options;
+  without.allow_plaintext_auth = false;
+  return [near = state_->make_handler(options), far = state_->make_handler(without)](std::unique_ptr<transport::ByteStream> stream, Context context) {
+    const transport::Handler& chosen = stream->peer().address.is_loopback() ? near : far;
+    return chosen(std::move(stream), std::move(context));
+  };
 }
 
 void Server::set_limits(Limits limits) {
@@ -208,6 +214,12 @@ Task<void> Server::State::keep_bans(std::vector<access::LoginGate::Ban> bans, Co
 Task<void> Server::State::keep_known(access::LoginGate::Known known, Context context) {
   const auto kept = co_await known_rows->put(known, context);
   if (!kept) ports.log.event(LogLevel::warning, "login.known.not-kept", {{"login", known.login}, {"why", kept.error().describe()}});
+}
+
+transport::Handler Server::State::make_handler(const ListenerOptions& listener) {
+  if (listener.protocol == Protocol::imap) return handler_of(make_imap(listener));
+  if (listener.protocol == Protocol::http) return handler_of(make_web(listener));
+  return handler_of(make_reception(listener));
 }
 
 std::shared_ptr<reception::Reception> Server::State::make_reception(const ListenerOptions& listener) {

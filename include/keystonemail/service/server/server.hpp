@@ -65,7 +65,7 @@ using TlsProvider = std::function<std::shared_ptr<const tls::ServerContext>()>;
 struct ListenerOptions {
   Protocol protocol = Protocol::smtp;
   TlsUse tls = TlsUse::none;
-  bool allow_plaintext_auth = false;            // passwords without TLS: on loopback alone
+  bool allow_plaintext_auth = false;            // passwords without TLS: from loopback alone, also behind a load balancer
   // Of this listener: its application protocol, and whether clients are asked for certificates, with which they may then
   // log in by SASL EXTERNAL. Empty: that of the ports.
   TlsProvider tls_context = {};
@@ -93,8 +93,8 @@ struct Limits {
 using PolicyProvider = std::function<std::shared_ptr<const policy::Chain>()>;
 
 struct ServerOptions {
-  std::string hostname;                         // what we call ourselves
-  std::string primary_domain;                   // of logins without a domain; made ours when it is not yet
+  std::string hostname = {};                    // what we call ourselves
+  std::string primary_domain = {};              // of logins without a domain; made ours when it is not yet
   kv::Table first_table{};                      // of Server::tables()
   std::uint64_t message_octets_max = 52'428'800;
   std::uint64_t message_octets_ceiling = 1'073'741'824;  // what set_limits() may raise it to
