@@ -46,12 +46,13 @@ std::optional<std::uint16_t> port(std::string_view text) {
 
 // §2.1  "PROXY" SP ("TCP4" | "TCP6") SP source SP destination SP source-port SP destination-port CRLF
 std::optional<ProxyAddresses> parse_v1_addresses(std::string_view family, std::string_view line) {
-  const auto client = IpAddress::parse(take_field(line)), server = IpAddress::parse(take_field(line));
+  const auto client_text = take_field(line), server_text = take_field(line);
+  const auto client = IpAddress::parse(client_text), server = IpAddress::parse(server_text);
   const auto client_port = port(take_field(line)), server_port = port(line);
   if (!client || !server || !client_port || !server_port) return std::nullopt;
-  // IpAddress stores a mapped address as IPv4, so TCP6 may give either.
-  if (family == "TCP4" && (client->family() != IpAddress::Family::v4 || server->family() != IpAddress::Family::v4))
-    return std::nullopt;
+  // By how they are written: IpAddress stores a mapped address as IPv4.
+  const bool is_six = family == "TCP6";
+  if (client_text.contains(':') != is_six || server_text.contains(':') != is_six) return std::nullopt;
   return ProxyAddresses{{*client, *client_port}, {*server, *server_port}};
 }
 

@@ -39,6 +39,7 @@ std::string outcome(std::string_view octets) {
 TEST_CASE("proxy: version 1 names the client and the server") {
   CHECK(outcome(v1) == "192.0.2.1:56324 -> 198.51.100.2:25 (44)");
   CHECK(outcome("PROXY TCP6 2001:db8::1 2001:db8::2 1 65535\r\n") == "[2001:db8::1]:1 -> [2001:db8::2]:65535 (44)");
+  CHECK(outcome("PROXY TCP6 ::ffff:192.0.2.1 ::ffff:198.51.100.2 1 25\r\n") == "192.0.2.1:1 -> 198.51.100.2:25 (54)");
   CHECK(outcome("PROXY UNKNOWN ffff:f...f 1 2\r\n") == "local (30)");
   CHECK(outcome("PROXY UNKNOWN\r\n") == "local (15)");
 }
@@ -69,6 +70,8 @@ TEST_CASE("A14: proxy: malformed headers are refused, and truncated ones never r
            "EHLO x\r\n"s, "PROXY TCP4 192.0.2.1 198.51.100.2 56324\r\n"s, "PROXY TCP4 192.0.2.1 198.51.100.2 56324 25 \r\n"s,
            "PROXY TCP4 192.0.2.1  198.51.100.2 56324 25\r\n"s, "PROXY TCP4 192.0.2.1 198.51.100.2 056324 25\r\n"s,
            "PROXY TCP4 192.0.2.1 198.51.100.2 70000 25\r\n"s, "PROXY TCP4 2001:db8::1 198.51.100.2 1 25\r\n"s,
+           "PROXY TCP6 192.0.2.1 198.51.100.2 1 25\r\n"s, "PROXY TCP6 2001:db8::1 198.51.100.2 1 25\r\n"s,
+           "PROXY TCP4 ::ffff:192.0.2.1 198.51.100.2 1 25\r\n"s, "PROXY TCP4 192.0.2.1 ::ffff:198.51.100.2 1 25\r\n"s,
            "PROXY UDP4 192.0.2.1 198.51.100.2 1 25\r\n"s, "PROXY TCP4 192.0.2.1\n"s, "PROXY TCP4 1\r2"s, "PROXY \0\r\n"s,
            "proxy "s, "PROXY TCP4 "s + std::string(200, '1'), signature + "\x31"s, signature + "\x22\x11\x00\x0c"s,
            signature + "\x21\x11\x00\x0b"s + std::string(11, 'x'), signature + "\x21\x21\x00\x0c"s + std::string(12, 'x'),
