@@ -123,6 +123,34 @@ TEST_CASE("server limits (RFC 9422): messages, recipients and domains") {
   CHECK(f.line("MAIL FROM:<a@b>").starts_with("452 4.5.3"));
 }
 
+TEST_CASE("server ceilings: of 2,000 recipients in one go those within the ceiling get the message, the others 452 (RFC 5321 §4.5.3.1.10)") {
+  ServerFixture f;
+  f.greet();
+  f.line("MAIL FROM:<a@b>");
+  std::string wire;
+  for (int i = 0; i < 2'000; ++i) wire += "RCPT TO:<r" + std::to_string(i) + "@mx.test>\r\n";
+  const std::string replies = f.say(wire);
+  CHECK(count_replies(replies) == 2'000);
+  std::size_t taken = 0, later = 0;
+  for (std::size_t at = 0; at < replies.size(); at = replies.find('\n', at) + 1) {
+    taken += replies.substr(at).starts_with("250 2.1.5");
+    later += replies.substr(at).starts_with("452 4.5.3");
+  }
+  CHECK(taken == f.options.recipients_max);
+  CHECK(later == 2'000 - taken);
+  CHECK(code_of(f.line("DATA")) == "354");
+  CHECK(code_of(f.say("x\r\n.\r\n")) == "250");
+}
+
+TEST_CASE("server ceilings: recipients above the ceiling without end cut the connection") {
+  ServerFixture f;
+  f.options.recipients_max = 1;
+  f.options.recipients_overshoot_max = 3;
+  f.greet().envelope();
+  for (int i = 0; i < 3; ++i) CHECK(f.line("RCPT TO:<c@mx.test>").starts_with("452 4.5.3"));
+  CHECK(f.line("RCPT TO:<c@mx.test>").starts_with("421"));
+}
+
 TEST_CASE("LMTP: one reply for each accepted recipient, each its own, also when the message is refused by us") {
   ServerFixture f;
   f.options.protocol = Protocol::lmtp;

@@ -45,7 +45,7 @@ struct ServerOptions {
   std::uint64_t message_octets_max = 52'428'800;    // SIZE
   std::uint64_t message_line_octets_max = 1'048'576;  // RFC 5321 §4.5.3.1.6 says 998; mail in the wild passes it
   std::uint32_t recipients_max = 100;               // RCPTMAX; beyond: 452 4.5.3
-  std::uint32_t recipients_overshoot_max = 1'000;   // so many 452 for that; then 421
+  std::uint32_t recipients_overshoot_max = 10'000;  // so many 452 for that since the last accepted message; then 421
   std::uint32_t recipient_domains_max = 0;          // RCPTDOMAINMAX; zero: any number
   std::uint32_t transactions_max = 0;               // MAILMAX; zero: any number
   std::uint32_t errors_max = 20;                    // replies 5yz, and lines that are no command, since the last accepted message; then 421
