@@ -13,5 +13,7 @@
 namespace keystonemail::codec {
 
 [[nodiscard]] std::optional<std::string> to_nfc(std::string_view utf8);
+// In lower case before (RFC 8265 §3.3.1), for names of people: ß stays ß, which case folding would take for ss.
+[[nodiscard]] std::optional<std::string> to_lower_nfc(std::string_view utf8);
 
 }  // namespace keystonemail::codec

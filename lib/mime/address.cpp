@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "codec/nfc.hpp"
 #include "keystonemail/base/ip_address.hpp"
 #include "keystonemail/base/text.hpp"
 #include "keystonemail/codec/idna.hpp"
@@ -94,7 +95,7 @@ std::string Address::to_display() const {
   return quote_local_part(local_part_) + '@' + codec::to_unicode_domain(domain_);
 }
 
-std::string Address::key() const { return quote_local_part(to_lower(local_part_)) + '@' + domain_; }
+std::string Address::key() const { return quote_local_part(codec::to_lower_nfc(local_part_).value_or(local_part_)) + '@' + domain_; }
 
 std::string quote_local_part(std::string_view local_part) {
   if (is_dot_string(local_part)) return std::string(local_part);

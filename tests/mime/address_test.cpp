@@ -40,6 +40,17 @@ TEST_CASE("address: one canonical form; the domain's case does not count, the lo
   CHECK(!Address::parse("x@bücher.example")->needs_smtputf8());
 }
 
+TEST_CASE("address: one mailbox whatever the case and normalisation form of a local part beyond ASCII (RFC 8265 §3.3)") {
+  const auto key = [](std::string_view text) { return Address::parse(text).value().key(); };
+  CHECK(key("jo\u0308rg@x.test") == key("j\u00f6rg@x.test"));
+  CHECK(key("J\u00d6RG@x.test") == key("j\u00f6rg@x.test"));
+  CHECK(key("JO\u0308RG@x.test") == key("j\u00f6rg@x.test"));
+  CHECK(key("\u0418\u0432\u0430\u043d@x.test") == key("\u0438\u0432\u0430\u043d@x.test"));
+  CHECK(key("j\u00f6rg@x.test") == "j\u00f6rg@x.test");
+  CHECK(key("stra\u00dfe@x.test") != key("strasse@x.test"));
+  CHECK(key("j\u00f6rg@x.test") != key("jorg@x.test"));
+}
+
 TEST_CASE("address: what RFC 5321 has no form for is refused") {
   using namespace std::string_view_literals;
   for (const std::string_view text :

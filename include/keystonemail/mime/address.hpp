@@ -35,7 +35,8 @@ class Address {
   [[nodiscard]] std::string to_string() const;
   // The form for people: the domain with U-labels.
   [[nodiscard]] std::string to_display() const;
-  // Equal for addresses that one mailbox answers to: ASCII letters of the local part in lower case too.
+  // Equal for addresses that one mailbox answers to: the local part in lower case and in NFC, as user names are compared
+  // (RFC 8265 §3.3), since no writer knows which form his keyboard makes.
   [[nodiscard]] std::string key() const;
 
   // Octet by octet: the local part's case counts. Compare key() to ask whether mail goes to one place.
