@@ -43,7 +43,7 @@ void ServerEngine::accept_append(Instant now) {
   active_ = now;
   question_ = Question::none;
   if (append_mark_.synchronizing) output_ += "+ OK\r\n";
-  due_ = append_mark_.octets;
+  expect_literal(append_mark_.octets);
   mode_ = Mode::message;
 }
 

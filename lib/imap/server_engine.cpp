@@ -32,7 +32,11 @@ void ServerEngine::receive_end(Instant now) {
 std::optional<Instant> ServerEngine::deadline() const noexcept {
   if (is_open()) return std::nullopt;
   if (state_ == SessionState::not_authenticated) return begun_ + options_.preauth_time_max;
-  return active_ + options_.inactivity_max;
+  const Instant silent = active_ + options_.inactivity_max;
+  const bool in_literal = mode_ == Mode::message || mode_ == Mode::literal || mode_ == Mode::drain_literal;
+  if (!in_literal || options_.literal_rate_min == 0) return silent;
+  const auto earned = std::chrono::seconds((literal_octets_ - due_) / options_.literal_rate_min);
+  return std::min(silent, literal_since_ + options_.literal_rate_grace + earned);
 }
 
 void ServerEngine::expire(Instant now) {

@@ -94,6 +94,7 @@ class ServerEngine {
   void finish_after_message(std::string_view line);
   void abort_append(Fault fault);
   std::size_t step_message(std::string_view octets);
+  void expect_literal(std::uint64_t octets) noexcept;
 
   void write_tagged(StatusKind kind, std::string_view code, std::string_view text);
   void write_fault(Fault fault);
@@ -108,12 +109,14 @@ class ServerEngine {
   std::string buffer_;                 // of the command under way, literals included; or the tail of a drained line
   std::size_t line_begin_ = 0;         // in buffer_
   std::uint64_t due_ = 0;
+  std::uint64_t literal_octets_ = 0;   // of the one under way, of which due_ are still to come
   std::string tag_;
   std::string auth_mechanisms_;
   std::optional<ServerEvent> pending_;
   std::optional<CloseReason> closed_;
   LiteralMark append_mark_;
   Instant begun_, active_;
+  Instant literal_since_{};
   std::uint32_t append_index_ = 0;
   unsigned errors_ = 0, auth_failures_ = 0;
   SessionState state_ = SessionState::not_authenticated;

@@ -175,7 +175,7 @@ void ServerEngine::begin_literal(std::string_view text, const LiteralMark& mark)
     if (buffer_.empty()) buffer_.assign(text);  // else it is there already
     gathering_ = true;
     line_begin_ = buffer_.size();
-    due_ = mark.octets;
+    expect_literal(mark.octets);
     if (mark.synchronizing) output_ += "+ OK\r\n";
     if (due_ > 0) mode_ = Mode::literal;
   }
@@ -184,8 +184,14 @@ void ServerEngine::begin_literal(std::string_view text, const LiteralMark& mark)
 // The client of a refused synchronizing literal does not send it; any other is on its way.
 void ServerEngine::refuse_literal(const LiteralMark& mark) {
   if (mark.synchronizing || closed_) return;
-  due_ = mark.octets;
+  expect_literal(mark.octets);
   mode_ = due_ > 0 ? Mode::drain_literal : Mode::drain_line;
+}
+
+void ServerEngine::expect_literal(std::uint64_t octets) noexcept {
+  due_ = octets;
+  literal_octets_ = octets;
+  literal_since_ = active_;
 }
 
 void ServerEngine::release_buffer() {

@@ -126,6 +126,44 @@ TEST_CASE("imap session: autologout, 60 s before login and 30 min after (RFC 905
   CHECK(late.session->deadline() == Instant{} + 40min);
 }
 
+TEST_CASE("imap session: a literal that trickles in ends it, at less than 500 octets a second beyond five minutes") {
+  for (const char* begin : {"a APPEND INBOX {52428800+}\r\n", "a LOGIN {100000+}\r\n", "a SEARCH TEXT {100000+}\r\n"}) {
+    CAPTURE(begin);
+    ServerOptions options;
+    options.literals = LiteralPolicy::plus;
+    SessionDriver driver(Start::authenticated, options);
+    driver.send(std::string_view(begin).starts_with("a SEARCH") ? "s SELECT INBOX\r\n" : "");
+    driver.send(begin);
+    driver.send(std::string(5'000, 'x'));
+    CHECK(driver.session->deadline() == Instant{} + 310s);
+    while (driver.now < Instant{} + 309s) {
+      driver.now += 1s;
+      driver.send("x");
+      driver.session->expire(driver.now);
+    }
+    CHECK(!driver.trace.contains("closed"));
+    driver.now += 2s;
+    driver.session->expire(driver.now);
+    driver.handle_events();
+    CHECK(driver.session->pending_output().starts_with("* BYE"));
+    CHECK(driver.trace.ends_with("closed 2\n"));
+  }
+}
+
+TEST_CASE("imap session: 50 MiB at the pace of a slow phone, 1,200 octets a second, come through") {
+  SessionDriver driver(Start::authenticated);
+  driver.reply("a APPEND INBOX {52428800}\r\n");
+  for (std::uint64_t left = 52'428'800; left > 0;) {
+    const auto part = std::min<std::uint64_t>(left, 72'000);  // of a minute
+    driver.now += 60s;
+    driver.session->expire(driver.now);
+    driver.send(std::string(part, 'x'));
+    driver.message.clear();
+    left -= part;
+  }
+  CHECK(driver.reply("\r\n").starts_with("a OK"));
+}
+
 TEST_CASE("imap session: too many errors end it, sooner before login, not where something goes well in between") {
   SessionDriver early(Start::secure);
   std::string said;

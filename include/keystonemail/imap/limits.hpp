@@ -33,5 +33,9 @@ inline constexpr unsigned auth_failures_max = 3;
 inline constexpr std::size_t pending_output_octets_max = 256 * 1024;       // above it no input is taken
 inline constexpr auto preauth_time_max = 60s;
 inline constexpr auto inactivity_max = 30min;                              // RFC 9051 §5.4
+// Of a literal, over the whole of it, as of a message by SMTP: half of what a GSM data call carries (9,600 bit/s, 3GPP TS 22.002),
+// which so brings 50 MiB in twelve hours. The grace is for a phone that loses its cell.
+inline constexpr std::uint64_t literal_rate_min = 500;                     // octets a second
+inline constexpr auto literal_rate_grace = 5min;
 
 }  // namespace keystonemail::imap::limits

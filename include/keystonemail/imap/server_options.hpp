@@ -28,6 +28,8 @@ struct ServerOptions {
   std::uint64_t append_octets_max = 50 * 1024 * 1024;  // APPENDLIMIT (RFC 7889)
   std::chrono::seconds preauth_time_max = limits::preauth_time_max;
   std::chrono::seconds inactivity_max = limits::inactivity_max;
+  std::chrono::seconds literal_rate_grace = limits::literal_rate_grace;  // before the rate below counts
+  std::uint64_t literal_rate_min = limits::literal_rate_min;             // octets a second over the whole of a literal; zero: any
   unsigned auth_failures_max = limits::auth_failures_max;
 };
 
