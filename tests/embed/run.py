@@ -48,6 +48,12 @@ with tempfile.TemporaryDirectory() as scratch:
                 library = str(next(prefix.rglob('libkeystonemail.so')).parent)
                 out = run(str(program), env=dict(os.environ, LD_LIBRARY_PATH=library))
                 check(f'and runs with it ({kind})', out.stdout == 'embedded\n', out.stdout)
+        flags, libraries = (run('pkg-config', f'--define-variable=prefix={root}', option, 'keystonemail', env=environment).stdout.split()
+                            for option in ('--cflags', '--libs'))
+        for example in ('embed_server', 'unit_test_mailbox', 'custom_policy'):
+            source = ROOT / 'examples' / example / f'{example}.cpp'
+            out = run('g++', *flags, '-Wall', '-Wextra', '-Wpedantic', '-Werror', str(source), '-o', str(scratch / example), *libraries)
+            check(f'{example} is built elsewhere, with the shared library and without a warning', out.returncode == 0, out.stdout)
         shared = next(prefix.rglob('libkeystonemail.so'))
         names = [line.split()[-1] for line in run('nm', '-D', '--defined-only', str(shared)).stdout.splitlines()]
         foreign = [name for name in names if 'keystonemail' not in name and not name.startswith('_ZTI') and name not in ('_init', '_fini')]

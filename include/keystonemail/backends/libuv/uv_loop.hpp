@@ -21,11 +21,11 @@
 namespace keystonemail::libuv {
 
 struct ListenOptions {
-  Endpoint address;                      // port 0: a free one; [::] takes IPv4 too
+  Endpoint address = {};                 // port 0: a free one; [::] takes IPv4 too
   int inherited_socket = -1;             // listens on a duplicate of this bound socket instead (socket activation)
   bool share_port = false;               // other loops of this process listen on the same port (SO_REUSEPORT)
   int backlog = 1024;
-  std::vector<IpNetwork> proxy_trusted;  // peers that must begin with a PROXY header, whose word is taken
+  std::vector<IpNetwork> proxy_trusted = {};  // peers that must begin with a PROXY header, whose word is taken
   std::chrono::milliseconds proxy_timeout{5'000};
 };
 

@@ -22,8 +22,8 @@ enum class FileSystems : std::uint8_t {
 };
 
 struct KvOptions {
-  std::string directory;                 // made if missing, mode 0700
-  std::vector<std::string> tables;       // a Table is an index into it; the names are in the file, so order may change
+  std::string directory = {};            // made if missing, mode 0700
+  std::vector<std::string> tables = {};  // a Table is an index into it; the names are in the file, so order may change
   // Address space, not storage: the file is as large as its content. Doubled when nearly used, up to the maximum.
   std::uint64_t map_octets_initial = 64ULL << 30;
   std::uint64_t map_octets_max = 1ULL << 40;

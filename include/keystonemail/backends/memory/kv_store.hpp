@@ -17,7 +17,7 @@ namespace keystonemail::memory {
 enum class Completion : std::uint8_t { inline_, posted };
 
 struct KvOptions {
-  std::vector<std::string> tables;       // a Table is an index into it
+  std::vector<std::string> tables = {};  // a Table is an index into it
   std::uint64_t octets_max = UINT64_MAX;  // keys and values; beyond it operations that add are refused
   std::uint64_t octets_reserve = 0;       // what operations that free may use on top
   Completion completion = Completion::inline_;

@@ -25,14 +25,14 @@ inline constexpr std::size_t configuration_octets_max = 1'048'576;
 }  // namespace limits
 
 struct DirectoryOptions {
-  std::string path;                         // of the shared object, absolute
-  std::string configuration;                // passed on as it is
-  std::string primary_domain;               // added to logins that come without a domain
+  std::string path = {};                    // of the shared object, absolute
+  std::string configuration = {};           // passed on as it is
+  std::string primary_domain = {};          // added to logins that come without a domain
   std::size_t threads = 4;                  // that call the plugin, and that it may block
   std::size_t queue_max = 256;              // requests that wait for them
   std::chrono::milliseconds timeout{10'000};  // for an answer; then the request is over with ErrorKind::timeout
   // The user the server becomes once its ports are open, when that is not the present one: may not write the file either.
-  std::optional<std::uint32_t> service_user;
+  std::optional<std::uint32_t> service_user = {};
 };
 
 // Loads and opens the plugin. Blocks while it does. The object and the folders above it must belong to root or to the

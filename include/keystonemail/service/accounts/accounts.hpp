@@ -35,7 +35,7 @@ inline constexpr auto remembered_login_lifetime = std::chrono::minutes(5);
 
 struct Options {
   kv::Table first_table{};             // where table_names() begin in the store
-  std::string primary_domain;          // of logins given without a domain
+  std::string primary_domain = {};     // of logins given without a domain
   crypto::ScryptCost password_cost = {};
   // Called once a change is durable that takes away what sessions of an account (its canonical login) logged in with: it was
   // disabled or removed, or a password changed or went. Threads: the caller's.
@@ -43,10 +43,10 @@ struct Options {
 };
 
 struct NewAccount {
-  std::string login;                   // full address, or a local part in the primary domain
-  std::string display_name;
-  std::optional<crypto::SecretString> password;  // none: only app passwords can log in
-  std::string password_hash;           // or a hash from elsewhere ($2b$ $5$ $6$ $y$ ...), replaced at the first login
+  std::string login = {};              // full address, or a local part in the primary domain
+  std::string display_name = {};
+  std::optional<crypto::SecretString> password = {};  // none: only app passwords can log in
+  std::string password_hash = {};      // or a hash from elsewhere ($2b$ $5$ $6$ $y$ ...), replaced at the first login
   std::uint64_t quota_octets = 0;
   std::uint64_t quota_messages = 0;
 };
@@ -54,9 +54,9 @@ struct NewAccount {
 enum class AliasKind : std::uint8_t { alias, list, catch_all };
 
 struct Alias {
-  std::string address;                 // "@domain" for a catch-all
+  std::string address = {};            // "@domain" for a catch-all
   AliasKind kind = AliasKind::alias;
-  std::vector<std::string> targets;    // addresses, here or elsewhere
+  std::vector<std::string> targets = {};  // addresses, here or elsewhere
   // Of a list: who looks after it, by whose name (owner-LIST) its mail goes out, and who is reached at that address,
   // LIST-owner and LIST-request (RFC 2142 §6). Empty: postmaster.
   std::string owner = {};
@@ -64,15 +64,15 @@ struct Alias {
 
 // Where mail of an account goes as well, or instead.
 struct Forwarding {
-  std::vector<std::string> targets;    // addresses, here or elsewhere; empty: nowhere
+  std::vector<std::string> targets = {};  // addresses, here or elsewhere; empty: nowhere
   bool keeps_copy = true;              // in the account's own mailbox
 };
 
 struct AppPassword {
-  std::string name;                    // of the device, unique within the account
-  std::vector<std::string> services;   // it is good for; empty: all
+  std::string name = {};               // of the device, unique within the account
+  std::vector<std::string> services = {};  // it is good for; empty: all
   WallTime created{};
-  std::optional<WallTime> expires;
+  std::optional<WallTime> expires = {};
 };
 
 // Threads: any. Durability: a change is on stable storage when its task completes with a value.
