@@ -56,8 +56,14 @@ with tempfile.TemporaryDirectory() as scratch:
             check(f'{example} is built elsewhere, with the shared library and without a warning', out.returncode == 0, out.stdout)
         shared = next(prefix.rglob('libkeystonemail.so'))
         names = [line.split()[-1] for line in run('nm', '-D', '--defined-only', str(shared)).stdout.splitlines()]
-        foreign = [name for name in names if 'keystonemail' not in name and not name.startswith('_ZTI') and name not in ('_init', '_fini')]
+        foreign = [name for name in names if 'keystonemail' not in name and name not in ('_init', '_fini')]
         check('the shared library shows its own names only', names and not foreign, '\n'.join(foreign[:20]))
+        said = {word for header in (ROOT / 'include').rglob('*.h*') for word in re.findall(r'[A-Za-z_]\w*', header.read_text())}
+        shown = [line.split(maxsplit=2)[2] for line in run('nm', '-DC', '--defined-only', str(shared)).stdout.splitlines()]
+        internal = [name for name in shown for path in re.findall(r'\bkeystonemail(?:::~?[A-Za-z_]\w*)+', name)[:1]
+                    if not said.issuperset(re.findall(r'\w+', path))]
+        internal += [name for name in shown if 'lmdb::Environment' in name or 'tls::use_certificate' in name or 'BanRows' in name]
+        check('and of those only what public headers name', shown and not internal, '\n'.join(internal[:20]))
 
     project = scratch / 'project'
     (project / 'subprojects').mkdir(parents=True)
