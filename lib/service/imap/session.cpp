@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t pipelined_at_once = 64;
 constexpr auto closing_time = std::chrono::seconds(5);
-constexpr std::size_t slice_octets = 16 * 1024;  // as Options::write_timeout says
+constexpr std::size_t slice_octets = Session::output_octets;  // as Options::write_timeout says; most answers are one
 constexpr std::size_t pieces_at_once_max = 2;
 
 // RFC 9051 §7.5.1: while these are answered no sequence number may move.
