@@ -34,4 +34,6 @@ smtp::Reply reply_for(const policy::Outcome& outcome) {
           outcome.refusal.text};
 }
 
+smtp::Reply gone_round() { return {554, {5, 4, 6}, "This message has gone on from that address before, it is going round in circles"}; }
+
 }  // namespace keystonemail::reception

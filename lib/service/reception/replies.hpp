@@ -14,5 +14,7 @@ namespace keystonemail::reception {
 [[nodiscard]] smtp::Reply reply_for(const Error& error);
 // REQUIRES: a refusal, which a chain has completed.
 [[nodiscard]] smtp::Reply reply_for(const policy::Outcome& outcome);
+// Of a recipient that would pass a message on that it has passed on before (attack E1).
+[[nodiscard]] smtp::Reply gone_round();
 
 }  // namespace keystonemail::reception

@@ -74,6 +74,8 @@ class Session {
   [[nodiscard]] kv::Operation remember_redirects(std::string_view message_id) const;
   void add_wish(const directory::Mailboxes& found, const smtp::RcptTo& event, std::string_view address);
   [[nodiscard]] std::optional<smtp::Reply> find_loop(const HeaderFindings& findings) const;
+  [[nodiscard]] std::optional<smtp::Reply> stop_rounds(const HeaderFindings& findings);
+  [[nodiscard]] Result<void> keep_for_return();
   [[nodiscard]] Result<void> make_seal();
   [[nodiscard]] bool is_vouched_for() const;
   [[nodiscard]] std::string sender_of_members(std::string_view list) const;
@@ -81,8 +83,8 @@ class Session {
   // Copies for addresses elsewhere, one entry for those that are alike.
   [[nodiscard]] Task<Result<std::vector<delivery::Submission>>> forwarded(std::shared_ptr<mailstore::StagedMessage> message, std::string prefix,
                                                                           std::string message_id);
-  // What the sender hears of those who asked for it; nothing when nobody did, or there is nobody to tell.
-  [[nodiscard]] Task<Result<std::optional<delivery::Submission>>> success_report(std::vector<SuccessWish> wishes, std::string prefix, std::string message_id);
+  // What the sender hears of recipients; nothing when there is nobody to tell.
+  [[nodiscard]] Task<Result<std::optional<delivery::Submission>>> report_to_sender(std::vector<Wish> wishes, std::string prefix, std::string message_id);
   [[nodiscard]] queue::Envelope envelope() const;
   [[nodiscard]] std::string origin() const;
   void note_verdict(policy::Stage stage, const policy::Outcome& outcome);
@@ -100,11 +102,13 @@ class Session {
   [[nodiscard]] Task<smtp::Reply> deliver(std::shared_ptr<mailstore::StagedMessage> message, const HeaderFindings& findings);
   [[nodiscard]] Task<std::vector<smtp::Reply>> deliver_each(std::shared_ptr<mailstore::StagedMessage> message,
                                                             const HeaderFindings& findings);
+  [[nodiscard]] Task<std::vector<smtp::Reply>> deliver_by_recipient(std::shared_ptr<mailstore::StagedMessage> message,
+                                                                    const HeaderFindings& findings);
   // What goes in one commit.
   struct Share {
     std::vector<delivery::LocalRecipient> local;
     bool with_remote = false;
-    std::vector<SuccessWish> wishes;
+    std::vector<Wish> wishes;
   };
   [[nodiscard]] Task<Result<delivery::Accepted>> submit(std::shared_ptr<mailstore::StagedMessage> message, Share share, std::string prefix,
                                                         std::string message_id, queue::History history);

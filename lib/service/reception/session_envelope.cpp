@@ -79,13 +79,13 @@ std::optional<smtp::Reply> Session::unable_to_promise(bool here) const {
 Task<void> Session::on(const smtp::RcptTo& event) {
   assert(transaction_);
   const auto mark = transaction_->mark();
-  transaction_->given.push_back(event.recipient.to_string());
+  transaction_->given.push_back(given_by(event));
   transaction_->elsewhere.emplace_back();
   auto refusal = revoked();
   if (!refusal) refusal = co_await accept_recipient(event);
   if (!refusal) {
     const bool kept = transaction_->local.size() > mark.local || !transaction_->accepted.back().empty();
-    const bool ours = kept || transaction_->on_the_way.size() > mark.on_the_way;
+    const bool ours = kept || transaction_->addresses_here > mark.addresses_here;
     refusal = unable_to_promise(kept);
     if (!refusal) {
       transaction_->judged.push_back({event.recipient.to_string(), ours});
@@ -148,8 +148,7 @@ Task<std::optional<smtp::Reply>> Session::add_mailboxes(directory::Mailboxes fou
     if (!*room) co_return smtp::Reply{452, {4, 2, 2}, "Mailbox full"};
   }
   add_wish(found, event, address);
-  const auto canonical = mime::Address::parse(address);
-  transaction_->on_the_way.push_back(canonical ? canonical->key() : to_lower(address));
+  ++transaction_->addresses_here;
   for (auto& list : found.lists) {
     const bool known = std::ranges::find(transaction_->lists, list.address, &directory::Mailboxes::List::address) != transaction_->lists.end();
     if (!known) transaction_->lists.push_back(std::move(list));
@@ -170,15 +169,11 @@ Task<std::optional<smtp::Reply>> Session::add_mailboxes(directory::Mailboxes fou
 }
 
 void Session::add_remote(const smtp::RcptTo& event, std::string address) {
-  const auto& parameters = event.parameters;
+  Given given = given_by(event);
   queue::Recipient recipient;
   recipient.address = std::move(address);
-  if (!parameters.original_recipient_type.empty()) {
-    recipient.original_recipient = parameters.original_recipient_type + ";" + parameters.original_recipient;
-  }
-  recipient.notify = {.specified = parameters.notify.given(), .never = parameters.notify.never,
-                      .success = parameters.notify.success, .failure = parameters.notify.failure,
-                      .delay = parameters.notify.delay};
+  recipient.original_recipient = std::move(given.original_recipient);
+  recipient.notify = given.notify;
   recipient.next_attempt = context_.executor->wall_now();
   if (!transaction_->elsewhere.empty()) transaction_->elsewhere.back().push_back({recipient.address, recipient.address});
   if (!transaction_->goes_to(recipient.address)) transaction_->remote.push_back(std::move(recipient));

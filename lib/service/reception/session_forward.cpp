@@ -23,6 +23,7 @@ namespace keystonemail::reception {
 namespace {
 
 constexpr std::size_t returned_header_octets_max = 64 * 1024;
+constexpr std::size_t returned_octets_max = 256 * 1024;  // of a message that goes back whole
 constexpr std::size_t sealed_piece_octets = 64 * 1024;
 
 std::string typed(std::string_view address) { return (is_ascii(address) ? "rfc822;" : "utf-8;") + std::string(address); }
@@ -37,22 +38,13 @@ queue::Notify notify_of(const directory::Mailboxes::Remote& found, queue::Notify
   return asked;
 }
 
-queue::Notify notify_of(const smtp::RcptParameters& parameters) {
-  const auto& notify = parameters.notify;
-  return {.specified = notify.given(), .never = notify.never, .success = notify.success, .failure = notify.failure, .delay = notify.delay};
-}
-
-std::string original_of(const smtp::RcptParameters& parameters) {
-  return parameters.original_recipient_type.empty() ? std::string() : parameters.original_recipient_type + ";" + parameters.original_recipient;
-}
-
 }  // namespace
 
 // --- The envelope ---
 
 void Session::add_forwards(std::vector<directory::Mailboxes::Remote> found, std::size_t leads_to, const smtp::RcptTo& event,
                            std::string_view address) {
-  const std::string given = original_of(event.parameters);
+  const Given given = given_by(event);
   for (auto& remote : found) {
     const std::string via = remote.via.empty() ? std::string(address) : remote.via;
     if (!transaction_->elsewhere.empty()) transaction_->elsewhere.back().push_back({remote.address, via, remote.list});
@@ -63,11 +55,10 @@ void Session::add_forwards(std::vector<directory::Mailboxes::Remote> found, std:
     forward.via = via;
     forward.list = remote.list;
     forward.is_redirect = is_redirect;
-    forward.recipient.notify = notify_of(remote, notify_of(event.parameters), leads_to == 1);
-    if (remote.list.empty()) forward.recipient.original_recipient = given.empty() ? typed(address) : given;
+    forward.recipient.notify = notify_of(remote, given.notify, leads_to == 1);
+    if (remote.list.empty()) forward.recipient.original_recipient = given.original_recipient.empty() ? typed(address) : given.original_recipient;
     forward.recipient.next_attempt = context_.executor->wall_now();
     forward.recipient.address = std::move(remote.address);
-    if (const auto passed = mime::Address::parse(via)) transaction_->on_the_way.push_back(passed->key());
     transaction_->forwards.push_back(std::move(forward));
   }
 }
@@ -79,7 +70,7 @@ void Session::add_wish(const directory::Mailboxes& found, const smtp::RcptTo& ev
   const bool is_kept = found.local.size() == 1 && std::ranges::all_of(found.remote, &directory::Mailboxes::Remote::is_copy);
   const bool is_passed_on = found.local.empty() && found.remote.size() == 1;
   if (!is_list && is_passed_on) return;  // the next server is asked
-  transaction_->wishes.push_back({.address = std::string(address), .original_recipient = original_of(event.parameters),
+  transaction_->wishes.push_back({.address = std::string(address), .original_recipient = given_by(event).original_recipient,
                                   .expanded = !is_list && !is_kept, .accepted = transaction_->accepted.size()});
 }
 
@@ -105,30 +96,55 @@ Task<std::optional<smtp::Reply>> Session::accept_return(const smtp::RcptTo& even
     forward.recipient.next_attempt = context_.executor->wall_now();
     transaction_->forwards.push_back(std::move(forward));
   }
-  transaction_->on_the_way.push_back(to_lower(as_given));
+  ++transaction_->addresses_here;
   transaction_->accepted.emplace_back();
   co_return std::nullopt;
 }
 
 // --- The message ---
 
-// Mail that comes back to where it was (attacks E1, E2), and answers of machines to machines (RFC 3834 §2). Who logged in may
-// send again what is in a mailbox here.
+// Mail that goes too far (attack E1), and answers of machines to machines (RFC 3834 §2). Who logged in may send again what is in
+// a mailbox here.
 std::optional<smtp::Reply> Session::find_loop(const HeaderFindings& findings) const {
   if (findings.received > options_.hops_max) return smtp::Reply{554, {5, 4, 6}, "Too many hops, this message is going round in circles"};  // RFC 5321 §6.3
   if (account_) return std::nullopt;
   if (findings.automatic > options_.automatic_max) return smtp::Reply{554, {5, 4, 6}, "Automatic answers to automatic answers are a loop"};
-  const auto been_here = [&](const std::string& key) { return std::ranges::find(findings.delivered_to, key) != findings.delivered_to.end(); };
-  const bool again = std::ranges::any_of(transaction_->on_the_way, been_here) ||
-                     std::ranges::any_of(transaction_->local_addresses, [&](const std::string& address) {
-                       const auto parsed = mime::Address::parse(address);
-                       return parsed && been_here(parsed->key());
-                     });
-  if (again) return smtp::Reply{554, {5, 4, 6}, "This message has been delivered to that address before, it is going round in circles"};
   if (transaction_->lists.empty()) return std::nullopt;
   if (findings.is_automatic_reply) return smtp::Reply{554, {5, 4, 6}, "Automatic answers do not go to mailing lists"};
   if (transaction_->sender.is_null()) return smtp::Reply{550, {5, 7, 1}, "Reports do not go to mailing lists"};
   return std::nullopt;
+}
+
+// Mail that comes back to where it went on from (attacks E1, E2) does not go on from there once more. In a mailbox mail goes no
+// further, so there it may have been before: where it moves here from another server, all of it says so.
+std::optional<smtp::Reply> Session::stop_rounds(const HeaderFindings& findings) {
+  if (account_ || findings.delivered_to.empty()) return std::nullopt;
+  Transaction& transaction = *transaction_;
+  const std::vector<std::string> stopped = transaction.stop_rounds(findings.delivered_to);
+  for (const std::string& via : stopped) {
+    services_.log.event(LogLevel::warning, "smtp.loop", {{"session", id_}, {"peer", peer_}, {"message_id", findings.message_id}, {"via", via}});
+    transaction.note(context_.executor->wall_now(), "not passed on", via, "it has gone on from there before, and came back");
+  }
+  if (transaction.refused.empty()) return std::nullopt;
+  if (!transaction.has_recipients()) return gone_round();
+  for (const std::size_t place : transaction.refused) {
+    const Given& given = transaction.given[place];
+    log_refused("data", given.address, gone_round());
+    if (is_lmtp()) continue;  // it has a reply of its own
+    const bool hears = !given.notify.specified || given.notify.failure;
+    if (hears) transaction.wishes.push_back({.address = given.address, .original_recipient = given.original_recipient, .failed = true, .accepted = place});
+  }
+  return std::nullopt;
+}
+
+// RFC 3461 §4.3: RET speaks of failures alone. RFC 8689 §5: a message with REQUIRETLS does not go back whole.
+Result<void> Session::keep_for_return() {
+  Transaction& transaction = *transaction_;
+  const bool is_wanted = transaction.parameters.dsn_return == smtp::DsnReturn::full && !transaction.parameters.require_tls;
+  if (!is_wanted || std::ranges::none_of(transaction.wishes, &Wish::failed)) return {};
+  KM_CHECK(transaction.writer->read(0, returned_octets_max + 1, transaction.returned));
+  if (transaction.returned.size() > returned_octets_max) transaction.returned.clear();
+  return {};
 }
 
 // A message that went to that address for somebody here not long ago has come back by a way that left no field of ours in it,
@@ -286,7 +302,7 @@ Task<Result<std::vector<delivery::Submission>>> Session::forwarded(std::shared_p
   co_return all;
 }
 
-Task<Result<std::optional<delivery::Submission>>> Session::success_report(std::vector<SuccessWish> wishes, std::string prefix, std::string message_id) {
+Task<Result<std::optional<delivery::Submission>>> Session::report_to_sender(std::vector<Wish> wishes, std::string prefix, std::string message_id) {
   std::optional<delivery::Submission> submission;
   const bool may_be_told = !transaction_->sender.is_null() && is_vouched_for();
   if (wishes.empty() || !may_be_told) co_return submission;
@@ -307,17 +323,25 @@ Task<Result<std::optional<delivery::Submission>>> Session::success_report(std::v
   report.arrived = report.now = context_.executor->wall_now();
   report.unique = services_.random.hex(16);
   report.internationalized = transaction_->parameters.smtputf8;
-  for (SuccessWish& wish : wishes) {
+  const bool whole = !transaction_->returned.empty() && std::ranges::any_of(wishes, &Wish::failed);
+  for (Wish& wish : wishes) {
     dsn::RecipientStatus& status = report.recipients.emplace_back();
-    status.action = wish.expanded ? dsn::Action::expanded : dsn::Action::delivered;
     status.recipient = std::move(wish.address);
     status.original_recipient = std::move(wish.original_recipient);
+    if (wish.failed) {
+      status.status = gone_round().status.to_string();
+      status.diagnostic = gone_round().to_string();
+      continue;
+    }
+    status.action = wish.expanded ? dsn::Action::expanded : dsn::Action::delivered;
     status.status = "2.0.0";
     status.diagnostic = wish.expanded ? "It went on to the addresses behind this one." : "It has arrived.";
   }
   report.original = std::move(prefix);
+  report.returned = whole ? dsn::Return::whole : dsn::Return::header;
   const std::string_view header = transaction_->header_text();
-  if (header.size() <= returned_header_octets_max) report.original += header.substr(0, mime::header_octets(header));
+  if (whole) report.original += transaction_->returned;
+  else if (header.size() <= returned_header_octets_max) report.original += header.substr(0, mime::header_octets(header));
   const std::string text = dsn::build_report(report);
   KM_CO_TRY(const auto writer, services_.delivery.create_message());
   KM_CO_CHECK(co_await writer->write(text, working()));

@@ -154,6 +154,7 @@ Task<void> Session::on(smtp::MessageEnd) {
   findings = inspect_header(transaction_->header_text());
   auto sealed = co_await hold_repeats(findings.message_id);
   if (sealed) sealed = make_seal();
+  if (sealed) sealed = keep_for_return();
   if (!sealed) {
     end_transaction();
     engine_.decide(reply_for(sealed.error()), now());
@@ -184,6 +185,7 @@ Task<void> Session::on(smtp::MessageEnd) {
 // All that can be said against the message before it is stored.
 Task<std::optional<smtp::Reply>> Session::judge_message(const HeaderFindings& findings) {
   if (auto loop = find_loop(findings)) co_return loop;
+  if (auto loop = stop_rounds(findings)) co_return loop;
   if (!transaction_->header->complete()) {
     if (auto refusal = co_await take_header()) co_return refusal;
   }
@@ -257,7 +259,7 @@ Task<Result<delivery::Accepted>> Session::submit(std::shared_ptr<mailstore::Stag
                                                  std::string message_id, queue::History history) {
   delivery::Submission submission{.message = std::move(message), .local = std::move(share.local)};
   submission.history = std::move(history);
-  KM_CO_TRY(auto report, co_await success_report(std::move(share.wishes), prefix, message_id));
+  KM_CO_TRY(auto report, co_await report_to_sender(std::move(share.wishes), prefix, message_id));
   if (share.with_remote) {
     submission.also = remember_redirects(message_id);
     KM_CO_TRY(submission.together, co_await forwarded(submission.message, prefix, message_id));
@@ -304,9 +306,16 @@ Task<smtp::Reply> Session::deliver(std::shared_ptr<mailstore::StagedMessage> mes
   co_return taken;
 }
 
-// RFC 2033 §4.2: a reply for each recipient. All go in one commit if they can; if not, each on its own.
-Task<std::vector<smtp::Reply>> Session::deliver_each(std::shared_ptr<mailstore::StagedMessage> message,
-                                                     const HeaderFindings& findings) {
+// RFC 2033 §4.2: a reply for each recipient.
+Task<std::vector<smtp::Reply>> Session::deliver_each(std::shared_ptr<mailstore::StagedMessage> message, const HeaderFindings& findings) {
+  auto replies = co_await deliver_by_recipient(std::move(message), findings);
+  for (const std::size_t place : transaction_->refused) replies[place] = gone_round();
+  co_return replies;
+}
+
+// All go in one commit if they can; if not, each on its own.
+Task<std::vector<smtp::Reply>> Session::deliver_by_recipient(std::shared_ptr<mailstore::StagedMessage> message,
+                                                             const HeaderFindings& findings) {
   const auto& places = transaction_->accepted;
   const smtp::Reply together = co_await deliver(message, findings);
   if (together.positive()) co_return std::vector(places.size(), together);
@@ -338,9 +347,9 @@ Task<std::vector<smtp::Reply>> Session::deliver_each(std::shared_ptr<mailstore::
 
 // For those whose reply was a yes.
 Task<void> Session::report_each(const std::vector<smtp::Reply>& replies, std::string common, std::string message_id) {
-  std::vector<SuccessWish> wishes = transaction_->wishes;
-  std::erase_if(wishes, [&](const SuccessWish& wish) { return wish.accepted >= replies.size() || !replies[wish.accepted].positive(); });
-  auto report = co_await success_report(std::move(wishes), std::move(common), std::move(message_id));
+  std::vector<Wish> wishes = transaction_->wishes;
+  std::erase_if(wishes, [&](const Wish& wish) { return wish.accepted >= replies.size() || !replies[wish.accepted].positive(); });
+  auto report = co_await report_to_sender(std::move(wishes), std::move(common), std::move(message_id));
   if (report && !*report) co_return;
   std::string problem = report ? "" : report.error().describe();
   if (report) {

@@ -23,6 +23,14 @@ std::string key_of(std::string_view address) {
 
 }  // namespace
 
+Given given_by(const smtp::RcptTo& event) {
+  const smtp::RcptParameters& asked = event.parameters;
+  const auto& notify = asked.notify;
+  return {.address = event.recipient.to_string(),
+          .original_recipient = asked.original_recipient_type.empty() ? std::string() : asked.original_recipient_type + ";" + asked.original_recipient,
+          .notify = {.specified = notify.given(), .never = notify.never, .success = notify.success, .failure = notify.failure, .delay = notify.delay}};
+}
+
 std::size_t HeaderCollector::feed(std::string_view piece) {
   if (complete_ || too_large_) return 0;
   const auto end = end_.find(piece);
@@ -44,12 +52,12 @@ void HeaderCollector::append_fields(std::string_view fields) {
 
 void Transaction::remove_recipient(std::string_view address) {
   std::erase_if(redirectors, [&](const auto& one) {
-    return iequals(one.target, address) || iequals(one.address, address) || (one.accepted < given.size() && iequals(given[one.accepted], address));
+    return iequals(one.target, address) || iequals(one.address, address) || (one.accepted < given.size() && iequals(given[one.accepted].address, address));
   });
   std::erase_if(wishes, [&](const auto& wish) { return iequals(wish.address, address); });
   std::erase_if(judged, [&](const auto& recipient) { return iequals(recipient.address, address); });
   for (std::size_t i = 0; i < given.size(); ++i) {
-    if (!iequals(given[i], address)) continue;
+    if (!iequals(given[i].address, address)) continue;
     // Others may lead to the same mailbox or address.
     auto places = std::exchange(accepted[i], {});
     std::ranges::sort(places, std::greater());  // what is taken out moves those behind it
@@ -68,7 +76,7 @@ void Transaction::remove_elsewhere(std::string_view address) {
   std::set<std::string> left;                   // keys of where fewer ways lead than before
   std::map<std::string, const Way*> ways;       // by such a key, the first that is left
   for (std::size_t i = 0; i < elsewhere.size(); ++i) {
-    const bool whole = i < given.size() && iequals(given[i], address);
+    const bool whole = i < given.size() && iequals(given[i].address, address);
     const auto is_gone = [&](const Way& way) { return whole || iequals(way.target, address) || iequals(way.via, address); };
     for (const Way& way : elsewhere[i])
       if (is_gone(way)) left.insert(key_of(way.target));
@@ -90,6 +98,48 @@ void Transaction::remove_elsewhere(std::string_view address) {
     forward.via = other.via;
     forward.list = other.list;
     forward.is_redirect = std::ranges::any_of(redirectors, [&](const auto& one) { return one.address == other.via && key_of(one.target) == key; });
+  }
+}
+
+std::vector<std::string> Transaction::stop_rounds(std::span<const std::string> passed) {
+  std::vector<std::string> stopped;
+  for (const auto& ways : elsewhere)
+    for (const Way& way : ways)
+      if (std::ranges::find(passed, key_of(way.via)) != passed.end() && std::ranges::find(stopped, way.via) == stopped.end()) stopped.push_back(way.via);
+  const auto is_left = [&](std::size_t i) { return !accepted[i].empty() || !elsewhere[i].empty(); };
+  std::vector<std::size_t> were_left;
+  for (std::size_t i = 0; i < given.size(); ++i)
+    if (is_left(i)) were_left.push_back(i);
+  for (const std::string& via : stopped) {
+    if (std::ranges::any_of(lists, [&](const auto& list) { return iequals(list.address, via); })) remove_members(via);
+    remove_elsewhere(via);
+    std::erase_if(redirectors, [&](const auto& one) { return iequals(one.address, via); });
+  }
+  for (const std::size_t i : were_left) {
+    if (is_left(i)) continue;
+    refused.push_back(i);
+    std::erase_if(wishes, [&](const Wish& wish) { return wish.accepted == i; });
+    std::erase_if(judged, [&](const auto& recipient) { return iequals(recipient.address, given[i].address); });
+  }
+  return stopped;
+}
+
+void Transaction::remove_members(std::string_view list) {
+  std::set<std::size_t, std::greater<>> left;   // what is taken out moves those behind it
+  for (std::size_t i = 0; i < accepted.size(); ++i) {
+    const bool whole = iequals(given[i].address, list);
+    const bool partly = std::ranges::any_of(elsewhere[i], [&](const Way& way) { return iequals(way.list, list); });
+    if (!whole && !partly) continue;
+    std::erase_if(accepted[i], [&](std::size_t place) {
+      const bool is_member = whole || iequals(local_lists[place], list);
+      if (is_member) left.insert(place);
+      return is_member;
+    });
+  }
+  for (const std::size_t place : left) {
+    const bool shared = std::ranges::any_of(accepted, [&](const auto& other) { return std::ranges::find(other, place) != other.end(); });
+    if (!shared) remove_local(place);
+    else if (iequals(local_lists[place], list)) local_lists[place].clear();
   }
 }
 
@@ -133,7 +183,7 @@ void Transaction::roll_back(const Mark& mark) {
   forwards.resize(mark.forwards);
   redirectors.resize(mark.redirectors);
   lists.resize(mark.lists);
-  on_the_way.resize(mark.on_the_way);
+  addresses_here = mark.addresses_here;
   wishes.resize(mark.wishes);
   remote.resize(mark.remote);
   accepted.resize(mark.accepted);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -66,11 +67,20 @@ struct Way {
   std::string list = {};
 };
 
-// Somebody wants to hear that it has arrived (RFC 3461 §4.1, NOTIFY=SUCCESS), and we are the ones to tell.
-struct SuccessWish {
+// A RCPT that was accepted, as it came.
+struct Given {
+  std::string address;
+  std::string original_recipient;                   // "type;address"; empty when none was given
+  queue::Notify notify;
+};
+[[nodiscard]] Given given_by(const smtp::RcptTo& event);
+
+// What the sender is to hear of a recipient from us: that it has arrived (RFC 3461 §4.1, NOTIFY=SUCCESS), or that it will not.
+struct Wish {
   std::string address;
   std::string original_recipient;
   bool expanded = false;                            // it became several recipients (RFC 3461 §5.2.7.3)
+  bool failed = false;                              // it is one of `refused`
   std::size_t accepted = 0;                         // which RCPT it is of
 };
 
@@ -89,14 +99,16 @@ struct Transaction {
   std::vector<Forward> forwards;
   std::vector<Redirector> redirectors;
   std::vector<directory::Mailboxes::List> lists;    // that are named above
-  std::vector<std::string> on_the_way;              // keys of addresses here that the message has come to
-  std::vector<SuccessWish> wishes;
+  std::size_t addresses_here = 0;                   // how many RCPTs name one
+  std::vector<Wish> wishes;
   std::vector<queue::TraceStep> journey;            // what happened so far
   std::string seal;                                 // of what goes on: fields
   // For each accepted RCPT, in order, the accounts' places in `local` (LMTP answers by recipient).
   std::vector<std::vector<std::size_t>> accepted;
-  std::vector<std::string> given;                   // beside it: the address
+  std::vector<Given> given;                         // beside it
   std::vector<std::vector<Way>> elsewhere;          // and where in `remote` and `forwards` it leads
+  std::vector<std::size_t> refused;                 // places of those that the message was not taken for after all
+  std::string returned;                             // the message, for a report of those that is to have it whole (RFC 3461 §4.3)
   std::string first_recipient;                      // as given
   std::unique_ptr<mailstore::MessageWriter> writer;
   std::optional<HeaderCollector> header;
@@ -119,14 +131,19 @@ struct Transaction {
   void remove_recipient(std::string_view address);
   void remove_local(std::size_t place);
   void remove_elsewhere(std::string_view address);
+  // Takes out what would go on from one of these addresses (keys) once more. Gives the addresses, and adds to `refused` whom
+  // nothing is left of.
+  std::vector<std::string> stop_rounds(std::span<const std::string> passed);
+  // Takes the members of a list that are here out again, but not for those who are recipients of their own.
+  void remove_members(std::string_view list);
   // Takes out the forward in that place: the message stays with the accounts that are forwarded there.
   void keep_here(std::size_t forward);
   // As many recipients as there were: the last RCPT was refused after all.
   struct Mark {
-    std::size_t local = 0, remote = 0, accepted = 0, forwards = 0, redirectors = 0, lists = 0, on_the_way = 0, wishes = 0;
+    std::size_t local = 0, remote = 0, accepted = 0, forwards = 0, redirectors = 0, lists = 0, addresses_here = 0, wishes = 0;
   };
   [[nodiscard]] Mark mark() const noexcept {
-    return {local.size(), remote.size(), accepted.size(), forwards.size(), redirectors.size(), lists.size(), on_the_way.size(), wishes.size()};
+    return {local.size(), remote.size(), accepted.size(), forwards.size(), redirectors.size(), lists.size(), addresses_here, wishes.size()};
   }
   void roll_back(const Mark& mark);
   // The message's header as it is now, as far as it has come.

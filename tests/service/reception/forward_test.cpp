@@ -199,9 +199,9 @@ TEST_CASE("E1: a message that was here before, has gone too far, or answers an a
   CHECK(refused("away@example.test", hops + "Received: from a by b; x\r\n"));
   CHECK(refused("away@example.test", "Delivered-To: away@example.test\r\n"));
   CHECK(refused("away@example.test", "Delivered-To: AWAY@Example.TEST\r\n"));
-  CHECK(refused("bob@example.test", "Delivered-To: bob@example.test\r\n"));
-  CHECK(refused("kept@example.test", "Delivered-To: kept@example.test\r\n"));
-  CHECK(!refused("bob@example.test", "Delivered-To: bob@elsewhere.test\r\n"));
+  CHECK(refused("list@example.test", "Delivered-To: list@example.test\r\n"));
+  CHECK(refused("gone@example.test", "Delivered-To: gone@example.test\r\n"));
+  CHECK(!refused("away@example.test", "Delivered-To: away@elsewhere.test\r\n"));
   CHECK(!refused("bob@example.test", "Auto-Submitted: auto-replied\r\nAuto-Submitted: auto-generated\r\n"));
   CHECK(refused("bob@example.test", "Auto-Submitted: auto-replied\r\nAuto-Submitted: auto-generated\r\nAuto-Submitted: auto-replied (x)\r\n"));
   CHECK(!refused("bob@example.test", "Auto-Submitted: no\r\nAuto-Submitted: no\r\nAuto-Submitted: no\r\n"));
@@ -210,6 +210,85 @@ TEST_CASE("E1: a message that was here before, has gone too far, or answers an a
   Forwarding server;
   CHECK(server.send({"list@example.test"}, text, "").starts_with("550 5.7.1"));  // reports are for its owner
   CHECK(server.delivery.delivered.empty());
+}
+
+TEST_CASE("E1: a mailbox takes what was delivered to it before, as mail moved from another server says of itself") {
+  for (const auto protocol : {smtp::Protocol::smtp, smtp::Protocol::lmtp}) {
+    Forwarding server({}, protocol);
+    server.is_lmtp_ = protocol == smtp::Protocol::lmtp;
+    CHECK(server.send({"bob@example.test"}, "Delivered-To: bob@example.test\r\nReceived: from a by b; x\r\n" + text).starts_with("250"));
+    REQUIRE(server.delivery.delivered.size() == 1);
+    CHECK(server.delivery.delivered[0].message.starts_with("Delivered-To: bob@example.test\r\n"));
+  }
+  Forwarding keeps;  // one who keeps a copy keeps it, and nothing goes on
+  CHECK(keeps.send({"both@example.test"}, "Delivered-To: both@example.test\r\n" + text).starts_with("250"));
+  REQUIRE(keeps.delivery.delivered.size() == 1);
+  CHECK(keeps.delivery.delivered[0].local.at(0).account == mailstore::AccountId{1});
+  CHECK(has(keeps.log.text, "smtp.loop"));
+  const auto& steps = keeps.delivery.delivered[0].history.steps;
+  CHECK(std::ranges::find(steps, "not passed on", &queue::TraceStep::what) != steps.end());
+}
+
+TEST_CASE("E1: only the recipient that a message goes round by is refused, and its sender hears of that one") {
+  const std::string looping = "Delivered-To: away@example.test\r\n" + text;
+  Forwarding server;
+  CHECK(server.send({"bob@example.test", "away@example.test", "many@example.test"}, looping, "carol@elsewhere.test", " RET=FULL ENVID=e1").starts_with("250"));
+  REQUIRE(server.delivery.delivered.size() == 3);
+  CHECK(server.delivery.delivered[0].local.size() == 2);              // bob, and alice who is one of many
+  CHECK(server.queued(1).recipients.size() == 2);                     // by many, far@remote.test among them
+  CHECK(server.queued(1).prefix.starts_with("Delivered-To: many@example.test\r\n"));
+  CHECK(server.queued(2).recipients.at(0).address == "carol@elsewhere.test");
+  const std::string report = report_of(server.delivery);
+  CHECK(has(report, "Final-Recipient: rfc822; away@example.test\r\nAction: failed\r\nStatus: 5.4.6\r\n"));
+  CHECK(!has(report, "bob@example.test\r\nAction"));
+  CHECK(has(report, "Original-Envelope-Id: e1\r\n"));
+  CHECK(has(report, "Content-Type: message/rfc822\r\n"));
+  CHECK(has(report, "\r\nHello\r\n"));
+  CHECK(has(server.log.text, "address=away@example.test"));
+
+  Forwarding only_headers;
+  CHECK(only_headers.send({"bob@example.test", "away@example.test"}, looping).starts_with("250"));
+  CHECK(has(report_of(only_headers.delivery), "Content-Type: text/rfc822-headers\r\n"));
+  CHECK(!has(report_of(only_headers.delivery), "Hello"));
+
+  Forwarding silent;
+  CHECK(silent.send({"bob@example.test", "away@example.test"}, looping, "carol@elsewhere.test", "", " NOTIFY=NEVER").starts_with("250"));
+  CHECK(silent.delivery.delivered.size() == 1);
+  Forwarding null;
+  CHECK(null.send({"bob@example.test", "away@example.test"}, looping, "").starts_with("250"));
+  CHECK(null.delivery.delivered.size() == 1);
+  Forwarding unproven({std::make_shared<Found>("fail")});
+  CHECK(unproven.send({"bob@example.test", "away@example.test"}, looping).starts_with("250"));
+  CHECK(unproven.delivery.delivered.size() == 1);
+
+  Forwarding list;  // all of its members, but not one who is a recipient as well
+  CHECK(list.send({"list@example.test", "bob@example.test"}, "Delivered-To: list@example.test\r\n" + text).starts_with("250"));
+  REQUIRE(list.delivery.delivered.size() == 2);
+  REQUIRE(list.delivery.delivered[0].local.size() == 1);
+  CHECK(list.delivery.delivered[0].local[0].account == mailstore::AccountId{2});
+  Forwarding member;
+  CHECK(member.send({"list@example.test", "alice@example.test"}, "Delivered-To: list@example.test\r\n" + text).starts_with("250"));
+  REQUIRE(member.delivery.delivered.size() == 2);
+  REQUIRE(member.delivery.delivered[0].local.size() == 1);
+  CHECK(!has(member.delivery.delivered[0].local[0].prefix, "List-Id"));
+  CHECK(has(report_of(member.delivery), "Final-Recipient: rfc822; list@example.test\r\nAction: failed\r\n"));
+}
+
+TEST_CASE("E1: by LMTP the recipient that a message goes round by is refused in its own reply, and the sender is told by whom that goes to") {
+  for (const bool full : {false, true}) {
+    CAPTURE(full);
+    Forwarding server({}, smtp::Protocol::lmtp);
+    server.is_lmtp_ = true;
+    server.delivery.refuse_early = false;
+    if (full) server.delivery.full.insert(mailstore::AccountId{1});
+    const std::string said = server.send({"bob@example.test", "away@example.test", "alice@example.test"}, "Delivered-To: away@example.test\r\n" + text);
+    CAPTURE(said);
+    CHECK(said.starts_with("250 2.0.0 "));
+    CHECK(has(said, "\r\n554 5.4.6 "));
+    CHECK(has(said, full ? "\r\n452 4.2.2 " : "\r\n250 2.0.0 "));
+    CHECK(server.delivery.delivered.size() == 1);
+    CHECK(report_of(server.delivery).empty());
+  }
 }
 
 TEST_CASE("forward: what DMARC refuses is refused and not passed on, and what it suspects waits for somebody to look") {
