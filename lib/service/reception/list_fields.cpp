@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "keystonemail/base/text.hpp"
 #include "keystonemail/mailauth/dkim/signature.hpp"
@@ -17,9 +18,9 @@ constexpr std::array<std::string_view, 4> added{"list-id", "list-post", "list-he
 
 constexpr std::string_view owner_prefix = "owner-";  // whom the directory leads to whoever looks after the list
 
-bool covers_ours(std::string_view signature) {
+bool covers(std::string_view signature, std::span<const std::string_view> names) {
   const auto read = mailauth::dkim::read_signature(signature);
-  return std::ranges::any_of(read.signature.fields, [](const auto& name) { return std::ranges::find(added, name) != added.end(); });
+  return std::ranges::any_of(read.signature.fields, [&](const auto& name) { return std::ranges::find(names, name) != names.end(); });
 }
 
 // RFC 2919 §2: letters of a dot-atom, none of them special in an address.
@@ -30,13 +31,20 @@ bool is_label_text(std::string_view text) {
 
 }  // namespace
 
+bool is_signed(std::string_view header, std::string_view name) {
+  mime::HeaderReader reader(header);
+  while (const auto field = reader.next())
+    if (field->id == mime::FieldName::dkim_signature && covers(field->value, {&name, 1})) return true;
+  return false;
+}
+
 std::string list_fields(std::string_view address, std::string_view header) {
   const auto list = mime::Address::parse(address);
   if (!list || !is_label_text(list->local_part())) return {};
   mime::HeaderReader reader(header);
   while (const auto field = reader.next()) {
     if (iequals(field->name, "List-Id")) return {};
-    if (field->id == mime::FieldName::dkim_signature && covers_ours(field->value)) return {};
+    if (field->id == mime::FieldName::dkim_signature && covers(field->value, added)) return {};
   }
   const std::string owner = std::string(owner_prefix) + list->local_part() + "@" + list->domain();
   return "List-Id: <" + list->local_part() + "." + list->domain() + ">\r\nList-Post: <mailto:" + list->to_string() + ">\r\nList-Help: <mailto:" + owner +

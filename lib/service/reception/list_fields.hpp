@@ -14,4 +14,7 @@ namespace keystonemail::reception {
 // this is, or when a signature of its author covers such fields: it would be broken, and DMARC with it (RFC 6376 §5.4).
 [[nodiscard]] std::string list_fields(std::string_view address, std::string_view header);
 
+// Whether a DKIM signature in `header` covers fields of that name, given in lower case.
+[[nodiscard]] bool is_signed(std::string_view header, std::string_view name);
+
 }  // namespace keystonemail::reception

@@ -91,6 +91,8 @@ class Session {
   [[nodiscard]] queue::History history(std::string_view what, const std::string& message_id, const smtp::Reply& reply);
   [[nodiscard]] Task<void> note_refusal(const smtp::Reply& reply);
   [[nodiscard]] Task<std::optional<smtp::Reply>> take_header();
+  [[nodiscard]] bool brings_return_path() const;
+  [[nodiscard]] Task<std::optional<smtp::Reply>> write_header();
   [[nodiscard]] Task<std::optional<smtp::Reply>> take_body(std::string_view octets);
   void complete_header();
   [[nodiscard]] Task<std::optional<smtp::Reply>> judge_message(const HeaderFindings& findings);

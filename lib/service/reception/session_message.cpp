@@ -73,13 +73,31 @@ Task<void> Session::on(smtp::MessageChunk event) {
 
 // Completes the header, asks about it, and writes it as policies want it.
 Task<std::optional<smtp::Reply>> Session::take_header() {
+  HeaderCollector& header = *transaction_->header;
+  header.finish();
   if (is_submission()) complete_header();
+  const std::string body = header.take_body_begin();
+  if (!screening_.empty()) (void)co_await screening_.receive(header.header(), working());  // as it was signed
+  if (brings_return_path()) header.remove_fields(mime::FieldName::return_path);
+  auto refusal = co_await write_header();
+  if (!refusal && !body.empty()) refusal = co_await take_body(body);
+  co_return refusal;
+}
+
+// RFC 5321 §4.4: there is one, ours, and none where it goes on. One that the author signed goes on all the same.
+bool Session::brings_return_path() const {
+  const std::string& header = transaction_->header->header();
+  if (!mime::find_field(header, mime::FieldName::return_path)) return false;
+  const bool goes_on = !transaction_->forwards.empty() || !transaction_->remote.empty();
+  return !goes_on || !is_signed(header, "return-path");
+}
+
+Task<std::optional<smtp::Reply>> Session::write_header() {
   if (screening_.empty()) {
     const auto written = co_await transaction_->writer->write(transaction_->header->header(), working());
     if (!written) co_return reply_for(written.error());
     co_return std::nullopt;
   }
-  (void)co_await screening_.receive(transaction_->header->header(), working());
   policy::Draft& draft = transaction_->draft.emplace(transaction_->header->take_header());
   draft.apply(transaction_->edits);
   std::erase_if(transaction_->edits, policy::edits_message);

@@ -35,19 +35,62 @@ std::size_t HeaderCollector::feed(std::string_view piece) {
   if (complete_ || too_large_) return 0;
   const auto end = end_.find(piece);
   const std::string_view taken = piece.substr(0, end.value_or(piece.size()));
-  if (header_.size() + taken.size() > octets_max_) {
+  look_at_begin(taken);
+  if (begin_ != Begin::body && header_.size() + taken.size() > octets_max_) {
     too_large_ = true;
     return 0;
   }
   header_.append(taken);
   complete_ = end.has_value();
+  if (begin_ == Begin::body) give_empty_line();
   return taken.size();
+}
+
+void HeaderCollector::finish() {
+  if (complete_ || header_.empty() || begin_ == Begin::field) return;
+  begin_ = Begin::body;
+  give_empty_line();
+}
+
+// RFC 5322 §2.2, §4.5 (obs-optional): a name, perhaps blanks, a colon; or nothing, which ends the header.
+void HeaderCollector::look_at_begin(std::string_view piece) noexcept {
+  for (std::size_t i = 0; i < piece.size() && begin_ != Begin::field && begin_ != Begin::body; ++i) {
+    const char c = piece[i];
+    const bool is_first = header_.empty() && i == 0;
+    if (is_first && (c == '\r' || c == '\n')) begin_ = Begin::field;
+    else if (c == ':') begin_ = is_first ? Begin::body : Begin::field;
+    else if (!is_first && (c == ' ' || c == '\t')) begin_ = Begin::blanks;
+    else if (begin_ == Begin::blanks || c <= ' ' || c >= '\x7f') begin_ = Begin::body;
+  }
+}
+
+void HeaderCollector::give_empty_line() {
+  const std::string_view line = std::string_view(header_).substr(std::min(header_.find_first_not_of('>'), header_.size()));
+  if (line.starts_with("From ")) {
+    begin_ = Begin::field;
+    return;
+  }
+  body_begin_ = std::exchange(header_, "\r\n");
+  complete_ = true;
 }
 
 void HeaderCollector::append_fields(std::string_view fields) {
   if (!complete_ && !header_.empty() && !header_.ends_with('\n')) header_.append("\r\n");
   const std::size_t empty_line_octets = !complete_ ? 0 : header_.ends_with("\r\n") ? 2 : 1;
   header_.insert(header_.size() - empty_line_octets, fields);
+}
+
+void HeaderCollector::remove_fields(mime::FieldName name) {
+  std::string kept;
+  mime::HeaderReader reader(header_);
+  std::size_t from = 0;
+  while (const auto field = reader.next()) {
+    if (field->id != name) continue;
+    kept.append(header_, from, reader.octets() - field->raw.size() - from);
+    from = reader.octets();
+  }
+  if (from == 0) return;
+  header_ = kept.append(header_, from);
 }
 
 void Transaction::remove_recipient(std::string_view address) {

@@ -22,24 +22,38 @@
 namespace keystonemail::reception {
 
 // Keeps the header of a message that passes by: enough to count hops and see what is missing.
+//
+// A message that begins with a line that is no field has no header: it is given the empty line that parts one from the body,
+// for its first line is not to become one of the fields that we add. The line "From " of mbox stays what it is.
 class HeaderCollector {
  public:
   explicit HeaderCollector(std::size_t octets_max) : octets_max_(octets_max) {}
-  // How many octets at the front of `piece` belong to the header.
+  // How many octets at the front of `piece` belong to the header, or to what body_begin() gives.
   [[nodiscard]] std::size_t feed(std::string_view piece);
+  // There is no more.
+  void finish();
+  // What was taken and is of the body, where there is no header; once the header is complete.
+  [[nodiscard]] std::string take_body_begin() noexcept { return std::exchange(body_begin_, {}); }
   [[nodiscard]] bool too_large() const noexcept { return too_large_; }
   // Whether its empty line was seen.
   [[nodiscard]] bool complete() const noexcept { return complete_; }
   [[nodiscard]] const std::string& header() const noexcept { return header_; }
   // Puts whole lines at its bottom.
   void append_fields(std::string_view fields);
+  // Takes out the fields of that name.
+  void remove_fields(mime::FieldName name);
   // Gives the header away; the rest stays known.
   [[nodiscard]] std::string take_header() noexcept { return std::move(header_); }
 
  private:
+  enum class Begin : std::uint8_t { name, blanks, field, body };  // what the first line has been so far, or is
+  void look_at_begin(std::string_view piece) noexcept;
+  void give_empty_line();
+
   std::size_t octets_max_;
-  std::string header_;
+  std::string header_, body_begin_;
   mime::HeaderEndFinder end_;
+  Begin begin_ = Begin::name;
   bool complete_ = false;
   bool too_large_ = false;
 };

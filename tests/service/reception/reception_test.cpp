@@ -5,6 +5,7 @@
 #include "fixture.hpp"
 
 #include "keystonemail/codec/base64.hpp"
+#include "service/reception/transaction.hpp"
 
 using namespace keystonemail;
 using namespace keystonemail::test;
@@ -45,6 +46,61 @@ TEST_CASE("reception: Return-Path, Delivered-To and Received stand on top, in th
   CHECK(prefix.find("\r\n\tfor <bob@example.test>; ") != std::string::npos);
   CHECK(prefix.ends_with("+0000\r\n"));
   CHECK(prefix.find("Message-ID") == std::string::npos);  // mail from outside is not mended
+}
+
+TEST_CASE("reception: Return-Path fields that a message brings are gone, wherever they stand, and all else is as it was (RFC 5321 4.4)") {
+  for (const auto protocol : {smtp::Protocol::smtp, smtp::Protocol::lmtp}) {
+    ReceptionFixture server(protocol);
+    server.hello(protocol == smtp::Protocol::lmtp ? "LHLO" : "EHLO");
+    server.say("MAIL FROM:<carol@elsewhere.test>\r\n");
+    server.say("RCPT TO:<bob@example.test>\r\n");
+    server.say("DATA\r\n");
+    CHECK(server.say("Return-Path: <evil@x>\r\nFrom: c\r\nreturn-path :\r\n <evil2@x>\r\nX:  y\r\nRETURN-PATH: <3@x>\r\n\r\nReturn-Path: body\r\n.\r\n").starts_with("250"));
+    REQUIRE(server.delivery.delivered.size() == 1);
+    CHECK(server.delivery.delivered[0].message == "From: c\r\nX:  y\r\n\r\nReturn-Path: body\r\n");
+  }
+}
+
+TEST_CASE("reception: what goes on brings no Return-Path either, unless its author signed it") {
+  const std::string signature = "DKIM-Signature: v=1; a=rsa-sha256; d=elsewhere.test; s=s; h=From:Return-Path; bh=YQ==; b=YQ==\r\n";
+  for (const bool is_signed : {false, true}) {
+    ReceptionFixture server;
+    server.directory.aliases["away@example.test"].remote.push_back({.address = "someone@elsewhere.test"});
+    server.begin("carol@elsewhere.test", "away@example.test");
+    server.say("DATA\r\n");
+    CHECK(server.say((is_signed ? signature : "") + "Return-Path: <x@y>\r\nFrom: c\r\n\r\nx\r\n.\r\n").starts_with("250"));
+    REQUIRE(server.delivery.delivered.size() == 2);
+    CHECK((server.delivery.delivered[1].message.find("Return-Path") != std::string::npos) == is_signed);
+  }
+}
+
+TEST_CASE("reception: a message without a header gets the empty line before its body, however it arrives") {
+  struct Case {
+    std::string whole;
+    bool has_header;
+  };
+  for (const auto& [whole, has_header] : {Case{"no header at all\r\nsecond: line\r\n\r\nthird\r\n", false}, {"word\r\nx\r\n", false},
+                                          {" From: folded under ours\r\n\r\nx\r\n", false}, {"\tx\r\n", false}, {": x\r\n", false},
+                                          {"caf\xC3\xA9: x\r\n\r\n", false}, {"word", false}, {"From c: x\r\n\r\nx\r\n", true},
+                                          {">>From c@d Thu Jan  1 00:00:01 2026\r\nSubject: x\r\n\r\nx\r\n", true}, {"Subject \t: x\r\n\r\nno header\r\n", true},
+                                          {"\r\nno header\r\n", true}, {"Subject: x\r\nno field\r\n\r\nx\r\n", true}, {"Subject: x\r\n", true}, {"", true}}) {
+    CAPTURE(whole);
+    for (std::size_t cut = 0; cut <= whole.size(); ++cut) {
+      CAPTURE(cut);
+      reception::HeaderCollector collector(1'000);
+      std::string body, written;
+      for (const std::string& piece : {whole.substr(0, cut), whole.substr(cut)}) body += piece.substr(collector.feed(piece));
+      collector.finish();
+      written = collector.header() + collector.take_body_begin() + body;
+      CHECK(written == (has_header ? whole : "\r\n" + whole));
+      if (!has_header) CHECK(collector.header() == "\r\n");
+    }
+  }
+  ReceptionFixture server;
+  server.begin();
+  server.say("DATA\r\n");
+  CHECK(server.say("no header at all\r\nsecond line\r\n.\r\n").starts_with("250"));
+  CHECK(server.delivery.delivered.at(0).message == "\r\nno header at all\r\nsecond line\r\n");
 }
 
 TEST_CASE("E5: what is not ours is not relayed, however it is written") {
