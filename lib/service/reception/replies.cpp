@@ -25,6 +25,11 @@ smtp::Reply reply_for(const Error& error) {
   return {451, {4, 3, 0}, "Local error in processing, try again later"};
 }
 
+smtp::Reply reply_of_directory(const Error& error) {
+  if (error.kind() == ErrorKind::unavailable) return {451, {4, 3, 0}, "Addresses cannot be looked up now, try again later"};
+  return reply_for(error);
+}
+
 smtp::Reply reply_for(const policy::Outcome& outcome) {
   const std::string_view status = outcome.refusal.status;  // "5.7.1"
   const auto dot = status.find('.', 2);

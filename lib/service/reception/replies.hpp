@@ -12,6 +12,8 @@ namespace keystonemail::reception {
 
 // Only what can never succeed is permanent: the peer keeps the message and tries again otherwise. Details stay here.
 [[nodiscard]] smtp::Reply reply_for(const Error& error);
+// The same of a directory: it is not our disk that is full.
+[[nodiscard]] smtp::Reply reply_of_directory(const Error& error);
 // REQUIRES: a refusal, which a chain has completed.
 [[nodiscard]] smtp::Reply reply_for(const policy::Outcome& outcome);
 // Of a recipient that would pass a message on that it has passed on before (attack E1).

@@ -30,7 +30,7 @@ Task<void> Session::on(const smtp::MailFrom& event) {
     assert(account_);  // the engine demands AUTH before MAIL
     const auto owned = co_await services_.directory.may_send_as(account_->id, event.sender.to_string(), working());
     if (!owned) {
-      refusal = reply_for(owned.error());
+      refusal = reply_of_directory(owned.error());
     } else if (!*owned) {
       refusal = smtp::Reply{550, {5, 7, 1}, "Sender address does not belong to " + account_->login};
     }
@@ -116,7 +116,7 @@ Task<std::optional<smtp::Reply>> Session::accept_recipient(const smtp::RcptTo& e
     }
   }
   auto resolved = co_await services_.directory.resolve(address, working());
-  if (!resolved) co_return reply_for(resolved.error());
+  if (!resolved) co_return reply_of_directory(resolved.error());
   if (!std::holds_alternative<directory::NotLocal>(*resolved)) {
     co_return co_await accept_here(*std::move(resolved), event, std::move(address));
   }
@@ -227,7 +227,7 @@ Task<std::optional<smtp::Reply>> Session::add_recipient(const std::string& addre
   }
   transaction_->elsewhere.emplace_back();  // of no RCPT of the peer's
   auto resolved = co_await services_.directory.resolve(address, working());
-  if (!resolved) co_return reply_for(resolved.error());
+  if (!resolved) co_return reply_of_directory(resolved.error());
   if (auto* found = std::get_if<directory::Mailboxes>(&*resolved)) {
     auto refusal = co_await add_mailboxes(std::move(*found), event, address);
     if (refusal) co_return refusal;

@@ -83,7 +83,7 @@ Task<std::optional<smtp::Reply>> Session::accept_return(const smtp::RcptTo& even
   }
   std::string address = original.to_string();
   auto resolved = co_await services_.directory.resolve(address, working());
-  if (!resolved) co_return reply_for(resolved.error());
+  if (!resolved) co_return reply_of_directory(resolved.error());
   if (!std::holds_alternative<directory::NotLocal>(*resolved)) co_return co_await accept_here(*std::move(resolved), event, std::move(address));
   const std::string as_given = event.recipient.to_string();
   Way way{.target = address, .via = as_given};
