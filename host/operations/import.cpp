@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
+#include <sys/stat.h>
+
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <unordered_map>
 #include <utility>
@@ -14,6 +14,7 @@
 #include "keystonemail/mime/header.hpp"
 #include "keystonemail/mime/message.hpp"
 #include "keystonemail/mime/summary.hpp"
+#include "operations/folder.hpp"
 #include "operations/mail_file.hpp"
 #include "operations/offline.hpp"
 #include "operations/transfer.hpp"
@@ -23,12 +24,13 @@ namespace keystonemail::host {
 
 namespace {
 
-namespace fs = std::filesystem;
 using mailstore::MessageRow;
 
 constexpr std::size_t batch_messages = 64;            // appended in one operation
 constexpr std::uint64_t batch_octets = 4U << 20;
 constexpr std::size_t summaries_at_a_time = 256;
+constexpr std::size_t keywords_octets_max = 64 * 1024;  // of Dovecot's list of 26
+constexpr std::size_t folder_depth_max = 50;
 
 // What tells a message from others: its Message-ID and size; without one, its size and date.
 std::string fingerprint(const mime::Summary& summary, std::uint64_t octets, WallTime received) {
@@ -64,81 +66,135 @@ class MboxSource final : public Source {
   MboxReader reader_;
 };
 
+// The names in Dovecot's list, by their letter.
+std::vector<std::string> dovecot_keywords(const Folder& folder) {
+  std::vector<std::string> all;
+  const auto file = folder.file("dovecot-keywords");
+  if (!file) return all;
+  std::string text(keywords_octets_max, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), file->get()));
+  for (std::string_view left = text; !left.empty();) {
+    const std::string_view line = left.substr(0, left.find('\n'));
+    left.remove_prefix(std::min(line.size() + 1, left.size()));
+    const auto blank = line.find(' ');
+    const auto number = parse_decimal(line.substr(0, blank), 25);
+    if (!number || blank == std::string_view::npos) continue;
+    if (all.size() <= *number) all.resize(*number + 1);
+    all[*number] = line.substr(blank + 1);
+  }
+  return all;
+}
+
 class MaildirSource final : public Source {
  public:
-  MaildirSource(const fs::path& path, std::uint64_t octets_max) : octets_max_(octets_max) {
-    std::error_code code;
-    for (const char* part : {"cur", "new"})
-      for (const auto& entry : fs::directory_iterator(path / part, code))
-        if (entry.is_regular_file(code) && !entry.path().filename().string().starts_with('.')) files_.push_back(entry.path().string());
-    std::ranges::sort(files_, {}, [](const std::string& file) { return std::pair(arrival(file), std::string_view(file)); });
-    std::ifstream names(path / "dovecot-keywords");
-    for (std::string line; std::getline(names, line);) {
-      const auto blank = line.find(' ');
-      const auto number = parse_decimal(std::string_view(line).substr(0, blank), 25);
-      if (!number || blank == std::string::npos) continue;
-      if (keywords_.size() <= *number) keywords_.resize(*number + 1);
-      keywords_[*number] = line.substr(blank + 1);
+  // What is no message goes to `problems`.
+  MaildirSource(const Folder& folder, std::uint64_t octets_max, Transferred& problems) : octets_max_(octets_max), keywords_(dovecot_keywords(folder)) {
+    for (const char* part : {"cur", "new"}) {
+      if (!folder.kind(part)) continue;
+      auto opened = folder.folder(part);
+      auto items = opened ? opened->items() : Result<std::vector<Folder::Item>>(std::unexpected(opened.error()));
+      if (!items) {
+        problems.mailbox_problem(error_text(items.error()));
+        continue;
+      }
+      for (const Folder::Item& item : *items) {
+        if (item.name.starts_with('.') || item.kind == FileKind::directory) continue;
+        files_.push_back({parts_.size(), item.name});
+      }
+      parts_.push_back(*std::move(opened));
     }
+    std::ranges::sort(files_, {}, [](const Name& file) { return std::pair(arrival(file.name), std::string_view(file.name)); });
   }
   std::uint64_t total() const noexcept override { return files_.size(); }
   Result<std::optional<FileMessage>> next() override {
     if (at_ == files_.size()) return std::optional<FileMessage>();
-    const std::string& path = files_[at_++];
-    KM_TRY(FileMessage message, read_maildir_file(path, octets_max_));
+    const Name& name = files_[at_++];
+    const Folder& part = parts_[name.part];
+    KM_TRY(File file, part.file(name.name));
+    KM_TRY(FileMessage message, read_maildir_file(std::move(file), part.path() + "/" + name.name, octets_max_));
     const WallTime received = message.marks.received;
-    message.marks = parse_maildir_info(path, keywords_);
+    message.marks = parse_maildir_info(name.name, keywords_);
     message.marks.received = received;
     return std::optional<FileMessage>(std::move(message));
   }
 
  private:
+  struct Name {
+    std::size_t part;  // among parts_
+    std::string name;
+  };
   std::uint64_t octets_max_;
-  std::vector<std::string> files_, keywords_;
+  std::vector<std::string> keywords_;
+  std::vector<Folder> parts_;  // cur and new
+  std::vector<Name> files_;
   std::size_t at_ = 0;
 };
 
 struct Place {
   std::string mailbox;
-  fs::path path;
-  bool maildir = false;
+  std::string folder, file;    // below the root; a Maildir has no file
 };
 
 // The mailboxes that are to be found at a path.
-Result<std::vector<Place>> places(const TransferRequest& request) {
-  const fs::path root(request.path);
-  std::vector<Place> all;
-  std::error_code code;
-  if (fs::is_regular_file(root, code)) {
-    const std::string stem = root.extension() == ".mbox" ? root.stem().string() : root.filename().string();
-    all.push_back({request.mailbox.empty() ? mailbox_of_file_name(stem) : request.mailbox, root, false});
-    return all;
-  }
-  if (!fs::is_directory(root, code)) return fail(ErrorKind::not_found, request.path + ": there is no such file or directory");
-  const auto add = [&](std::string mailbox, const fs::path& path, bool maildir) {
-    if (request.mailbox.empty() || request.mailbox == mailbox || (iequals(mailbox, "inbox") && iequals(request.mailbox, mailbox)))
-      all.push_back({std::move(mailbox), path, maildir});
-  };
-  if (fs::is_directory(root / "cur", code)) {
-    add("INBOX", root, true);
-    for (const auto& entry : fs::directory_iterator(root, code))
-      if (const std::string name = entry.path().filename().string(); name.starts_with('.') && fs::is_directory(entry.path() / "cur", code))
-        add(mailbox_of_folder(name), entry.path(), true);
-  } else {
-    for (const auto& entry : fs::recursive_directory_iterator(root, code))
-      if (entry.is_regular_file(code) && entry.path().extension() == ".mbox")
-        add(mailbox_of_file_name(entry.path().lexically_relative(root).replace_extension().string()), entry.path(), false);
-  }
-  if (all.empty()) return fail(ErrorKind::invalid, request.path + ": neither a Maildir nor a directory of .mbox files with what is asked for");
-  std::ranges::sort(all, {}, &Place::mailbox);
-  return all;
-}
+class Places {
+ public:
+  Places(const TransferRequest& request, Transferred& problems) : request_(request), problems_(problems) {}
 
-Result<std::unique_ptr<Source>> open_source(const Place& place, std::uint64_t octets_max) {
-  if (place.maildir) return std::make_unique<MaildirSource>(place.path, octets_max);
-  KM_TRY(MboxReader reader, MboxReader::open(place.path.string(), octets_max));
-  return std::make_unique<MboxSource>(std::move(reader));
-}
+  Result<std::vector<Place>> find(const Folder& root) {
+    KM_TRY(const auto items, root.items());
+    if (root.kind("cur") == FileKind::directory) {
+      add("INBOX", {}, {});
+      for (const Folder::Item& item : items) {
+        if (!item.name.starts_with('.')) continue;
+        if (item.kind == FileKind::link) tell_of_link(root, item.name);
+        if (item.kind != FileKind::directory) continue;
+        const auto folder = root.folder(item.name);
+        if (!folder) problems_.mailbox_problem(error_text(folder.error()));
+        else if (folder->kind("cur")) add(mailbox_of_folder(item.name), item.name, {});
+      }
+    } else {
+      KM_CHECK(walk(root, {}, 0));
+    }
+    if (all_.empty() && problems_.mailboxes_failed == 0)
+      return fail(ErrorKind::invalid, request_.path + ": neither a Maildir nor a directory of .mbox files with what is asked for");
+    std::ranges::sort(all_, {}, &Place::mailbox);
+    return std::move(all_);
+  }
+
+ private:
+  void add(std::string mailbox, std::string folder, std::string file) {
+    if (request_.mailbox.empty() || request_.mailbox == mailbox || (iequals(mailbox, "inbox") && iequals(request_.mailbox, mailbox)))
+      all_.push_back({std::move(mailbox), std::move(folder), std::move(file)});
+  }
+
+  void tell_of_link(const Folder& folder, const std::string& name) {
+    if (request_.mailbox.empty()) problems_.mailbox_problem(folder.path() + "/" + name + ": a symbolic link, which is not followed");
+  }
+
+  // Finds the files of mbox below a folder, `path` from the root on.
+  Result<void> walk(const Folder& folder, const std::string& path, std::size_t depth) {
+    KM_TRY(const auto items, folder.items());
+    for (const Folder::Item& item : items) {
+      const std::string inner = path.empty() ? item.name : path + "/" + item.name;
+      const bool is_mbox = item.name.ends_with(mbox_ending) && item.name.size() > mbox_ending.size();
+      if (item.kind == FileKind::directory && depth < folder_depth_max) {
+        auto opened = folder.folder(item.name);
+        const Result<void> done = opened ? walk(*opened, inner, depth + 1) : Result<void>(std::unexpected(opened.error()));
+        if (!done) problems_.mailbox_problem(error_text(done.error()));
+      } else if (item.kind == FileKind::file && is_mbox) {
+        add(mailbox_of_file_name(std::string_view(inner).substr(0, inner.size() - mbox_ending.size())), path, item.name);
+      } else if (item.kind == FileKind::link) {
+        tell_of_link(folder, item.name);
+      }
+    }
+    return {};
+  }
+
+  static constexpr std::string_view mbox_ending = ".mbox";
+  const TransferRequest& request_;
+  Transferred& problems_;
+  std::vector<Place> all_;
+};
 
 class Importer {
  public:
@@ -147,19 +203,58 @@ class Importer {
 
   Task<Result<Transferred>> run(mailstore::AccountId account, TransferRequest request) {
     account_ = account;
-    KM_CO_TRY(const auto all, places(request));
-    for (const Place& place : all) {
-      KM_CO_CHECK(co_await open_mailbox(place.mailbox));
-      KM_CO_CHECK(co_await list_known());
-      KM_CO_TRY(const auto source, open_source(place, octets_max_));
-      KM_CO_CHECK(co_await import_from(*source, place.mailbox));
-      ++done_.mailboxes;
+    if (File file = single_file(request.path)) {
+      std::string_view name = std::string_view(request.path).substr(request.path.rfind('/') + 1);
+      if (name.ends_with(".mbox")) name.remove_suffix(5);
+      const std::string mailbox = request.mailbox.empty() ? mailbox_of_file_name(name) : request.mailbox;
+      MboxSource source(MboxReader(request.path, std::move(file), octets_max_));
+      KM_CO_CHECK(co_await import_mailbox(source, mailbox));
+    } else {
+      auto root = Folder::open(request.path);
+      if (!root) co_return fail(ErrorKind::not_found, request.path + ": there is no such file or directory");
+      Places places(request, done_);
+      KM_CO_TRY(const auto all, places.find(*root));
+      for (const Place& place : all) {
+        const auto source = open_source(*root, place);
+        if (!source) {
+          done_.mailbox_problem(error_text(source.error()));
+          continue;
+        }
+        KM_CO_CHECK(co_await import_mailbox(**source, place.mailbox));
+      }
     }
     progress_.end();
     co_return std::move(done_);
   }
 
  private:
+  // An mbox that was named itself.
+  static File single_file(const std::string& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return nullptr;
+    return File(std::fopen(path.c_str(), "rbe"));
+  }
+
+  Result<std::unique_ptr<Source>> open_source(const Folder& root, const Place& place) {
+    KM_TRY(const Folder folder, root.folder(place.folder));
+    if (place.file.empty()) return std::make_unique<MaildirSource>(folder, octets_max_, done_);
+    KM_TRY(File file, folder.file(place.file));
+    return std::make_unique<MboxSource>(MboxReader(folder.path() + "/" + place.file, std::move(file), octets_max_));
+  }
+
+  // One whose name is no good is passed over.
+  Task<Result<void>> import_mailbox(Source& source, const std::string& mailbox) {
+    if (const auto opened = co_await open_mailbox(mailbox); !opened) {
+      if (opened.error().kind() == ErrorKind::unavailable || opened.error().kind() == ErrorKind::cancelled) co_return opened;
+      done_.mailbox_problem(error_text(opened.error()));
+      co_return Result<void>();
+    }
+    KM_CO_CHECK(co_await list_known());
+    KM_CO_CHECK(co_await import_from(source, mailbox));
+    ++done_.mailboxes;
+    co_return Result<void>();
+  }
+
   Task<Result<void>> open_mailbox(const std::string& path) {
     auto found = co_await mail_.find_mailbox(account_, path, context_);
     if (!found && found.error().kind() == ErrorKind::not_found) {

@@ -58,13 +58,12 @@ class MboxWriter {
 // Memory: one message, `octets_max` at most.
 class MboxReader {
  public:
-  [[nodiscard]] static Result<MboxReader> open(const std::string& path, std::uint64_t octets_max);
+  // `path` is for people.
+  MboxReader(std::string path, File file, std::uint64_t octets_max);
   // The next message, or nothing at the end. Errors: invalid (not an mbox), unavailable.
   [[nodiscard]] Result<std::optional<FileMessage>> next();
 
  private:
-  MboxReader(std::string path, File file, std::uint64_t octets_max)
-      : path_(std::move(path)), file_(std::move(file)), octets_max_(octets_max) {}
   [[nodiscard]] bool read_line();
   void take_line(FileMessage& message);
 
@@ -92,8 +91,9 @@ class MboxReader {
 [[nodiscard]] std::string maildir_info(const Marks& marks, std::vector<std::string>& keywords);
 [[nodiscard]] Marks parse_maildir_info(std::string_view file_name, const std::vector<std::string>& keywords);
 
-// Reads one file of a Maildir. Those of our own are taken octet for octet; elsewhere lines may end in LF.
-[[nodiscard]] Result<FileMessage> read_maildir_file(const std::string& path, std::uint64_t octets_max);
+// Reads one file of a Maildir; `path` is for people, and for its name. Those of our own are taken octet for octet; elsewhere
+// lines may end in LF.
+[[nodiscard]] Result<FileMessage> read_maildir_file(File file, const std::string& path, std::uint64_t octets_max);
 
 inline constexpr std::string_view maildir_host = "keystone";   // in the names of files of our own
 

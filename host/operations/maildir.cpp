@@ -108,12 +108,11 @@ Marks parse_maildir_info(std::string_view file_name, const std::vector<std::stri
   return marks;
 }
 
-Result<FileMessage> read_maildir_file(const std::string& path, std::uint64_t octets_max) {
+Result<FileMessage> read_maildir_file(File file, const std::string& path, std::uint64_t octets_max) {
   FileMessage message;
   message.name = path;
-  const File file(std::fopen(path.c_str(), "rbe"));
   struct stat status {};
-  if (!file || ::fstat(::fileno(file.get()), &status) != 0)
+  if (::fstat(::fileno(file.get()), &status) != 0)
     return fail(ErrorKind::unavailable, path + ": " + std::strerror(errno));
   using namespace std::chrono;
   message.marks.received = WallTime(duration_cast<milliseconds>(seconds(status.st_mtim.tv_sec) + nanoseconds(status.st_mtim.tv_nsec)));

@@ -2,7 +2,6 @@
 // Copyright the Keystone Mail authors
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <utility>
@@ -158,11 +157,9 @@ void MboxWriter::put_line(std::string_view line, bool whole) {
   at_line_start_ = whole;
 }
 
-Result<MboxReader> MboxReader::open(const std::string& path, std::uint64_t octets_max) {
-  File file(std::fopen(path.c_str(), "rbe"));
-  if (!file) return fail(ErrorKind::not_found, path + ": " + std::strerror(errno));
-  std::setvbuf(file.get(), nullptr, _IONBF, 0);
-  return MboxReader(path, std::move(file), octets_max);
+MboxReader::MboxReader(std::string path, File file, std::uint64_t octets_max)
+    : path_(std::move(path)), file_(std::move(file)), octets_max_(octets_max) {
+  std::setvbuf(file_.get(), nullptr, _IONBF, 0);
 }
 
 // The next line, or 64 KiB of a longer one.

@@ -18,9 +18,11 @@ struct Transferred {
   std::uint64_t mailboxes = 0, messages = 0, octets = 0;
   std::uint64_t skipped = 0;              // there already
   std::uint64_t failed = 0;
-  std::vector<std::string> problems;      // the first thousand, each naming its message
+  std::uint64_t mailboxes_failed = 0;     // passed over, or read in part
+  std::vector<std::string> problems;      // the first thousand, each naming its message or mailbox
 
   void problem(std::string text);
+  void mailbox_problem(std::string text);
 };
 
 // Writes the mail of an account, or of one mailbox of it, to files: for Maildir a directory; for mbox a directory with a
@@ -30,7 +32,8 @@ struct Transferred {
 [[nodiscard]] Task<Result<Transferred>> export_mail(Stores& stores, TransferRequest request, Progress& progress, Context context);
 
 // Reads mail from files into an account; mailboxes are made as needed. A message whose Message-ID and size are in its
-// mailbox already is skipped, so that what was interrupted can be done again.
+// mailbox already is skipped, so that what was interrupted can be done again. A message, a folder or a name that is no good is
+// passed over and told of. Links are not followed, but in the path itself: who imports may read more than whose mail it is.
 // Errors: not_found, invalid (no mail there), unavailable. Memory: two messages, a listing of the mailbox.
 [[nodiscard]] Task<Result<Transferred>> import_mail(Stores& stores, TransferRequest request, std::uint64_t message_octets_max,
                                                     Progress& progress, Context context);

@@ -5,8 +5,10 @@
 import email.policy
 import imaplib
 import json
+import os
 import pathlib
 import random
+import shutil
 import smtplib
 import sys
 from email.mime.application import MIMEApplication
@@ -126,6 +128,49 @@ def test_foreign_files(server):
     foreign.write_bytes(b'no mbox\n')
     done = server.run('import', 'alice@example.test', foreign)
     check('mbox: what is none is refused', done.returncode == 1 and 'not an mbox' in done.stderr, done)
+
+
+def test_bad_folders(server):
+    login = 'bad@example.test'
+    server.add_account(login, PASSWORD)
+    root, secret = server.folder / 'bad', server.folder / 'secret'
+    secret.write_bytes(b'Subject: secret\n\nof root\n')
+    outside = server.folder / 'outside'
+    for folder in (root, root / '.a..b', root / '.Good', root / '.z&x', root / '.Half', outside, server.folder / 'linked'):
+        for part in ('cur', 'new'):
+            (folder / part).mkdir(parents=True)
+        (folder / 'cur' / '1.U1.x:2,S').write_bytes(f'Subject: in {folder.name}\n\nx\n'.encode())
+    (root / 'cur' / '2.sym:2,S').symlink_to(secret)
+    (root / 'cur' / '3.dangling:2,S').symlink_to('/nowhere')
+    os.mkfifo(root / 'cur' / '4.pipe:2,S')
+    (root / '.Linked').symlink_to(server.folder / 'linked')
+    shutil.rmtree(root / '.Half' / 'new')
+    (root / '.Half' / 'new').symlink_to(outside / 'cur')
+    (root / 'dovecot-keywords').symlink_to(secret)
+    done = server.run('import', login, root, '--json')
+    report = json.loads(done.stdout)
+    problems = '\n'.join(report['problems'])
+    check('import: folders whose names are no good are named, and all others imported', done.returncode == 1 and not report['ok'] and 'a//b' in problems
+          and report['messages'] >= 3, report)
+    check('import: no link in a Maildir is followed: no file, no folder, no part of a folder', report['failed'] == 3 and '2.sym' in problems
+          and '4.pipe' in problems and '.Linked' in problems and '.Half/new' in problems and report['mailboxes_failed'] >= 3, report)
+    done = server.run('import', login, root)
+    check('import: in the end it says what to do', done.returncode == 1 and 'rename it' in done.stderr and '3 failed' in done.stdout, done)
+    (root / '.a..b').rename(root / '.a.b')
+    check('import: renamed, a folder is taken', json.loads(server.run('import', login, root, '--json').stdout)['messages'] == 1)
+    mbox = server.folder / 'mboxes'
+    mbox.mkdir()
+    text = b'From a@b Thu Jan  1 00:00:01 2026\nSubject: %s\n\nx\n'
+    for name in (b'a.mbox', b'b\xff.mbox', b'zz.mbox'):
+        (pathlib.Path(os.fsdecode(bytes(mbox) + b'/' + name))).write_bytes(text % name.split(b'.')[0][:1])
+    (mbox / 'link.mbox').symlink_to(server.folder / 'foreign.mbox')
+    report = json.loads(server.run('import', login, mbox, '--json').stdout)
+    check('import: nor do bad names and links among files of mbox end it', not report['ok'] and report['messages'] == 2 and report['mailboxes_failed'] == 2, report)
+    server.start()
+    there = mailboxes(server, login)
+    server.stop()
+    check('import: what was good is there, and nothing else', {'INBOX', 'Good', 'Half', 'a/b', 'a', 'zz'} <= there.keys() and len(there['INBOX']) == 1
+          and not any(b'secret' in one or b'linked' in one or b'outside' in one for all in there.values() for one, _, _ in all), there)
 
 
 def test_backup(server):
@@ -282,6 +327,7 @@ def main():
         test_transfer(server, 'mbox')
         test_transfer(server, 'maildir')
         test_foreign_files(server)
+        test_bad_folders(server)
         test_backup(server)
         test_certificates(server)
         test_salvage(server, every=False)
