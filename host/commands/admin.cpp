@@ -221,13 +221,52 @@ Task<AdminReply> alias_list(Stores& stores, AdminRequest, Context context) {
   co_return std::move(list).reply();
 }
 
-void add_entry(Listing& list, const queue::Entry& entry) {
+std::string mail_date(WallTime time) { return mime::format_date({time, {}}); }
+
+std::string_view name_of(queue::RecipientState state) {
+  switch (state) {
+    case queue::RecipientState::pending: return "waits";
+    case queue::RecipientState::delivered: return "delivered";
+    case queue::RecipientState::failed: return "failed";
+  }
+  return {};
+}
+
+// The extensions that the next server must have.
+std::vector<std::string> needs_of(const queue::Envelope& envelope) {
+  std::vector<std::string> needs;
+  for (const auto& [is_needed, name] : {std::pair(envelope.smtputf8, "SMTPUTF8"), std::pair(envelope.eight_bit, "8BITMIME"),
+                                        std::pair(envelope.binary, "BINARYMIME"), std::pair(envelope.require_tls, "REQUIRETLS")})
+    if (is_needed) needs.emplace_back(name);
+  return needs;
+}
+
+std::string json_of(const queue::Recipient& recipient) {
+  return format("{{\"address\":{},\"state\":{},\"attempts\":{},\"next_attempt\":{},\"host\":{},\"reply\":{},\"original_recipient\":{}}}",
+                json_text(recipient.address), json_text(name_of(recipient.state)), recipient.attempts,
+                recipient.state == queue::RecipientState::pending ? json_text(mail_date(recipient.next_attempt)) : "null", json_text(recipient.last_host),
+                json_text(recipient.last_reply), json_text(recipient.original_recipient));
+}
+
+std::string json_of(const queue::Entry& entry, std::string_view session) {
+  const queue::Envelope& envelope = entry.envelope;
+  std::string recipients;
+  for (const queue::Recipient& recipient : entry.recipients) recipients += (recipients.empty() ? "" : ",") + json_of(recipient);
+  const auto date_or_null = [](WallTime time) { return time == WallTime{} ? std::string("null") : json_text(mail_date(time)); };
+  const std::string_view returned = envelope.dsn_return == queue::DsnReturn::full ? "message" : envelope.dsn_return == queue::DsnReturn::headers ? "header" : "";
+  return format("{{\"id\":{},\"sender\":{},\"recipients\":[{}],\"message_id\":{},\"octets\":{},\"held\":{},\"session\":{},\"login\":{},\"arrived\":{},\"expires\":{}",
+                static_cast<std::uint64_t>(entry.id), json_text(envelope.sender), recipients, json_text(entry.message_id), entry.octets, entry.held,
+                json_text(session), json_text(entry.login), json_text(mail_date(entry.arrived)), json_text(mail_date(entry.expires))) +
+         format(",\"envelope_id\":{},\"returned\":{},\"needs\":{},\"held_until\":{},\"deliver_by\":{},\"priority\":{},\"moved_to\":{}}}",
+                json_text(envelope.envelope_id), json_text(returned), json_list(needs_of(envelope)), date_or_null(envelope.released),
+                date_or_null(envelope.deliver_by ? envelope.deliver_by->when : WallTime{}), envelope.priority, json_text(entry.route));
+}
+
+void add_entry(Listing& list, const queue::Entry& entry, std::string_view session) {
   std::vector<std::string> recipients;
   for (const queue::Recipient& recipient : entry.recipients) recipients.push_back(recipient.address);
-  const auto id = static_cast<std::uint64_t>(entry.id);
-  list.add(format("{} <{}> -> {} ({} octets{})", id, entry.envelope.sender, joined(recipients), entry.octets, entry.held ? ", held" : ""),
-           format("{{\"id\":{},\"sender\":{},\"recipients\":{},\"message_id\":{},\"octets\":{},\"held\":{}}}", id,
-                  json_text(entry.envelope.sender), json_list(recipients), json_text(entry.message_id), entry.octets, entry.held));
+  list.add(format("{} <{}> -> {} ({} octets{})", static_cast<std::uint64_t>(entry.id), entry.envelope.sender, joined(recipients), entry.octets, entry.held ? ", held" : ""),
+           json_of(entry, session));
 }
 
 Task<AdminReply> queue_list(Stores& stores, AdminRequest, Context context) {
@@ -235,7 +274,7 @@ Task<AdminReply> queue_list(Stores& stores, AdminRequest, Context context) {
   for (queue::EntryId after{};;) {
     auto page = co_await stores.server->queue().list(after, queue_page, context);
     if (!page) co_return failed(page.error());
-    for (const queue::Entry& entry : *page) add_entry(list, entry);
+    for (const queue::Entry& entry : *page) add_entry(list, entry, entry.session);
     if (page->size() < queue_page) co_return std::move(list).reply();
     after = page->back().id;
   }
@@ -256,41 +295,30 @@ Task<std::string> session_of(Stores& stores, queue::EntryId id, Context context)
 
 // What has become of a recipient so far.
 std::string describe(const queue::Recipient& recipient) {
-  std::string out;
-  switch (recipient.state) {
-    case queue::RecipientState::pending: out = "waits"; break;
-    case queue::RecipientState::delivered: out = "delivered"; break;
-    case queue::RecipientState::failed: out = "failed"; break;
-  }
-  out += format(", {} attempts", recipient.attempts);
+  std::string out = format("{}, {} attempts", name_of(recipient.state), recipient.attempts);
   if (recipient.state == queue::RecipientState::pending && recipient.attempts > 0)
-    out += format(", the next at {}", mime::format_date({recipient.next_attempt, {}}));
+    out += format(", the next at {}", mail_date(recipient.next_attempt));
   if (!recipient.last_host.empty()) out += format(", {} said", recipient.last_host);
   return recipient.last_reply.empty() ? out : out + ": " + recipient.last_reply;
 }
 
 // All that is kept of an entry beside its recipients, a line each.
-std::string details_of(const queue::Entry& entry) {
+std::string details_of(const queue::Entry& entry, std::string_view session) {
   std::string out;
   const auto add = [&out](std::string_view name, std::string_view value) {
     if (!value.empty()) format_to(out, "  {}: {}\n", name, value);
   };
-  const auto date = [](WallTime time) { return mime::format_date({time, {}}); };
   const queue::Envelope& envelope = entry.envelope;
   add("message id", entry.message_id);
-  add("session", entry.session);
+  add("session", session);
   add("login", entry.login);
-  add("arrived", date(entry.arrived));
-  add("expires", date(entry.expires));
+  add("arrived", mail_date(entry.arrived));
+  add("expires", mail_date(entry.expires));
   add("envelope id", envelope.envelope_id);
   if (envelope.dsn_return != queue::DsnReturn::unspecified) add("returned on failure", envelope.dsn_return == queue::DsnReturn::full ? "the message" : "its header");
-  std::string needs;
-  for (const auto& [is_needed, name] : {std::pair(envelope.smtputf8, " SMTPUTF8"), std::pair(envelope.eight_bit, " 8BITMIME"),
-                                        std::pair(envelope.binary, " BINARYMIME"), std::pair(envelope.require_tls, " REQUIRETLS")})
-    if (is_needed) needs += name;
-  if (!needs.empty()) add("needs", needs.substr(1));
-  if (envelope.released != WallTime{}) add("held back until", date(envelope.released));
-  if (envelope.deliver_by) add("to be delivered by", date(envelope.deliver_by->when));
+  add("needs", joined(needs_of(envelope)));
+  if (envelope.released != WallTime{}) add("held back until", mail_date(envelope.released));
+  if (envelope.deliver_by) add("to be delivered by", mail_date(envelope.deliver_by->when));
   if (envelope.priority != 0) add("priority", std::to_string(envelope.priority));
   add("moved to", entry.route);
   return out;
@@ -360,12 +388,10 @@ Task<AdminReply> queue_show(Stores& stores, AdminRequest request, Context contex
   auto entry = co_await stores.server->queue().show(queue::EntryId{*id}, context);
   if (!entry) co_return failed(entry.error());
   Listing list;
-  add_entry(list, *entry);
-  list.text += details_of(*entry);
-  if (entry->session.empty()) {  // of an earlier version: its trace field has it
-    const std::string session = co_await session_of(stores, entry->id, context);
-    if (!session.empty()) list.text += format("  session: {}\n", session);
-  }
+  std::string session = entry->session;
+  if (session.empty()) session = co_await session_of(stores, entry->id, context);  // of an earlier version: its trace field has it
+  add_entry(list, *entry, session);
+  list.text += details_of(*entry, session);
   for (const queue::Recipient& recipient : entry->recipients)
     list.text += format("  {}: {}\n", recipient.address, describe(recipient));
   co_return std::move(list).reply();

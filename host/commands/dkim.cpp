@@ -14,11 +14,13 @@ std::string kind_of(const DkimKey& key) {
   return key.key.type() == crypto::KeyType::rsa ? "rsa-" + std::to_string(key.key.bits()) : "ed25519";
 }
 
+std::string since(const DkimKey& key) { return mime::format_date({key.changed, std::chrono::minutes(0)}); }
+
 std::string json_of(const std::vector<DkimKey>& keys) {
   std::string out = "[";
   for (const DkimKey& key : keys) {
-    format_to(out, "{}{{\"domain\":{},\"selector\":{},\"key\":{},\"state\":{},\"record\":{}}}", out.size() > 1 ? "," : "", json_text(key.domain),
-              json_text(key.selector), json_text(kind_of(key)), json_text(to_string(key.state)), json_text(zone_line(key)));
+    format_to(out, "{}{{\"domain\":{},\"selector\":{},\"key\":{},\"state\":{},\"since\":{},\"record\":{}}}", out.size() > 1 ? "," : "", json_text(key.domain),
+              json_text(key.selector), json_text(kind_of(key)), json_text(to_string(key.state)), json_text(since(key)), json_text(zone_line(key)));
   }
   return out + "]\n";
 }
@@ -33,7 +35,7 @@ std::string table_of(const std::vector<DkimKey>& keys) {
   format_to(out, "{:<{}}  {:<{}}  {:<8}  {:<6}  {}\n", "DOMAIN", domain_width, "SELECTOR", selector_width, "KEY", "STATE", "SINCE");
   for (const DkimKey& key : keys) {
     format_to(out, "{:<{}}  {:<{}}  {:<8}  {:<6}  {}\n", key.domain, domain_width, key.selector, selector_width, kind_of(key), to_string(key.state),
-              mime::format_date({key.changed, std::chrono::minutes(0)}));
+              since(key));
   }
   return out;
 }

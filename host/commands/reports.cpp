@@ -179,6 +179,9 @@ void show(const reports::AggregateReport& report, std::string& text, json::Objec
   text += "\n" + table.text();
   if (report.records_ignored > 0) text += format("and {} records that could not be kept\n", report.records_ignored);
   out.emplace("policy", report.published.policy);
+  out.emplace("published_at", report.published.domain);
+  out.emplace("errors", json_texts(report.errors));
+  out.emplace("records_ignored", json_number(report.records_ignored));
   out.emplace("records", std::move(records));
 }
 

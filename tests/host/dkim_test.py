@@ -25,6 +25,8 @@ def states(server, domain):
 with Server(sys.argv[1]) as server:
     server.add_account('alice@example.test', PASSWORD)
     check('init makes keys for the primary domain', states(server, 'example.test') == [('ed25519', 'active'), ('rsa-2048', 'active')])
+    keys = json.loads(server.run('dkim', 'list', '--json').stdout)
+    check('JSON tells as well since when', all(key['since'] and key['since'] in server.run('dkim', 'list').stdout for key in keys), keys)
     check('they are readable by nobody else', {stat.S_IMODE(p.stat().st_mode) for p in (server.data / 'dkim').rglob('*.pem')} == {0o600})
     shutil.rmtree(server.data / 'dkim')
     done = server.run('dkim', 'list')

@@ -89,6 +89,9 @@ def exchange(there, here):
     check('reports: its mail is delivered too', len(mail) == 1 and 'Report Domain: sender.test Submitter: example.test' in re.sub(r'\r\n\s+', ' ', mail[0]), mail)
     shown = here.run('reports', 'show', received[0]['id'])
     check('reports: show has its records', shown.returncode == 0 and '127.0.0.1' in shown.stdout and 'spf=pass sender.test' in shown.stdout, shown.stdout + shown.stderr)
+    told = data(here, 'show', received[0]['id'])
+    check('reports: so has JSON, and what was published and went wrong', told['records'][0]['messages'] == 3 and told['published_at'] == 'sender.test'
+          and told['errors'] == [] and told['records_ignored'] == 0 and f"Policy    {told['policy']} at {told['published_at']}" in shown.stdout, told)
     summary = here.run('reports', 'summary')
     check('reports: summary says who sends and what to do', 'sender.test' in summary.stdout and 'fine' in summary.stdout and 'Next: ' in summary.stdout, summary.stdout)
     lines = [line for line in summary.stdout.splitlines() if line.startswith(('SOURCE', '127.0.0.1'))]

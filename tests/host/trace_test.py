@@ -55,6 +55,14 @@ with Server(sys.argv[1], listeners=LISTENERS, extra=extra) as server:
     entry = entries(server)[0]['id']
     shown = server.run('queue', 'show', entry).stdout
     check('show tells all that is kept', all(word in shown for word in ('message id: <moved@', 'session: ', 'login: alice@', 'arrived: ', 'expires: ')), shown)
+    told = json.loads(server.run('queue', 'show', entry, '--json').stdout)[0]
+    check('and so it does in JSON, each recipient included', told == entries(server)[0] and told['login'] == 'alice@example.test' and told['arrived'] in shown
+          and told['expires'] in shown and told['session'] in shown and told['sender'] == 'alice@example.test' and not told['held'] and told['moved_to'] == ''
+          and told['held_until'] is None, told)
+    recipient = told['recipients'][0]
+    check('why it waits, how often it was tried and when it is tried next', len(told['recipients']) == 1 and recipient['address'] == 'bob@elsewhere.test'
+          and recipient['state'] == 'waits' and recipient['attempts'] >= 1 and recipient['reply'] and recipient['reply'] in shown
+          and recipient['next_attempt'] in shown, (recipient, shown))
     done = server.run('queue', 'move', entry, 'not a place:x')
     check('a place that is none is refused', done.returncode == 2, done)
     done = server.run('queue', 'move', entry, sink.place)
