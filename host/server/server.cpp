@@ -135,6 +135,8 @@ class Program {
   void run();
 
  private:
+  [[nodiscard]] const libuv::InheritedSocket* inherited_for(const ListenerConfig& listener) const;
+  [[nodiscard]] Result<void> refuse_unclaimed_sockets() const;
   [[nodiscard]] Result<void> prepare_directory();
   [[nodiscard]] Result<std::string> secret(const SecretSource& source);
   [[nodiscard]] Result<Config> with_secrets_read(Config config);
@@ -177,6 +179,7 @@ class Program {
 };
 
 Result<void> Program::start() {
+  KM_CHECK(refuse_unclaimed_sockets());
   KM_CHECK(tls_.load(config_));
   KM_CHECK(prepare_directory());
   for (std::size_t i = 0; i < config_.listeners.size(); ++i) KM_CHECK(listen(config_.listeners[i], i));
@@ -233,6 +236,29 @@ Result<Config> Program::with_secrets_read(Config config) {
   return config;
 }
 
+// By its address, or else by the name of the protocol.
+const libuv::InheritedSocket* Program::inherited_for(const ListenerConfig& listener) const {
+  const libuv::InheritedSocket* named = nullptr;
+  for (const auto& socket : inherited_) {
+    if (!socket.listens) continue;
+    if (socket.local.port != 0 && socket.local == listener.address) return &socket;
+    if (socket.name == to_string(listener.protocol)) named = &socket;
+  }
+  return named;
+}
+
+// Whoever connects to a port that nobody serves waits for ever, and the service manager believes that all is well.
+Result<void> Program::refuse_unclaimed_sockets() const {
+  std::string names;
+  for (const auto& socket : inherited_) {
+    const bool claimed = std::ranges::any_of(config_.listeners, [&](const ListenerConfig& listener) { return inherited_for(listener) == &socket; });
+    if (!claimed) names += (names.empty() ? "" : ", ") + socket.address + (socket.name.empty() ? "" : " (" + socket.name + ")");
+  }
+  if (names.empty()) return {};
+  return fail(ErrorKind::invalid, "the service manager opened what no [[listener]] of the configuration serves: " + names +
+                                      ". Write a [[listener]] with the same address, or take it out of the socket unit");
+}
+
 Result<void> Program::prepare_directory() {
   if (config_.user.empty() || geteuid() != 0) return {};
   (void)mkdir(config_.data_directory.c_str(), 0700);
@@ -243,8 +269,7 @@ Result<void> Program::listen(const ListenerConfig& listener, std::size_t index) 
   libuv::ListenOptions options;
   options.address = listener.address;
   options.proxy_trusted = listener.proxy_trusted;
-  for (const auto& socket : inherited_)
-    if (socket.local == listener.address || socket.name == to_string(listener.protocol)) options.inherited_socket = socket.descriptor;
+  if (const auto* socket = inherited_for(listener)) options.inherited_socket = socket->descriptor;
   auto bound = loops_.listen(options, [this, index](std::unique_ptr<transport::ByteStream> stream, Context context) {
     return handler(index)(std::move(stream), std::move(context));
   });

@@ -6,6 +6,7 @@ import imaplib
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import ssl
@@ -185,5 +186,54 @@ with tempfile.TemporaryDirectory() as directory:
     check("what was done through the socket is there when no server runs", code == 0 and "bob@example.test" in out, (out, err))
     code, out, err = run("--config", config, "reload")
     check("reload without a server ends with 1", code == 1 and "no server" in err, (out, err))
+
+    # Sockets that the service manager opened (sd_listen_fds(3)).
+    def activated(sockets, names, listeners, seconds=20):
+        """How `serve` goes with these: (exit code or None, what it said)."""
+        with open(config) as file:
+            text = re.sub(r"(?ms)^\[\[listener\]\].*?(?=^\[|\Z)", "", file.read())
+        given = f"{directory}/activated.toml"
+        with open(given, "w") as file:
+            file.write(text + "".join(f'\n[[listener]]\nprotocol = "{p}"\naddress = "{a}"\n' for p, a in listeners) + "\n[relay]\nenabled = false\n")
+
+        def place():
+            for at, one in enumerate(sockets):
+                os.dup2(os.dup(one.fileno()), 3 + at)
+        serving = subprocess.Popen(["sh", "-c", 'LISTEN_PID=$$ exec "$0" "$@"', program, "--config", given, "serve"], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=place, close_fds=False,
+                                   env=dict(os.environ, LISTEN_FDS=str(len(sockets)), LISTEN_FDNAMES=":".join(names)))
+        said, limit = "", time.monotonic() + seconds
+        for line in serving.stderr:
+            said += line
+            if "ready" in line or time.monotonic() > limit:
+                break
+        code = serving.poll() if "ready" in said else serving.wait(seconds)
+        banner = b""
+        if code is None:
+            with socket.create_connection(sockets[0].getsockname()[:2], timeout=seconds) as client:
+                banner = client.recv(100)
+            serving.terminate()
+            serving.wait(40)
+        serving.stderr.close()
+        return code, said, banner
+
+    def listening(family=socket.AF_INET, address=("127.0.0.1", 0), kind=socket.SOCK_STREAM):
+        one = socket.socket(family, kind)
+        one.bind(address)
+        if kind == socket.SOCK_STREAM:
+            one.listen(10)
+        return one
+
+    with listening() as first, listening() as second, listening(socket.AF_UNIX, f"{directory}/lmtp.sock") as unix, \
+            listening(kind=socket.SOCK_DGRAM) as datagram:
+        at = [f"127.0.0.1:{one.getsockname()[1]}" for one in (first, second, datagram)]
+        code, said, banner = activated([first], ["x"], [("smtp", at[0])])
+        check("a passed socket with a listener's address is served", code is None and banner.startswith(b"220"), (code, said))
+        code, said, banner = activated([first], ["smtp"], [("smtp", "127.0.0.1:0")])
+        check("so is one with its protocol's name", code is None and banner.startswith(b"220") and at[0] in said, (code, said))
+        for other, name, shown in ((second, "typo.socket", at[1]), (unix, "x", f"{directory}/lmtp.sock"), (datagram, "x", at[2]), (second, "smtp", at[1])):
+            code, said, _ = activated([first, other], ["smtp", name], [("smtp", at[0])])
+            check(f"a passed socket that no listener serves ({name}) keeps it from starting, and it says which and what to write",
+                  code == 1 and shown in said and at[0] not in said.replace(shown, "") and "[[listener]]" in said, (code, said))
 
 sys.exit(check.finish())

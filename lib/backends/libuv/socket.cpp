@@ -141,6 +141,17 @@ Result<Socket> connect_to_path(const std::string& path) {
   return socket;
 }
 
+namespace {
+
+std::string local_path(int descriptor) {
+  sockaddr_un address{};
+  socklen_t octets = sizeof address;
+  const bool is_path = getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &octets) == 0 && address.sun_family == AF_UNIX && address.sun_path[0] == '/';
+  return is_path ? std::string(address.sun_path, strnlen(address.sun_path, sizeof address.sun_path)) : "descriptor " + std::to_string(descriptor);
+}
+
+}  // namespace
+
 std::vector<InheritedSocket> inherited_sockets() {
   constexpr int first_descriptor = 3;  // SD_LISTEN_FDS_START
   const char* pid = std::getenv("LISTEN_PID");
@@ -155,8 +166,10 @@ std::vector<InheritedSocket> inherited_sockets() {
     int is_listening = 0;
     socklen_t octets = sizeof is_listening;
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &octets) == 0 && is_listening)
-      sockets.push_back({fd, local_endpoint(fd), std::string(left.substr(0, end))});
+    InheritedSocket& socket = sockets.emplace_back(InheritedSocket{.descriptor = fd, .name = std::string(left.substr(0, end))});
+    socket.listens = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &octets) == 0 && is_listening;
+    socket.local = local_endpoint(fd);
+    socket.address = socket.local.port != 0 ? socket.local.to_string() : local_path(fd);
     left.remove_prefix(std::min(end + 1, left.size()));
   }
   return sockets;

@@ -94,14 +94,16 @@ class UvLoop final : public Executor, public transport::Connector {
   std::unique_ptr<Core> core_;
 };
 
-// A listening socket that the service manager opened (sd_listen_fds(3)).
+// What the service manager opened (sd_listen_fds(3)).
 struct InheritedSocket {
   int descriptor = -1;
-  Endpoint local;
-  std::string name;  // FileDescriptorName=
+  bool listens = false;  // a stream socket
+  Endpoint local;        // in the Internet; else port 0
+  std::string name;      // FileDescriptorName=
+  std::string address;   // for people: "[::]:25", a path
 };
 
-// The sockets that LISTEN_FDS speaks of, made close-on-exec. Empty when the environment is not for this process.
+// All that LISTEN_FDS speaks of, made close-on-exec. Empty when the environment is not for this process.
 [[nodiscard]] std::vector<InheritedSocket> inherited_sockets();
 
 }  // namespace keystonemail::libuv
