@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
-#include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -30,18 +30,33 @@ keystonemail_text text(std::string_view octets) { return {octets.data(), octets.
 Directory& self(void* directory) { return *static_cast<Directory*>(directory); }
 std::string_view domain_of(std::string_view address) { return address.substr(address.rfind('@') + 1); }
 
+// KEYSTONEMAIL_OK and the user, or KEYSTONEMAIL_NOT_FOUND. A file that cannot be read does not say that there is no such
+// user: mail for him must wait (KEYSTONEMAIL_UNAVAILABLE), not go back.
+struct Found {
+  keystonemail_status status = KEYSTONEMAIL_UNAVAILABLE;
+  User user;
+};
+
 template <class Wanted>
-std::optional<User> find(void* directory, Wanted wanted) {
+Found find(void* directory, Wanted wanted) {
   std::ifstream file(self(directory).file);
-  for (User user; file >> user.id >> user.address >> user.password;)
-    if (wanted(user)) return user;
-  return std::nullopt;
+  if (!file) return {};
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty()) continue;
+    std::istringstream words(line);
+    User user;
+    if (!(words >> user.id >> user.address >> user.password)) return {};
+    if (wanted(user)) return {KEYSTONEMAIL_OK, user};
+  }
+  return {file.eof() && !file.bad() ? KEYSTONEMAIL_NOT_FOUND : KEYSTONEMAIL_UNAVAILABLE, {}};
 }
-std::optional<User> find_address(void* directory, keystonemail_text address) {
+Found find_address(void* directory, keystonemail_text address) {
   return find(directory, [&](const User& user) { return user.address == view(address); });
 }
-bool is_ours(void* directory, std::string_view domain) {
-  return find(directory, [&](const User& user) { return domain_of(user.address) == domain; }).has_value();
+// KEYSTONEMAIL_OK, _NO or _UNAVAILABLE.
+keystonemail_status is_ours(void* directory, std::string_view domain) {
+  const auto status = find(directory, [&](const User& user) { return domain_of(user.address) == domain; }).status;
+  return status == KEYSTONEMAIL_NOT_FOUND ? KEYSTONEMAIL_NO : status;
 }
 
 void finish(void* directory, keystonemail_request request, keystonemail_status status) {
@@ -64,28 +79,31 @@ keystonemail_status open(const keystonemail_host* host, keystonemail_text file, 
 void close(void* directory) { delete &self(directory); }
 
 void is_local_domain(void* directory, keystonemail_request request, keystonemail_text domain) {
-  finish(directory, request, is_ours(directory, view(domain)) ? KEYSTONEMAIL_OK : KEYSTONEMAIL_NO);
+  finish(directory, request, is_ours(directory, view(domain)));
 }
 void resolve(void* directory, keystonemail_request request, keystonemail_text address) {
-  if (!is_ours(directory, domain_of(view(address)))) return finish(directory, request, KEYSTONEMAIL_NO);
-  const auto user = find_address(directory, address);
-  if (!user) return finish(directory, request, KEYSTONEMAIL_NOT_FOUND);
-  self(directory).host->add_mailbox(self(directory).host, request, user->id, text(user->address), text(""));
+  const auto ours = is_ours(directory, domain_of(view(address)));
+  if (ours != KEYSTONEMAIL_OK) return finish(directory, request, ours);
+  const auto found = find_address(directory, address);
+  if (found.status != KEYSTONEMAIL_OK) return finish(directory, request, found.status);
+  self(directory).host->add_mailbox(self(directory).host, request, found.user.id, text(found.user.address), text(""));
   finish(directory, request, KEYSTONEMAIL_OK);
 }
 void authenticate(void* directory, keystonemail_request request, keystonemail_text login, keystonemail_text password,
                   keystonemail_text, keystonemail_text) {
-  const auto user = find_address(directory, login);  // a real one keeps hashes, and compares in constant time
-  if (!user || user->password != view(password)) return finish(directory, request, KEYSTONEMAIL_DENIED);
-  finish_with(directory, request, *user);
+  const auto found = find_address(directory, login);  // a real one keeps hashes, and compares in constant time
+  if (found.status == KEYSTONEMAIL_UNAVAILABLE) return finish(directory, request, found.status);
+  if (found.status != KEYSTONEMAIL_OK || found.user.password != view(password)) return finish(directory, request, KEYSTONEMAIL_DENIED);
+  finish_with(directory, request, found.user);
 }
 void find_account(void* directory, keystonemail_request request, keystonemail_text login) {
-  const auto user = find_address(directory, login);
-  user ? finish_with(directory, request, *user) : finish(directory, request, KEYSTONEMAIL_NOT_FOUND);
+  const auto found = find_address(directory, login);
+  found.status == KEYSTONEMAIL_OK ? finish_with(directory, request, found.user) : finish(directory, request, found.status);
 }
 void may_send_as(void* directory, keystonemail_request request, uint32_t account, keystonemail_text address) {
-  const auto user = find_address(directory, address);
-  finish(directory, request, user && user->id == account ? KEYSTONEMAIL_OK : KEYSTONEMAIL_NO);
+  const auto found = find_address(directory, address);
+  if (found.status == KEYSTONEMAIL_UNAVAILABLE) return finish(directory, request, found.status);
+  finish(directory, request, found.status == KEYSTONEMAIL_OK && found.user.id == account ? KEYSTONEMAIL_OK : KEYSTONEMAIL_NO);
 }
 
 const keystonemail_directory_plugin table{KEYSTONEMAIL_DIRECTORY_PLUGIN_VERSION, sizeof table, "users_file", open, close,

@@ -103,6 +103,16 @@ def mail_and_logins(server, users):
     with log_in(server, 'bob@example.test', 'bobs-long-password') as client:
         check('IMAP shows a user of the plugin both messages', client.select('INBOX')[1] == [b'2'])
         check('octet for octet', client.fetch('1', '(BODY[TEXT])')[1][0][1] == b'hello\r\n')
+    for what, spoil in (('cannot be read', users.unlink), ('has a line that makes no sense', lambda: users.write_text('7 ann@example.test anns-long-password\nx\n'))):
+        spoil()
+        with smtplib.SMTP('127.0.0.1', server.port('smtp'), timeout=20) as client:
+            for address in ('bob@example.test', 'y@other.test'):
+                client.ehlo(), client.mail('x@elsewhere.test')
+                reply = client.rcpt(address)
+                check(f'while the file of users {what}, mail for {address} waits and is not refused', reply[0] == 451, reply)
+                client.rset()
+        said = refused(log_in, server, 'bob@example.test', 'bobs-long-password')
+        check(f'while it {what}, a login is told to come again', 'UNAVAILABLE' in said and 'AUTHENTICATIONFAILED' not in said, said)
     users.write_text(USERS + '9 eve@example.test eves-long-password\n')
     with log_in(server, 'eve@example.test', 'eves-long-password') as client:
         check('a user whom the plugin learns of is there at once', client.select('INBOX')[1] == [b'0'])
