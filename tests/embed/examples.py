@@ -66,6 +66,11 @@ def embed_server():
             server.terminate()
             check('embed_server ends when asked', server.wait(timeout=20) == 0)
             server.stdout.close(), server.stderr.close()
+        code, out = run('embed_server')
+        check('embed_server says how it is used', code == 2 and 'usage: ' in out, (code, out))
+        pathlib.Path(folder, 'file').write_text('')
+        code, out = run('embed_server', f'{folder}/file/data')
+        check('embed_server says when its directory cannot be made', code == 1 and 'embed_server: ' in out and f'{folder}/file' in out, (code, out))
 
 
 def custom_directory():
