@@ -243,9 +243,10 @@ void add_dns(CLI::App& app, Invocation& all) {
   auto* dns = command(app, all, "dns", "the records that a domain needs in the DNS");
   dns->add_option("domain", all.dns.domain, "else the primary one");
   dns->add_option("--address", all.dns.addresses, "IP addresses of the host, as the world sees them");
-  dns->add_option("--format", all.dns.format, "zone, table or json")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, DnsFormat>{{"zone", DnsFormat::zone}, {"table", DnsFormat::table}, {"json", DnsFormat::json}}));
+  const auto set_format = [&all](const std::string& word) {
+    all.dns.format = word == "json" ? DnsFormat::json : word == "table" ? DnsFormat::table : DnsFormat::zone;
+  };
+  dns->add_option_function<std::string>("--format", set_format, "zone, unless told otherwise")->check(CLI::IsMember({"zone", "table", "json"}));
   dns->callback([&all] { all.status = run_dns(all.config, all.dns, all.output()); });
 }
 
@@ -278,8 +279,8 @@ void add_operations(CLI::App& app, Invocation& all) {
     made->add_option("path", all.transfer.path, "directory, or the mbox file of one mailbox")->required();
     made->add_option("--mailbox", all.transfer.mailbox, "this one alone");
   }
-  out->add_option("--format", all.transfer.format, "mbox or maildir")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, MailFormat>{{"mbox", MailFormat::mbox}, {"maildir", MailFormat::maildir}}));
+  const auto set_format = [&all](const std::string& word) { all.transfer.format = word == "maildir" ? MailFormat::maildir : MailFormat::mbox; };
+  out->add_option_function<std::string>("--format", set_format, "mbox, unless told otherwise")->check(CLI::IsMember({"mbox", "maildir"}));
   out->callback([&all] { all.status = run_export(all.config, all.transfer, all.output()); });
   in->callback([&all] { all.status = run_import(all.config, all.transfer, all.output()); });
 }

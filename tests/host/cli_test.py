@@ -49,6 +49,10 @@ with tempfile.TemporaryDirectory() as directory:
                         (["account", "add", "a@b.test", "--password", "x"], "mean --password-stdin?"), (["serve", "--bogus"], "no option --bogus")):
         code, out, err = run(*typed)
         check(f"{' '.join(typed)}: what is not known is named, and what is like it", code == 2 and said in err and out == "", (code, out, err))
+    for words in (["export", "--help"], ["dns", "--help"], ["export", "a@b.test", "x", "--format", "foo"]):
+        code, out, err = run(*words)
+        check(f"{' '.join(words)} prints text, whole", (out + err).isprintable() or all(c.isprintable() or c == "\n" for c in out + err), (out, err))
+    check("a format that is none is told which there are", "maildir" in err and "mbox" in err and code == 2, err)
     for usage in (["frobnicate"], [], ["init"], ["account"], ["account", "add"], ["serve", "--bogus"]):
         code, out, err = run(*usage)
         check(f"wrong usage {usage} ends with 2", code == 2, (code, out, err))
