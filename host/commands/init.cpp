@@ -13,6 +13,7 @@
 #include "base/try.hpp"
 #include "commands/commands.hpp"
 #include "dkim/dkim_keys.hpp"
+#include "keystonemail/codec/idna.hpp"
 #include "keystonemail/crypto/certificate.hpp"
 #include "server/privileges.hpp"
 
@@ -58,7 +59,9 @@ Result<void> make_certificate(const InitRequest& request) {
     return fail(ErrorKind::denied, format("cannot make {}: {}", directory, std::strerror(errno)));
   const WallTime now = SystemClock().wall_now();
   crypto::CertificateRequest wanted;
-  wanted.names = {request.hostname, "mta-sts." + request.domain};
+  const auto host = codec::to_ascii_domain(request.hostname), domain = codec::to_ascii_domain(request.domain);
+  if (!host || !domain) return fail(ErrorKind::invalid, format("{} is no name for a certificate", host ? request.domain : request.hostname));
+  wanted.names = {*host, "mta-sts." + *domain};
   wanted.not_before = now - std::chrono::days(1);
   wanted.not_after = now + certificate_lifetime;
   KM_TRY(const auto issued, crypto::make_self_signed(wanted));
@@ -79,6 +82,10 @@ Result<void> initialise(const InitRequest& request) {
   if (!reading.errors.empty()) return fail(ErrorKind::invalid, reading.errors.front().text);
   if (::access(request.config.c_str(), F_OK) == 0) return fail(ErrorKind::conflict, format("{} is there already", request.config));
   std::error_code error;
+  const std::filesystem::path place = std::filesystem::path(request.config).parent_path();  // first: without it all else would be for nothing
+  if (!place.empty()) std::filesystem::create_directories(place, error);
+  if (error || ::access(place.empty() ? "." : place.c_str(), W_OK) != 0)
+    return fail(ErrorKind::denied, format("cannot write {}: {}", request.config, error ? error.message() : std::strerror(errno)));
   std::filesystem::create_directories(request.data, error);
   if (error || chmod(request.data.c_str(), 0700) != 0) return fail(ErrorKind::denied, format("cannot make {}", request.data));
   if (request.self_signed) KM_CHECK(make_certificate(request));

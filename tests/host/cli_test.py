@@ -61,6 +61,18 @@ with tempfile.TemporaryDirectory() as directory:
     check("without a configuration it says how to come by one", code == 1 and "keystone-mail init" in err, (code, out, err))
     code, out, err = run(*init, "--self-signed")
     check("init ends with 0", code == 0, (out, err))
+    fresh = [*init[:1], "--config", directory + "/new/etc/mail.toml", *init[3:-1]]
+    code, out, err = run(*fresh, directory + "/data2")
+    check("init makes the folder of the configuration", code == 0 and os.path.exists(directory + "/new/etc/mail.toml"), (out, err))
+    code, out, err = run(*init[:1], "--config", program + "/mail.toml", *init[3:-1], directory + "/data3")
+    check("where the configuration cannot be written it says so and makes nothing", code == 1 and "cannot write" in err and not os.path.exists(directory + "/data3"),
+          (code, out, err))
+    code, out, err = run("init", "--config", directory + "/idn.toml", "--hostname", "post.bücher.example", "--domain", "bücher.example", "--data",
+                         directory + "/data4", "--self-signed")
+    check("init --self-signed takes names in U-labels", code == 0, (code, out, err))
+    certificate = ssl._ssl._test_decode_cert(directory + "/data4/tls/certificate.pem") if code == 0 else {}
+    check("and their certificate has A-labels", ("DNS", "post.xn--bcher-kva.example") in certificate.get("subjectAltName", ()) and
+          ("DNS", "mta-sts.xn--bcher-kva.example") in certificate["subjectAltName"], certificate)
     check("the data directory and the key are the owner's alone",
           os.stat(data).st_mode & 0o777 == 0o700 and os.stat(data + "/tls/key.pem").st_mode & 0o777 == 0o600)
     before = open(config).read()

@@ -107,7 +107,7 @@ class Place:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        for name in ('etc/keystone-mail', 'var/lib', 'var/backups'):
+        for name in ('etc', 'var/lib', 'var/backups'):  # as on a machine where it was just installed
             (self.folder / name).mkdir(parents=True)
         self.config = self.folder / 'etc/keystone-mail/keystone-mail.toml'
         self.server = None
