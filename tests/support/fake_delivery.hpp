@@ -25,6 +25,7 @@ class FakeDelivery final : public delivery::Delivery {
   };
   std::vector<Delivered> delivered;         // what comes together with another, behind it
   std::vector<queue::History> noted;
+  std::size_t commits = 0;                  // what comes together is one
   std::optional<Error> fail_create, fail_write, fail_read, fail_finish, fail_deliver;
   std::set<mailstore::AccountId> full;      // accounts over quota
 
@@ -45,6 +46,7 @@ class FakeDelivery final : public delivery::Delivery {
     delivery::Accepted accepted;
     for (std::size_t i = 0; i < submission.local.size(); ++i) accepted.local.push_back(mailstore::EmailId{++last_id_});
     if (submission.remote) accepted.queued = queue::EntryId{++last_id_};
+    ++commits;
     keep(submission);
     for (const auto& other : submission.together) {
       accepted.together.push_back(other.remote ? std::optional(queue::EntryId{++last_id_}) : std::nullopt);

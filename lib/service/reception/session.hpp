@@ -115,7 +115,7 @@ class Session {
   [[nodiscard]] Task<Result<delivery::Accepted>> submit(std::shared_ptr<mailstore::StagedMessage> message, Share share, std::string prefix,
                                                         std::string message_id, queue::History history);
   [[nodiscard]] delivery::LocalRecipient local_copy(std::size_t place, std::string_view common, queue::History& journey) const;
-  [[nodiscard]] Task<void> report_each(const std::vector<smtp::Reply>& replies, std::string common, std::string message_id);
+  [[nodiscard]] std::vector<Wish> wishes_with(std::size_t account, bool with_remote, const std::vector<smtp::Reply>& by_account) const;
   [[nodiscard]] std::string common_prefix();
   void log_accepted(std::uint64_t octets, const delivery::Accepted& accepted, const std::string& message_id) const;
   void log_refused(std::string_view stage, std::string_view address, const smtp::Reply& reply) const;

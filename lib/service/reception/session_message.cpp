@@ -344,7 +344,7 @@ Task<std::vector<smtp::Reply>> Session::deliver_by_recipient(std::shared_ptr<mai
   bool forwarded = false;  // what goes elsewhere rides with the first that works
   for (std::size_t i = 0; i < transaction_->local.size(); ++i) {
     queue::History journey = history("accepted", findings.message_id, taken);
-    Share alone{.local = {}, .with_remote = !forwarded, .wishes = {}};
+    Share alone{.local = {}, .with_remote = !forwarded, .wishes = wishes_with(i, !forwarded, by_account)};
     alone.local.push_back(local_copy(i, common, journey));
     const auto accepted = co_await submit(message, std::move(alone), common, findings.message_id, std::move(journey));
     forwarded = forwarded || accepted.has_value();
@@ -359,22 +359,21 @@ Task<std::vector<smtp::Reply>> Session::deliver_by_recipient(std::shared_ptr<mai
     }
     replies.push_back(!indices.empty() ? worst : forwarded ? taken : together);
   }
-  co_await report_each(replies, common, findings.message_id);
   co_return replies;
 }
 
-// For those whose reply was a yes.
-Task<void> Session::report_each(const std::vector<smtp::Reply>& replies, std::string common, std::string message_id) {
-  std::vector<Wish> wishes = transaction_->wishes;
-  std::erase_if(wishes, [&](const Wish& wish) { return wish.accepted >= replies.size() || !replies[wish.accepted].positive(); });
-  auto report = co_await report_to_sender(std::move(wishes), std::move(common), std::move(message_id));
-  if (report && !*report) co_return;
-  std::string problem = report ? "" : report.error().describe();
-  if (report) {
-    const auto sent = co_await services_.delivery.deliver(**std::move(report), working());
-    if (!sent) problem = sent.error().describe();
+// What is told in the commit of this account: of the RCPTs that it is the last of, the accounts before it have the message; of those
+// without an account here, when it takes along what goes elsewhere.
+std::vector<Wish> Session::wishes_with(std::size_t account, bool with_remote, const std::vector<smtp::Reply>& by_account) const {
+  std::vector<Wish> wishes;
+  for (const Wish& wish : transaction_->wishes) {
+    if (wish.accepted >= transaction_->accepted.size()) continue;
+    const auto& indices = transaction_->accepted[wish.accepted];
+    const bool is_last = !indices.empty() && std::ranges::max(indices) == account;
+    const auto is_there = [&](std::size_t index) { return index == account || by_account[index].positive(); };
+    if (indices.empty() ? with_remote : is_last && std::ranges::all_of(indices, is_there)) wishes.push_back(wish);
   }
-  if (!problem.empty()) services_.log.event(LogLevel::warning, "smtp.not_reported", {{"session", id_}, {"reason", problem}});
+  return wishes;
 }
 
 void Session::log_accepted(std::uint64_t octets, const delivery::Accepted& accepted, const std::string& message_id) const {

@@ -564,7 +564,7 @@ TEST_CASE("E2: what is redirected is remembered in the commit that queues it, or
   CHECK(server.delivery.delivered.size() == 2);
 }
 
-TEST_CASE("lmtp: success is told by LMTP as well, of those whose reply was a yes") {
+TEST_CASE("lmtp: success is told by LMTP as well, of those whose reply was a yes, in the commit that made it one") {
   Forwarding server({}, smtp::Protocol::lmtp);
   server.is_lmtp_ = true;
   server.delivery.full.insert(mailstore::AccountId{1});
@@ -575,6 +575,18 @@ TEST_CASE("lmtp: success is told by LMTP as well, of those whose reply was a yes
   const std::string report = report_of(server.delivery);
   CHECK(has(report, "Final-Recipient: rfc822; bob@example.test\r\nAction: delivered\r\n"));
   CHECK(!has(report, "alice@example.test"));
+  CHECK(server.delivery.commits == 1);
+}
+
+TEST_CASE("lmtp: an address whose accounts do not all take the message is not told as a success") {
+  Forwarding server({}, smtp::Protocol::lmtp);
+  server.is_lmtp_ = true;
+  server.directory.aliases["two@example.test"] = {{{mailstore::AccountId{1}, "alice@example.test", {}}, {mailstore::AccountId{2}, "bob@example.test", {}}}};
+  server.delivery.full.insert(mailstore::AccountId{1});
+  server.delivery.refuse_early = false;
+  CHECK(server.send({"two@example.test"}, text, "bob@example.test", "", " NOTIFY=SUCCESS").starts_with("452 "));
+  CHECK(server.delivery.commits == 1);                      // bob's
+  CHECK(server.delivery.delivered.size() == 1);             // and no report
 }
 
 TEST_CASE("forward: a report does not go to a list, and does to whoever else it is for") {
