@@ -395,7 +395,7 @@ constexpr std::array keys{
     Key{"listener", "tls", "text", "by protocol", "none, starttls or implicit. Usual: implicit for submissions, imaps and https, "
         "none for lmtp and http, starttls for others.",
         [](Draft d, const Value& v) { return d.listener->tls_given = true, one_of(v, tls_names, d.listener->tls); }},
-    Key{"listener", "allow_plaintext_auth", "true or false", "false", "Take passwords without TLS. Loopback addresses only, without proxy_trusted.",
+    Key{"listener", "allow_plaintext_auth", "true or false", "false", "Take passwords without TLS. Loopback addresses only.",
         [](Draft d, const Value& v) { return flag(v, d.listener->allow_plaintext_auth); }},
     Key{"listener", "client_certificates", "true or false", "false", "Ask clients for a certificate: one of [tls] client_authorities "
         "logs in as its mail address (SASL EXTERNAL).",

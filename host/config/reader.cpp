@@ -231,8 +231,6 @@ void Reader::finish_listeners() {
     if (listener.allow_plaintext_auth && !listener.address.address.is_loopback())
       error(listener.line, format("listener.allow_plaintext_auth would send passwords in the clear: {} is not a loopback address",
                                   listener.address.to_string()));
-    if (listener.allow_plaintext_auth && !listener.proxy_trusted.empty())
-      error(listener.line, "listener.allow_plaintext_auth would send passwords in the clear: with proxy_trusted, clients come from elsewhere");
   }
 }
 
