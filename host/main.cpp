@@ -108,6 +108,11 @@ void add_admin(CLI::App& app, Invocation& all) {
   auto* only = forward->add_flag_callback("--only", [&all] { all.admin.name = "only"; }, "keep no copy");
   forward->add_flag_callback("--off", [&all] { all.admin.name = "off"; }, "no longer")->excludes(only);
   admin_command(*account, all, "password", "set the password", "address", Password::yes);
+  auto* quota = admin_command(*account, all, "quota", "how much it may keep, and keeps; without options, says so", "address");
+  const auto to_quota = [&all](const char* word) { return [&all, word](const std::string& value) { all.admin.options.push_back(word + value); }; };
+  auto* octets = quota->add_option_function<std::string>("--octets", to_quota("octets="), "at most so much mail: 500M, 2G");
+  auto* messages = quota->add_option_function<std::string>("--messages", to_quota("messages="), "at most so many messages");
+  quota->add_flag_callback("--none", [&all] { all.admin.options.emplace_back("none"); }, "as much as there is room for")->excludes(octets)->excludes(messages);
   admin_command(*account, all, "limits", "how much it may send, and has sent; then: LIMIT=NUMBER..., usual, release", "address and limits", Password::no, true);
   auto* app_password = command(*account, all, "app-password", "passwords made for one device each");
   app_password->require_subcommand(1);

@@ -6,6 +6,7 @@
 
 #include "base/format.hpp"
 #include "commands/commands.hpp"
+#include "commands/quota.hpp"
 #include "control/control.hpp"
 #include "keystonemail/backends/libuv/uv_loop.hpp"
 #include "keystonemail/base/ip_address.hpp"
@@ -80,13 +81,16 @@ Task<AdminReply> account_add(Stores& stores, AdminRequest request, Context conte
 }
 
 Task<AdminReply> account_list(Stores& stores, AdminRequest, Context context) {
-  auto all = co_await stores.server->accounts().accounts(context);
+  auto all = co_await stores.server->accounts().standings(context);
   if (!all) co_return failed(all.error());
   Listing list;
-  for (const directory::Account& account : *all)
-    list.add(account.login + (account.enabled ? "" : " (disabled)"),
-             format("{{\"login\":{},\"name\":{},\"enabled\":{},\"quota_octets\":{}}}", json_text(account.login),
-                    json_text(account.display_name), account.enabled, account.quota_octets));
+  for (const auto& [account, quota] : *all) {
+    const bool has_quota = quota.octets_limit > 0 || quota.messages_limit > 0;
+    list.add(account.login + (account.enabled ? "" : " (disabled)") + (has_quota ? ", " + describe_quota(quota) : ""),
+             format("{{\"login\":{},\"name\":{},\"enabled\":{},\"quota_octets\":{},\"quota_messages\":{},\"octets_used\":{},\"messages_used\":{}}}",
+                    json_text(account.login), json_text(account.display_name), account.enabled, quota.octets_limit, quota.messages_limit,
+                    quota.octets_used, quota.messages_used));
+  }
   co_return std::move(list).reply();
 }
 
@@ -462,6 +466,7 @@ constexpr Command commands[] = {
     {"account", "disable", account_disable, 1},
     {"account", "enable", account_enable, 1},
     {"account", "password", account_password, 1},
+    {"account", "quota", administer_quota, 1},
     {"account", "limits", administer_sending, 1},
     {"app-password", "add", app_password_add, 1},
     {"app-password", "list", app_password_list, 1},

@@ -43,6 +43,7 @@ struct AdminRequest {
   std::vector<std::string> arguments;
   std::string password;                 // for those that take one
   std::string name;                     // display name, or an app password's
+  std::vector<std::string> options = {};  // how, beside the arguments: "octets=500M"
   Progress* progress = nullptr;         // borrowed; told how far what takes long has come. Not sent to a server
 };
 struct AdminReply {
@@ -58,6 +59,8 @@ struct AdminReply {
 [[nodiscard]] Task<AdminReply> administer_dkim(Stores& stores, AdminRequest request, Context context);
 // list, show, summary (a domain and since when, each may be empty), send.
 [[nodiscard]] Task<AdminReply> administer_reports(Stores& stores, AdminRequest request, Context context);
+// quota of an account.
+[[nodiscard]] Task<AdminReply> administer_quota(Stores& stores, AdminRequest request, Context context);
 // limits of an account, and what the policies do.
 [[nodiscard]] Task<AdminReply> administer_sending(Stores& stores, AdminRequest request, Context context);
 [[nodiscard]] Task<AdminReply> show_policies(Stores& stores, AdminRequest request, Context context);

@@ -69,11 +69,13 @@ Task<AdminReply> work(Stores& stores, transport::ByteStream& stream, AdminReques
 std::string words_of(const AdminRequest& request) {
   std::string words = request.noun + " " + request.verb;
   for (const std::string& argument : request.arguments) words.append(" ").append(argument);
+  for (const std::string& option : request.options) words.append(" --").append(option);
   if (!request.name.empty()) words.append(" --name ").append(request.name);
   return words.substr(0, logged_octets_max);
 }
 
 bool only_looks(const AdminRequest& request) {
+  if (request.verb == "quota") return request.options.empty();
   if (request.verb == "limits") return request.arguments.size() == 1;
   return request.verb == "list" || request.verb == "show" || request.verb == "summary" || request.verb == "bans" || request.verb == "policies";
 }

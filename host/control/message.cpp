@@ -21,17 +21,33 @@ std::array<char, length_octets> length_prefix(std::size_t length) {
   return out;
 }
 
+Result<std::vector<std::string>> texts_of(const json::Value& value, std::string_view name) {
+  const json::Value* member = json::member(value, name);
+  const auto* list = member ? std::get_if<json::Array>(member) : nullptr;
+  if (!list || list->size() > limits::arguments_max) return fail(ErrorKind::invalid, "the request has no list of " + std::string(name));
+  std::vector<std::string> out;
+  for (const json::Value& one : *list) {
+    const auto* word = std::get_if<std::string>(&one);
+    if (!word) return fail(ErrorKind::invalid, "one of the " + std::string(name) + " is not a text");
+    out.push_back(*word);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string encode(const AdminRequest& request) {
   json::Array arguments;
   for (const std::string& one : request.arguments) arguments.emplace_back(one);
+  json::Array options;
+  for (const std::string& one : request.options) options.emplace_back(one);
   json::Object out;
   out.emplace("noun", request.noun);
   out.emplace("verb", request.verb);
   out.emplace("arguments", std::move(arguments));
   out.emplace("password", request.password);
   out.emplace("name", request.name);
+  out.emplace("options", std::move(options));
   return json::serialise(json::Value(std::move(out)));
 }
 
@@ -70,13 +86,9 @@ Result<AdminRequest> decode_request(std::string_view text) {
   request.verb = json::text_member(value, "verb");
   request.password = json::text_member(value, "password");
   request.name = json::text_member(value, "name");
-  const json::Value* arguments = json::member(value, "arguments");
-  const auto* list = arguments ? std::get_if<json::Array>(arguments) : nullptr;
-  if (!list || list->size() > limits::arguments_max) return fail(ErrorKind::invalid, "the request has no list of arguments");
-  for (const json::Value& one : *list) {
-    const auto* word = std::get_if<std::string>(&one);
-    if (!word) return fail(ErrorKind::invalid, "an argument is not a text");
-    request.arguments.push_back(*word);
+  KM_TRY(request.arguments, texts_of(value, "arguments"));
+  if (json::member(value, "options")) {
+    KM_TRY(request.options, texts_of(value, "options"));
   }
   return request;
 }

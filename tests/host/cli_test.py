@@ -100,6 +100,24 @@ with tempfile.TemporaryDirectory() as directory:
     check("a weak password is taken with a warning", code == 0 and "warning: this password is weak" in err, err)
     code, out, err = run("--config", config, "account", "list", "--json")
     check("account list --json has it", code == 0 and json.loads(out)[0]["login"] == "alice@example.test", (out, err))
+
+    def quota(*options):
+        code, out, err = run("--config", config, "account", "quota", "alice@example.test", *options, "--json")
+        return code, json.loads(out) if out else None, err
+
+    code, seen, err = quota()
+    check("account quota shows that there is none, and the use", code == 0 and (seen["quota_octets"], seen["octets_used"]) == (0, 0), (seen, err))
+    code, seen, err = quota("--octets", "500M", "--messages", "2")
+    check("account quota sets both", code == 0 and (seen["quota_octets"], seen["quota_messages"]) == (500 << 20, 2), (seen, err))
+    code, seen, err = quota("--octets=3k")
+    check("account quota leaves alone what is not named", code == 0 and (seen["quota_octets"], seen["quota_messages"]) == (3072, 2), (seen, err))
+    for wrong in (("--octets", "many"), ("--octets", "0"), ("--octets", "5X"), ("--octets", "99999999T"), ("--messages", "-1"), ("--none", "--octets", "1M")):
+        code, seen, err = quota(*wrong)
+        check(f"account quota {' '.join(wrong)} is wrong usage", code == 2, (code, seen, err))
+    code, out, err = run("--config", config, "account", "list")
+    check("account list shows it", "alice@example.test, 0 octets of 3.0 KiB, 0 messages of 2\n" in out, out)
+    code, out, err = run("--config", config, "account", "quota", "nobody@example.test", "--none")
+    check("account quota of nobody ends with 1", code == 1 and "no account" in err, (out, err))
     code, out, err = run("--config", config, "queue", "list", "--json")
     check("queue list --json is an empty list", code == 0 and json.loads(out) == [], (out, err))
 
@@ -131,6 +149,15 @@ with tempfile.TemporaryDirectory() as directory:
             return False
 
     check("and can log in by IMAP at once", log_in("weak") and not log_in("another horse battery"))
+    with imaplib.IMAP4_SSL(*listeners["imaps"], ssl_context=context) as client:
+        client.login("alice@example.test", "correct horse battery")
+        check("IMAP tells of a quota that was set while no server ran", b"STORAGE 0 3 MESSAGE 0 2" in client.getquotaroot("INBOX")[1][1][0])
+        check("and heeds it", client.append("INBOX", None, None, b"Subject: x\r\n\r\n" + b"x" * 5000)[0] == "NO")
+        code, seen, err = quota("--none")
+        check("account quota --none while the server runs", code == 0 and (seen["quota_octets"], seen["quota_messages"]) == (0, 0), (seen, err))
+        check("holds for sessions that are open", client.append("INBOX", None, None, b"Subject: x\r\n\r\n" + b"x" * 5000)[0] == "OK")
+        code, seen, err = quota("--octets", "1K")
+        check("account quota warns when there is more already", code == 0 and seen["messages_used"] == 1 and "warning" in err, (seen, err))
     code, out, err = run("--config", config, "account", "app-password", "add", "bob@example.test", "--name", "phone")
     device = out.split()[-1] if out else ""
     check("an app password is made and works", code == 0 and log_in(device), (out, err))

@@ -192,6 +192,26 @@ Task<Result<std::vector<directory::Account>>> Accounts::accounts(Context context
   co_return out;
 }
 
+Task<Result<std::vector<Standing>>> Accounts::standings(Context context) {
+  std::vector<Standing> out;
+  State::Visit visit = [&](std::string_view, std::string_view value) -> Result<void> {
+    KM_TRY(const auto record, decode_account(value));
+    out.push_back(state_->standing_of(record));
+    return {};
+  };
+  KM_CO_CHECK(co_await state_->for_each(account_prefix, std::move(visit), context));
+  for (Standing& one : out) KM_CO_CHECK(co_await state_->weigh(one, context));
+  co_return out;
+}
+
+Task<Result<Standing>> Accounts::standing(std::string_view login, Context context) {
+  KM_CO_TRY(const auto record, co_await state_->find_by_login(std::string(login), context));
+  if (!record) co_return no_such_account(login);
+  Standing out = state_->standing_of(*record);
+  KM_CO_CHECK(co_await state_->weigh(out, context));
+  co_return out;
+}
+
 Task<Result<void>> Accounts::set_enabled(std::string_view login, bool enabled, Context context) {
   std::string canonical;
   State::Change change = [enabled, &canonical](AccountRecord& record) -> Result<void> {

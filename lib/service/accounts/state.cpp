@@ -65,6 +65,24 @@ Task<Result<std::optional<AccountRecord>>> Accounts::State::find_by_login(std::s
   co_return co_await find_by_login(*snapshot, login);
 }
 
+Standing Accounts::State::standing_of(const AccountRecord& record) const {
+  Standing out;
+  out.account = record.account();
+  out.quota.octets_limit = record.quota_octets;
+  out.quota.messages_limit = record.quota_messages;
+  return out;
+}
+
+Task<Result<void>> Accounts::State::weigh(Standing& standing, Context context) const {
+  const auto info = co_await mail.account(standing.account.id, context);
+  if (!info && info.error().kind() != ErrorKind::not_found) co_return std::unexpected(info.error());
+  if (info) {
+    standing.quota.octets_used = info->quota.octets_used;
+    standing.quota.messages_used = info->quota.messages_used;
+  }
+  co_return {};
+}
+
 Task<Result<void>> Accounts::State::update(std::string login, Change change, Context context) const {
   kv::Operation operation = [this, login, change](kv::Transaction& transaction) -> Task<Result<void>> {
     KM_CO_TRY(auto record, co_await find_by_login(transaction, login));

@@ -57,6 +57,9 @@ struct Accounts::State {
   [[nodiscard]] Task<Result<std::optional<AccountRecord>>> find_by_login(kv::Reader& reader, std::string_view login) const;
   // The same in a snapshot of its own.
   [[nodiscard]] Task<Result<std::optional<AccountRecord>>> find_by_login(std::string login, Context context) const;
+  // All but what it holds, which weigh() adds. An account without mail, as damage leaves one, holds nothing.
+  [[nodiscard]] Standing standing_of(const AccountRecord& record) const;
+  [[nodiscard]] Task<Result<void>> weigh(Standing& standing, Context context) const;
   // Changes an account's record in one operation. `change` may refuse. Errors: not_found.
   using Change = std::function<Result<void>(AccountRecord&)>;
   [[nodiscard]] Task<Result<void>> update(std::string login, Change change, Context context) const;

@@ -75,6 +75,12 @@ struct AppPassword {
   std::optional<WallTime> expires = {};
 };
 
+// What an administrator wants to see of an account.
+struct Standing {
+  directory::Account account;
+  mailstore::Quota quota;              // limits, and what it has
+};
+
 // Threads: any. Durability: a change is on stable storage when its task completes with a value.
 // Errors beyond those named: unavailable, cancelled, corrupt, internal.
 class Accounts final : public directory::Directory {
@@ -99,10 +105,14 @@ class Accounts final : public directory::Directory {
   // Removes the account, its addresses and its mail.
   [[nodiscard]] Task<Result<void>> remove_account(std::string_view login, Context context);
   [[nodiscard]] Task<Result<std::vector<directory::Account>>> accounts(Context context);
+  // The same with what they hold, of disabled ones too. Errors: not_found.
+  [[nodiscard]] Task<Result<std::vector<Standing>>> standings(Context context);
+  [[nodiscard]] Task<Result<Standing>> standing(std::string_view login, Context context);
   [[nodiscard]] Task<Result<void>> set_enabled(std::string_view login, bool enabled, Context context);
   // Errors: not_found, invalid (an address, or the account's own), too_large (count).
   [[nodiscard]] Task<Result<void>> set_forwarding(std::string_view login, Forwarding forwarding, Context context);
   [[nodiscard]] Task<Result<Forwarding>> forwarding(std::string_view login, Context context);
+  // 0 is no limit. What is over it already stays; nothing more is taken. Errors: not_found.
   [[nodiscard]] Task<Result<void>> set_quota(std::string_view login, std::uint64_t octets, std::uint64_t messages, Context context);
 
   enum class ScramForPassword : std::uint8_t { no, yes };
