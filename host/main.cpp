@@ -99,7 +99,8 @@ CLI::App* admin_command(CLI::App& parent, Invocation& all, const std::string& na
 void add_admin(CLI::App& app, Invocation& all) {
   auto* account = command(app, all, "account", "accounts and their passwords");
   account->require_subcommand(1);
-  admin_command(*account, all, "add", "add an account", "address", Password::yes)->add_option("--name", all.admin.name, "display name");
+  auto* add = admin_command(*account, all, "add", "add an account", "address", Password::yes);
+  add->add_option("--name", all.admin.name, "display name");
   admin_command(*account, all, "list", "list all accounts", "");
   admin_command(*account, all, "remove", "remove an account with its mail", "address");
   admin_command(*account, all, "disable", "refuse logins and mail, and end open sessions", "address");
@@ -107,7 +108,10 @@ void add_admin(CLI::App& app, Invocation& all) {
   auto* forward = admin_command(*account, all, "forward", "where its mail goes as well: the account, then addresses; without any, says so", "addresses", Password::no, true);
   auto* only = forward->add_flag_callback("--only", [&all] { all.admin.name = "only"; }, "keep no copy");
   forward->add_flag_callback("--off", [&all] { all.admin.name = "off"; }, "no longer")->excludes(only);
-  admin_command(*account, all, "password", "set the password", "address", Password::yes);
+  auto* password = admin_command(*account, all, "password", "set the password", "address", Password::yes);
+  for (CLI::App* made : {add, password})
+    made->add_flag_callback("--scram", [&all] { all.admin.options.emplace_back("scram"); },
+                            "let SCRAM clients use it too, though a stolen store is far easier to guess from then")->needs("--password-stdin");
   auto* quota = admin_command(*account, all, "quota", "how much it may keep, and keeps; without options, says so", "address");
   const auto to_quota = [&all](const char* word) { return [&all, word](const std::string& value) { all.admin.options.push_back(word + value); }; };
   auto* octets = quota->add_option_function<std::string>("--octets", to_quota("octets="), "at most so much mail: 500M, 2G");

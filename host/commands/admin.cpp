@@ -36,12 +36,25 @@ AdminReply wrong_usage(std::string error) {
 
 AdminReply done(std::string text) { return {.status = 0, .text = std::move(text), .json = "{\"ok\":true}\n", .error = {}, .warning = {}}; }
 
+constexpr std::string_view scram_costs =
+    "SCRAM clients can use this password now. Whoever steals the store can guess it far faster than from its hash alone, so it had better "
+    "be long; and strangers can find out that the account is there";
+
+bool has_option(const AdminRequest& request, std::string_view option) {
+  return std::ranges::find(request.options, option) != request.options.end();
+}
+
+accounts::ScramForPassword scram_of(const AdminRequest& request) {
+  return has_option(request, "scram") ? accounts::ScramForPassword::yes : accounts::ScramForPassword::no;
+}
+
 // An administrator may set any password, and is told what is wrong with it.
 std::string warning_of(const AdminRequest& request) {
   std::string out;
   if (request.password.empty()) return out;
   for (const std::string& why : crypto::password_weaknesses(request.password, request.arguments.at(0)))
     out += (out.empty() ? "this password is weak: " : " ") + why;
+  if (has_option(request, "scram")) out.append(out.empty() ? "" : " ").append(scram_costs);
   return out;
 }
 
@@ -73,6 +86,7 @@ Task<AdminReply> account_add(Stores& stores, AdminRequest request, Context conte
   account.login = request.arguments.at(0);
   account.display_name = request.name;
   if (!request.password.empty()) account.password = crypto::SecretString(request.password);
+  account.scram = scram_of(request);
   auto added = co_await stores.server->accounts().add_account(std::move(account), context);
   if (!added) co_return failed(added.error());
   std::string text = "added " + added->login + "\n";
@@ -84,12 +98,12 @@ Task<AdminReply> account_list(Stores& stores, AdminRequest, Context context) {
   auto all = co_await stores.server->accounts().standings(context);
   if (!all) co_return failed(all.error());
   Listing list;
-  for (const auto& [account, quota] : *all) {
+  for (const auto& [account, quota, has_scram] : *all) {
     const bool has_quota = quota.octets_limit > 0 || quota.messages_limit > 0;
     list.add(account.login + (account.enabled ? "" : " (disabled)") + (has_quota ? ", " + describe_quota(quota) : ""),
-             format("{{\"login\":{},\"name\":{},\"enabled\":{},\"quota_octets\":{},\"quota_messages\":{},\"octets_used\":{},\"messages_used\":{}}}",
+             format("{{\"login\":{},\"name\":{},\"enabled\":{},\"quota_octets\":{},\"quota_messages\":{},\"octets_used\":{},\"messages_used\":{},\"scram\":{}}}",
                     json_text(account.login), json_text(account.display_name), account.enabled, quota.octets_limit, quota.messages_limit,
-                    quota.octets_used, quota.messages_used));
+                    quota.octets_used, quota.messages_used, has_scram));
   }
   co_return std::move(list).reply();
 }
@@ -116,8 +130,7 @@ Task<AdminReply> account_enable(Stores& stores, AdminRequest request, Context co
 
 Task<AdminReply> account_password(Stores& stores, AdminRequest request, Context context) {
   crypto::SecretString password(request.password);
-  auto result = co_await stores.server->accounts().set_password(request.arguments.at(0), std::move(password),
-                                                       accounts::Accounts::ScramForPassword::no, context);
+  auto result = co_await stores.server->accounts().set_password(request.arguments.at(0), std::move(password), scram_of(request), context);
   co_return with_warning(finished(result, "changed the password of " + request.arguments[0] + "\n"), warning_of(request));
 }
 

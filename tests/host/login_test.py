@@ -107,6 +107,32 @@ def test_scram(server, secret):
         check('IMAP: and what is no SCRAM message is malformed', 'Malformed' in str(authenticate(client, 'SCRAM-SHA-256', lambda _: b'hello')))
 
 
+def test_own_password(server):
+    """SCRAM with a password that its owner chose: only where he asked for it."""
+    mine = 'seven wooden spoons in a drawer'
+    outcome, _, _ = log_in_by_scram(server, 'carol', mine)
+    check('SCRAM: the owner\'s password has no keys unless that was asked for', 'Login failed' in str(outcome), outcome)
+    out = server.run('account', 'password', 'carol@example.test', '--password-stdin', '--scram', stdin=mine + '\n')
+    check('account password --scram says what it costs', out.returncode == 0 and 'steals the store' in out.stderr, out.stderr)
+    for plus in (False, True):
+        outcome, _, proved = log_in_by_scram(server, 'carol', mine, plus=plus)
+        check(f'SCRAM-SHA-256{"-PLUS" if plus else ""}: with --scram the owner\'s password logs in', outcome is True and proved, outcome)
+    outcome, _, _ = log_in_by_scram(server, 'carol', mine + 'x')
+    check('and no other does', 'Login failed' in str(outcome), outcome)
+    code, text = submit(server, 'SCRAM-SHA-256', Scram('carol@example.test', mine))
+    check('submission takes it as well', code == 235, text)
+    device = server.run('account', 'app-password', 'add', 'carol@example.test', '--name', 'phone').stdout.split()[-1]
+    outcome, _, proved = log_in_by_scram(server, 'carol', device)
+    check('app passwords go on to work beside it', outcome is True and proved, outcome)
+    server.run('account', 'password', 'carol@example.test', '--password-stdin', stdin=mine + '\n')
+    outcome, _, _ = log_in_by_scram(server, 'carol', mine)
+    check('SCRAM: without --scram a new password has no keys, even the same one', 'Login failed' in str(outcome), outcome)
+    out = server.run('account', 'add', 'dan@example.test', '--password-stdin', '--scram', stdin=mine + '\n')
+    outcome, _, proved = log_in_by_scram(server, 'dan', mine)
+    check('account add --scram does so from the first day', outcome is True and proved and 'steals the store' in out.stderr, (outcome, out))
+    check('--scram without a password is wrong usage', server.run('account', 'add', 'eve@example.test', '--scram').returncode == 2)
+
+
 def test_ways_of_typing(server, secret):
     plain = secret.replace('-', '')
     for claim, typed in {'as shown': secret, 'without hyphens': plain, 'in upper case': secret.upper(), 'in upper case without hyphens': plain.upper()}.items():
@@ -300,6 +326,7 @@ with tempfile.TemporaryDirectory(dir=os.environ.get('KEYSTONEMAIL_TEST_DIR', '/v
     with Server(program, LISTENERS) as server:
         server.add_account(ALICE, PASSWORD)
         server.add_account('bob@example.test', PASSWORD)
+        server.add_account('carol@example.test', PASSWORD)
         secret = server.run('account', 'app-password', 'add', ALICE, '--name', 'laptop').stdout.split()[-1]
         server.start()
         with imaps(server) as client:
@@ -307,6 +334,7 @@ with tempfile.TemporaryDirectory(dir=os.environ.get('KEYSTONEMAIL_TEST_DIR', '/v
         with imaplib.IMAP4('127.0.0.1', server.port('imap')) as client:
             check('and no mechanism at all without', mechanisms(client) == set() and 'LOGINDISABLED' in client.capabilities)
         test_scram(server, secret)
+        test_own_password(server)
         test_ways_of_typing(server, secret)
         test_salts(server)
         test_submission(server, secret)

@@ -94,10 +94,9 @@ Task<Result<directory::Account>> Accounts::add_account(NewAccount request, Conte
   record.scram_salt.resize(crypto::limits::scram_salt_octets);
   state_->random.fill(std::as_writable_bytes(std::span(record.scram_salt)));
   if (request.password) {
-    KM_CO_TRY(auto hashed, co_await run_on(
-        state_->workers,
-        [&] { return crypto::hash_password(request.password->view(), state_->random, state_->options.password_cost); }, context));
-    KM_CO_TRY(record.password_hash, std::move(hashed));
+    KM_CO_TRY(auto made, co_await state_->make_own_password(request.password->view(), request.scram, record.scram_salt, context));
+    record.password_hash = std::move(made.hash);
+    record.password_keys = std::move(made.keys);
   }
   // The number first, then the mailboxes, then the rows that make it known: what a crash leaves in between is an empty
   // mail account that nobody can reach.

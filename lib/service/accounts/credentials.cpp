@@ -128,24 +128,29 @@ Task<Result<directory::Account>> Accounts::find_account(std::string_view login, 
   co_return record->account();
 }
 
+Task<Result<Accounts::State::OwnPassword>> Accounts::State::make_own_password(std::string_view password, ScramForPassword scram,
+                                                                              std::string_view salt, Context context) const {
+  OwnPassword out;
+  KM_CO_TRY(auto hashed, co_await run_on(workers, [&] { return crypto::hash_password(password, random, options.password_cost); }, context));
+  KM_CO_TRY(out.hash, std::move(hashed));
+  if (scram == ScramForPassword::no) co_return out;
+  KM_CO_TRY(auto derived, co_await run_on(workers, [&] {
+    return crypto::derive_scram_keys(crypto::Hash::sha256, password, salt, crypto::limits::scram_iterations_human);
+  }, context));
+  KM_CO_TRY(out.keys, std::move(derived));
+  co_return out;
+}
+
 Task<Result<void>> Accounts::set_password(std::string_view login, crypto::SecretString password, ScramForPassword scram,
                                           Context context) {
   KM_CO_TRY(const auto record, co_await state_->find_by_login(std::string(login), context));
   if (!record) co_return no_such_account(login);
-  KM_CO_TRY(auto hashed, co_await run_on(state_->workers, [&] {
-    return crypto::hash_password(password.view(), state_->random, state_->options.password_cost);
-  }, context));
-  KM_CO_TRY(const std::string hash, std::move(hashed));
-  std::optional<crypto::ScramKeys> keys;
-  if (scram == ScramForPassword::yes) {
-    KM_CO_TRY(keys, crypto::derive_scram_keys(crypto::Hash::sha256, password.view(), record->scram_salt,
-                                              crypto::limits::scram_iterations_human));
-  }
+  KM_CO_TRY(const auto made, co_await state_->make_own_password(password.view(), scram, record->scram_salt, context));
   std::string canonical;
   State::Change change = [&](AccountRecord& now) -> Result<void> {
     canonical = now.login;
-    now.password_hash = hash;
-    now.password_keys = keys;
+    now.password_hash = made.hash;
+    now.password_keys = made.keys;
     return {};
   };
   KM_CO_CHECK(co_await state_->update(std::string(login), std::move(change), context));

@@ -60,6 +60,13 @@ struct Accounts::State {
   // All but what it holds, which weigh() adds. An account without mail, as damage leaves one, holds nothing.
   [[nodiscard]] Standing standing_of(const AccountRecord& record) const;
   [[nodiscard]] Task<Result<void>> weigh(Standing& standing, Context context) const;
+  // What is kept of a password that its owner chose. Errors: those of crypto::hash_password, and of the workers.
+  struct OwnPassword {
+    std::string hash;
+    std::optional<crypto::ScramKeys> keys;
+  };
+  [[nodiscard]] Task<Result<OwnPassword>> make_own_password(std::string_view password, ScramForPassword scram, std::string_view salt,
+                                                            Context context) const;
   // Changes an account's record in one operation. `change` may refuse. Errors: not_found.
   using Change = std::function<Result<void>(AccountRecord&)>;
   [[nodiscard]] Task<Result<void>> update(std::string login, Change change, Context context) const;

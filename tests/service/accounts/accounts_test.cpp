@@ -267,6 +267,27 @@ TEST_CASE("accounts: postmaster is always there once anybody is") {
   CHECK(std::get<directory::Mailboxes>(f.resolve("PostMaster@example.test")).local[0].account == alice.id);
 }
 
+TEST_CASE("accounts: a quota is set, shown with what the account has, and heeded, of a disabled account too") {
+  Fixture f;
+  const auto alice = f.add("alice@example.test");
+  f.add("bob@example.test");
+  REQUIRE(f.run(f.directory->set_quota("alice", 5'000, 7, f.context())));
+  REQUIRE(f.run(f.directory->set_enabled("alice", false, f.context())));
+  const auto seen = f.run(f.directory->standing("Alice@Example.TEST", f.context()));
+  REQUIRE(seen);
+  CHECK(seen->account.login == "alice@example.test");
+  CHECK(seen->quota.octets_limit == 5'000);
+  CHECK(seen->quota.messages_limit == 7);
+  CHECK(seen->quota.messages_used == 0);
+  const auto all = f.run(f.directory->standings(f.context()));
+  REQUIRE(all);
+  REQUIRE(all->size() == 2);
+  CHECK((*all)[0].quota.octets_limit == 5'000);
+  CHECK((*all)[1].quota.octets_limit == 0);
+  CHECK(f.run(f.mail->account(alice.id, f.context()))->quota.octets_limit == 5'000);
+  CHECK(f.run(f.directory->standing("nobody", f.context())).error().kind() == ErrorKind::not_found);
+}
+
 TEST_CASE("accounts: a disabled account takes no mail and lets nobody in") {
   Fixture f;
   f.add("alice@example.test");
@@ -361,6 +382,23 @@ TEST_CASE("scram: app passwords carry keys that share a salt; a human password h
   for (const auto& credential : found) CHECK(credential.keys.iterations == crypto::limits::scram_iterations_human);
   CHECK(f.run(f.directory->scram_credentials("nobody", crypto::Hash::sha256, "imap", f.context()))->empty());
   CHECK(f.run(f.directory->scram_credentials("alice", crypto::Hash::sha1, "imap", f.context()))->empty());
+}
+
+TEST_CASE("scram: an owner's password has keys from the first day if that is asked for, and none once it is changed without") {
+  Fixture f;
+  NewAccount wanted{.login = "alice", .password = SecretString("correct horse battery"), .scram = ScramForPassword::yes};
+  REQUIRE(f.run(f.directory->add_account(std::move(wanted), f.context())));
+  const auto keys = [&] { return *f.run(f.directory->scram_credentials("alice", crypto::Hash::sha256, "imap", f.context())); };
+  const auto has_scram = [&] { return f.run(f.directory->standing("alice", f.context()))->has_scram; };
+  REQUIRE(keys().size() == 1);
+  const auto derived = crypto::derive_scram_keys(crypto::Hash::sha256, "correct horse battery", keys()[0].keys.salt, crypto::limits::scram_iterations_human);
+  REQUIRE(derived);
+  CHECK(*derived == keys()[0].keys);
+  CHECK(has_scram());
+  CHECK(f.log_in("alice", "correct horse battery"));
+  REQUIRE(f.run(f.directory->set_password("alice", SecretString("another long password"), ScramForPassword::no, f.context())));
+  CHECK(keys().empty());
+  CHECK(!has_scram());
 }
 
 TEST_CASE("scram: an app password has keys for how it is shown, without hyphens, and both in upper case") {

@@ -42,10 +42,15 @@ struct Options {
   std::function<void(std::string_view login)> end_sessions = {};
 };
 
+// With `yes` the owner's own password can be used for SCRAM too. The price: what is kept for it costs a thief of the store
+// far less for each guess than the scrypt hash does, and its number of iterations tells a stranger that the account is there.
+enum class ScramForPassword : std::uint8_t { no, yes };
+
 struct NewAccount {
   std::string login = {};              // full address, or a local part in the primary domain
   std::string display_name = {};
   std::optional<crypto::SecretString> password = {};  // none: only app passwords can log in
+  ScramForPassword scram = ScramForPassword::no;
   std::string password_hash = {};      // or a hash from elsewhere ($2b$ $5$ $6$ $y$ ...), replaced at the first login
   std::uint64_t quota_octets = 0;
   std::uint64_t quota_messages = 0;
@@ -79,6 +84,7 @@ struct AppPassword {
 struct Standing {
   directory::Account account;
   mailstore::Quota quota;              // limits, and what it has
+  bool has_scram = false;              // of its owner's password
 };
 
 // Threads: any. Durability: a change is on stable storage when its task completes with a value.
@@ -115,8 +121,8 @@ class Accounts final : public directory::Directory {
   // 0 is no limit. What is over it already stays; nothing more is taken. Errors: not_found.
   [[nodiscard]] Task<Result<void>> set_quota(std::string_view login, std::uint64_t octets, std::uint64_t messages, Context context);
 
-  enum class ScramForPassword : std::uint8_t { no, yes };
-  // With `yes` the owner's own password can be used for SCRAM too, at the price that a stolen store is easier to guess from.
+  using ScramForPassword = keystonemail::accounts::ScramForPassword;
+  // Whatever the account had before is gone: hash and SCRAM keys.
   [[nodiscard]] Task<Result<void>> set_password(std::string_view login, crypto::SecretString password, ScramForPassword scram,
                                                 Context context);
   // Makes an app password and returns it: it is never shown again. Errors: conflict (name), too_large (count).
