@@ -35,7 +35,7 @@ struct Invocation {
   InitRequest init;
   DemoRequest demo;
   AdminRequest admin;
-  bool password_stdin = false;
+  bool password_stdin = false, hash_stdin = false;
   bool repair = false;
   bool force = false;
   std::string backups;
@@ -78,16 +78,20 @@ CLI::App* admin_command(CLI::App& parent, Invocation& all, const std::string& na
     auto* option = made->add_option(argument, all.admin.arguments)->required();
     option->expected(1, several ? 1'000 : 1);
   }
-  if (password == Password::yes) made->add_flag("--password-stdin", all.password_stdin, "read the password from standard input");
+  if (password == Password::yes) {
+    auto* plain = made->add_flag("--password-stdin", all.password_stdin, "read the password from standard input");
+    made->add_flag("--password-hash-stdin", all.hash_stdin, "or its hash, from another server: $2b$, $5$, $6$, $y$ and what else crypt(5) has")->excludes(plain);
+  }
   made->callback([&all, noun = parent.get_parent() ? parent.get_name() : "server", name] {
     all.admin.noun = noun;
     all.admin.verb = name;
     if (all.password_stdin) all.admin.password = read_password();
-    if (all.password_stdin && all.admin.password.empty()) {
+    if (all.hash_stdin) all.admin.password_hash = read_password();
+    if ((all.password_stdin || all.hash_stdin) && all.admin.password.empty() && all.admin.password_hash.empty()) {
       all.status = report_error(all.output(), "the password on standard input is empty", usage_status);
       return;
     }
-    if (noun == "account" && name == "password" && !all.password_stdin) {
+    if (noun == "account" && name == "password" && !all.password_stdin && !all.hash_stdin) {
       all.status = report_error(all.output(), "say --password-stdin and give the password on standard input", usage_status);
       return;
     }

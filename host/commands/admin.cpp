@@ -87,10 +87,11 @@ Task<AdminReply> account_add(Stores& stores, AdminRequest request, Context conte
   account.display_name = request.name;
   if (!request.password.empty()) account.password = crypto::SecretString(request.password);
   account.scram = scram_of(request);
+  account.password_hash = request.password_hash;
   auto added = co_await stores.server->accounts().add_account(std::move(account), context);
   if (!added) co_return failed(added.error());
   std::string text = "added " + added->login + "\n";
-  if (request.password.empty()) text += "it takes mail, but nobody can log in yet: keystone-mail account password " + added->login + " --password-stdin\n";
+  if (request.password.empty() && request.password_hash.empty()) text += "it takes mail, but nobody can log in yet: keystone-mail account password " + added->login + " --password-stdin\n";
   co_return with_warning(done(std::move(text)), warning_of(request));
 }
 
@@ -98,12 +99,13 @@ Task<AdminReply> account_list(Stores& stores, AdminRequest, Context context) {
   auto all = co_await stores.server->accounts().standings(context);
   if (!all) co_return failed(all.error());
   Listing list;
-  for (const auto& [account, quota, has_scram] : *all) {
+  for (const auto& [account, quota, has_scram, hash_kind] : *all) {
     const bool has_quota = quota.octets_limit > 0 || quota.messages_limit > 0;
     list.add(account.login + (account.enabled ? "" : " (disabled)") + (has_quota ? ", " + describe_quota(quota) : ""),
-             format("{{\"login\":{},\"name\":{},\"enabled\":{},\"quota_octets\":{},\"quota_messages\":{},\"octets_used\":{},\"messages_used\":{},\"scram\":{}}}",
+             format("{{\"login\":{},\"name\":{},\"enabled\":{},\"quota_octets\":{},\"quota_messages\":{},\"octets_used\":{},\"messages_used\":{},\"scram\":{},\"password\":{}}}",
                     json_text(account.login), json_text(account.display_name), account.enabled, quota.octets_limit, quota.messages_limit,
-                    quota.octets_used, quota.messages_used, has_scram));
+                    quota.octets_used, quota.messages_used, has_scram,
+                    hash_kind.empty() ? "null" : json_text(hash_kind)));
   }
   co_return std::move(list).reply();
 }
@@ -129,6 +131,10 @@ Task<AdminReply> account_enable(Stores& stores, AdminRequest request, Context co
 }
 
 Task<AdminReply> account_password(Stores& stores, AdminRequest request, Context context) {
+  if (!request.password_hash.empty()) {
+    const auto set = co_await stores.server->accounts().set_password_hash(request.arguments.at(0), request.password_hash, context);
+    co_return finished(set, "set the password hash of " + request.arguments[0] + ": the next login replaces it\n");
+  }
   crypto::SecretString password(request.password);
   auto result = co_await stores.server->accounts().set_password(request.arguments.at(0), std::move(password), scram_of(request), context);
   co_return with_warning(finished(result, "changed the password of " + request.arguments[0] + "\n"), warning_of(request));
@@ -525,7 +531,7 @@ Task<AdminReply> open_and_administer(const Config& config, Log& log, AdminReques
 }
 
 bool is_all_utf8(const AdminRequest& request) {
-  return is_utf8(request.password) && is_utf8(request.name) && std::ranges::all_of(request.arguments, [](const auto& one) { return is_utf8(one); });
+  return is_utf8(request.password) && is_utf8(request.password_hash) && is_utf8(request.name) && std::ranges::all_of(request.arguments, [](const auto& one) { return is_utf8(one); });
 }
 
 }  // namespace

@@ -42,6 +42,7 @@ struct AdminRequest {
   std::string noun, verb;
   std::vector<std::string> arguments;
   std::string password;                 // for those that take one
+  std::string password_hash = {};       // or a hash from elsewhere
   std::string name;                     // display name, or an app password's
   std::vector<std::string> options = {};  // how, beside the arguments: "octets=500M"
   Progress* progress = nullptr;         // borrowed; told how far what takes long has come. Not sent to a server

@@ -46,6 +46,7 @@ std::string encode(const AdminRequest& request) {
   out.emplace("verb", request.verb);
   out.emplace("arguments", std::move(arguments));
   out.emplace("password", request.password);
+  out.emplace("password_hash", request.password_hash);
   out.emplace("name", request.name);
   out.emplace("options", std::move(options));
   return json::serialise(json::Value(std::move(out)));
@@ -85,6 +86,7 @@ Result<AdminRequest> decode_request(std::string_view text) {
   request.noun = json::text_member(value, "noun");
   request.verb = json::text_member(value, "verb");
   request.password = json::text_member(value, "password");
+  request.password_hash = json::text_member(value, "password_hash");
   request.name = json::text_member(value, "name");
   KM_TRY(request.arguments, texts_of(value, "arguments"));
   if (json::member(value, "options")) {

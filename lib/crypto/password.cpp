@@ -130,6 +130,37 @@ PasswordCheck verify_password(std::string_view password, std::string_view stored
   return check_crypt(prepared->view(), crypt_hash);
 }
 
+Result<void> check_password_hash(std::string_view stored) {
+  const auto unknown = [] {
+    return fail(ErrorKind::invalid, "this is no password hash of a kind that can be checked here: $2b$, $5$, $6$, $7$, $y$, $gy$ and $1$ of crypt(5), "
+                                    "and $scrypt$ with ln, r and p");
+  };
+  constexpr std::string_view any_password = "x";
+  if (const auto hash = parse_scrypt(stored)) {
+    const auto verdict = check_scrypt(any_password, *hash);
+    if (verdict == PasswordCheck::unavailable) return fail(ErrorKind::unavailable, "there is no memory for this hash");
+    return verdict == PasswordCheck::unsupported ? Result<void>(unknown()) : Result<void>();
+  }
+  const std::string hash(without_scheme(stored));
+  if (!is_crypt_hash(hash)) return unknown();
+  const auto scratch = std::make_unique<crypt_data>();
+  const char* made = crypt_rn(std::string(any_password).c_str(), hash.c_str(), scratch.get(), sizeof(crypt_data));
+  if (!made && errno == ENOMEM) return fail(ErrorKind::unavailable, "there is no memory for this hash");
+  if (!made || made[0] == '*') return unknown();
+  // The setting, which ends with the last '$' or in bcrypt's case does not, has to come back, and be followed by as much.
+  const std::string_view again(made);
+  const auto setting = hash.rfind('$') + 1;
+  if (again.size() != hash.size() || again.substr(0, setting) != std::string_view(hash).substr(0, setting))
+    return fail(ErrorKind::invalid, "this password hash is not whole");
+  return {};
+}
+
+std::string_view password_hash_kind(std::string_view stored) noexcept {
+  const auto hash = without_scheme(stored);
+  const auto end = hash.starts_with('$') ? hash.find('$', 1) : std::string_view::npos;
+  return end == std::string_view::npos ? std::string_view() : hash.substr(0, end + 1);
+}
+
 bool needs_rehash(std::string_view stored, ScryptCost cost) {
   const auto hash = parse_scrypt(stored);
   if (!hash || hash->salt.size() < scrypt_salt_octets || hash->key.size() < scrypt_key_octets) return true;

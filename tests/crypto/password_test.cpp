@@ -60,6 +60,30 @@ TEST_CASE("crypto: hashes of other kinds and broken ones are unsupported, never 
   CHECK(verify_password("x", "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA") == PasswordCheck::unsupported);
 }
 
+TEST_CASE("crypto: a hash is known for one that can be checked before anybody has to log in by it") {
+  SystemRandom random;
+  const auto ours = hash_password("x", random, {.log2_n = 4, .r = 8, .p = 1});
+  REQUIRE(ours);
+  CHECK(check_password_hash(*ours));
+  CHECK(password_hash_kind(*ours) == "$scrypt$");
+  for (const std::string good : {"$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5",
+                                 "{SHA256-CRYPT}$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5"}) {
+    CAPTURE(good);
+    CHECK(check_password_hash(good));
+    CHECK(!check_password_hash(good.substr(0, good.size() - 1)));
+    CHECK(!check_password_hash(good + "x"));
+  }
+  CHECK(password_hash_kind("{SHA256-CRYPT}$5$saltstring$5B8vYYiY") == "$5$");
+  for (const std::string_view bad : {"", "x", "secret", "rl.3StKT.4T8M", "$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA", "{SSHA}AAAA", "$9$a$b", "$6$", "$6$salt",
+                                     "$6$salt$", "$2b$05$", "$scrypt$ln=40,r=8,p=1$AAAA$AAAA", "$6$sa:lt$x"}) {
+    CAPTURE(bad);
+    const auto checked = check_password_hash(bad);
+    REQUIRE(!checked);
+    CHECK(checked.error().kind() == ErrorKind::invalid);
+  }
+  CHECK(password_hash_kind("secret").empty());
+}
+
 TEST_CASE("crypto: a hash of lower cost asks to be replaced") {
   SeededRandom random(1);
   const auto stored = hash_password("correct horse", random, cheap).value();

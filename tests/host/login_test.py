@@ -7,6 +7,7 @@ The clients here are Python's own with our SCRAM from the standard (tests/suppor
 """
 import base64
 import imaplib
+import json
 import os
 import pathlib
 import re
@@ -131,6 +132,41 @@ def test_own_password(server):
     outcome, _, proved = log_in_by_scram(server, 'dan', mine)
     check('account add --scram does so from the first day', outcome is True and proved and 'steals the store' in out.stderr, (outcome, out))
     check('--scram without a password is wrong usage', server.run('account', 'add', 'eve@example.test', '--scram').returncode == 2)
+
+
+def test_imported_hashes(server):
+    def kind(login):
+        return next(one['password'] for one in json.loads(server.run('account', 'list', '--json').stdout) if one['login'] == login + '@example.test')
+
+    def logs_in(login, password):
+        with imaps(server) as client:
+            try:
+                return client.login(login, password)[0] == 'OK'
+            except imaplib.IMAP4.error:
+                return False
+
+    # What glibc and bcrypt make of "Hello world!" and "U*U".
+    hashes = {'old1': ('$5$', 'Hello world!', '$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5'),
+              'old2': ('$6$', 'Hello world!', '$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1'),
+              'old3': ('$2a$', 'U*U', '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW')}
+    for login, (form, password, stored) in hashes.items():
+        out = server.run('account', 'add', login + '@example.test', '--password-hash-stdin', stdin=stored + '\n')
+        check(f'account add takes a hash {form}', out.returncode == 0 and kind(login) == form, out)
+        check(f'{form}: a wrong password does not log in, and changes nothing', not logs_in(login, password + 'x') and kind(login) == form)
+        check(f'{form}: the right one does, and the hash is ours from then on', logs_in(login, password) and kind(login) == '$scrypt$', kind(login))
+        check(f'{form}: and goes on to', logs_in(login, password))
+    out = server.run('account', 'password', 'old1@example.test', '--password-hash-stdin', stdin=hashes['old3'][2] + '\n')
+    check('account password takes one', out.returncode == 0 and logs_in('old1', 'U*U') and not logs_in('old1', 'Hello world!'), out)
+    check('one of our own form is taken, and stays',
+          kind('old1') == '$scrypt$' and server.run('account', 'add', 'old4@example.test', '--password-hash-stdin', stdin='$scrypt$ln=16,r=8,p=2$'
+          'MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY\n').returncode == 0 and kind('old4') == '$scrypt$')
+    for bad in ('secret', '{SSHA}AAAA', '$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA', hashes['old2'][2][:-1]):
+        out = server.run('account', 'add', 'old5@example.test', '--password-hash-stdin', stdin=bad + '\n')
+        check(f'what cannot be checked is refused: {bad[:20]}', out.returncode == 1 and 'password hash' in out.stderr and bad not in out.stderr, out)
+    check('and no account is made', 'old5' not in server.run('account', 'list').stdout)
+    out = server.run('account', 'add', 'old5@example.test', '--password-hash-stdin', '--password-stdin', stdin='x\n')
+    check('either a password or a hash', out.returncode == 2, out)
+    check('no hash is in the log', 'svn8UoSV' not in server.log())
 
 
 def test_ways_of_typing(server, secret):
@@ -335,6 +371,7 @@ with tempfile.TemporaryDirectory(dir=os.environ.get('KEYSTONEMAIL_TEST_DIR', '/v
             check('and no mechanism at all without', mechanisms(client) == set() and 'LOGINDISABLED' in client.capabilities)
         test_scram(server, secret)
         test_own_password(server)
+        test_imported_hashes(server)
         test_ways_of_typing(server, secret)
         test_salts(server)
         test_submission(server, secret)

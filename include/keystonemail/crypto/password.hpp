@@ -45,6 +45,12 @@ enum class PasswordCheck : std::uint8_t {
 // Blocks for as long as the hash costs; memory for it is taken and given back. Threads: any.
 [[nodiscard]] PasswordCheck verify_password(std::string_view password, std::string_view stored);
 
+// Whether verify_password can tell right from wrong by `stored`, which is tried. Blocks as that does. Errors: invalid (another kind,
+// or cut short), unavailable (no memory).
+[[nodiscard]] Result<void> check_password_hash(std::string_view stored);
+// What kind of hash it is: "$scrypt$", "$6$"; empty when it is none.
+[[nodiscard]] std::string_view password_hash_kind(std::string_view stored) noexcept;
+
 // Whether `stored` is not a scrypt hash of at least this cost, so that a login that knew the password should replace it.
 [[nodiscard]] bool needs_rehash(std::string_view stored, ScryptCost cost = {});
 

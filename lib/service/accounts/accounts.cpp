@@ -90,6 +90,7 @@ Task<Result<directory::Account>> Accounts::add_account(NewAccount request, Conte
   record.display_name = std::move(request.display_name);
   record.quota_octets = request.quota_octets;
   record.quota_messages = request.quota_messages;
+  if (!request.password_hash.empty()) KM_CO_CHECK(co_await state_->check_hash(request.password_hash, context));
   record.password_hash = std::move(request.password_hash);
   record.scram_salt.resize(crypto::limits::scram_salt_octets);
   state_->random.fill(std::as_writable_bytes(std::span(record.scram_salt)));

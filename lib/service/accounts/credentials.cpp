@@ -158,6 +158,26 @@ Task<Result<void>> Accounts::set_password(std::string_view login, crypto::Secret
   co_return {};
 }
 
+Task<Result<void>> Accounts::State::check_hash(const std::string& hash, Context context) const {
+  KM_CO_TRY(const auto verdict, co_await run_on(workers, [&] { return crypto::check_password_hash(hash); }, context));
+  co_return verdict;
+}
+
+Task<Result<void>> Accounts::set_password_hash(std::string_view login, std::string hash, Context context) {
+  const std::string name(login);
+  KM_CO_CHECK(co_await state_->check_hash(hash, context));
+  std::string canonical;
+  State::Change change = [&](AccountRecord& now) -> Result<void> {
+    canonical = now.login;
+    now.password_hash = hash;
+    now.password_keys.reset();
+    return {};
+  };
+  KM_CO_CHECK(co_await state_->update(name, std::move(change), context));
+  state_->end_sessions(canonical);
+  co_return {};
+}
+
 Task<Result<crypto::SecretString>> Accounts::add_app_password(std::string_view login, AppPassword request, Context context) {
   KM_CO_TRY(const auto record, co_await state_->find_by_login(std::string(login), context));
   if (!record) co_return no_such_account(login);

@@ -68,6 +68,7 @@ Task<Result<std::optional<AccountRecord>>> Accounts::State::find_by_login(std::s
 Standing Accounts::State::standing_of(const AccountRecord& record) const {
   Standing out;
   out.account = record.account();
+  out.hash_kind = crypto::password_hash_kind(record.password_hash);
   out.has_scram = record.password_keys.has_value();
   out.quota.octets_limit = record.quota_octets;
   out.quota.messages_limit = record.quota_messages;

@@ -60,6 +60,7 @@ struct Accounts::State {
   // All but what it holds, which weigh() adds. An account without mail, as damage leaves one, holds nothing.
   [[nodiscard]] Standing standing_of(const AccountRecord& record) const;
   [[nodiscard]] Task<Result<void>> weigh(Standing& standing, Context context) const;
+  [[nodiscard]] Task<Result<void>> check_hash(const std::string& hash, Context context) const;
   // What is kept of a password that its owner chose. Errors: those of crypto::hash_password, and of the workers.
   struct OwnPassword {
     std::string hash;

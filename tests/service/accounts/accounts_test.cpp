@@ -340,10 +340,26 @@ TEST_CASE("password: a hash from elsewhere is accepted and replaced at login") {
   REQUIRE(made);
   REQUIRE(f.run(f.directory->add_account({.login = "old", .password_hash = *made}, f.context())));
   REQUIRE(crypto::needs_rehash(*made, cheap));
+  const auto kind = [&] { return f.run(f.directory->standing("old", f.context()))->hash_kind; };
+  CHECK(kind() == "$scrypt$");
   CHECK(f.log_in("old", "imported password"));
   const auto second = f.log_in("old", "imported password");
   REQUIRE(second);
   CHECK(!f.log_in("old", "imported passwore"));
+  // A crypt(5) one, instead of a password with SCRAM keys.
+  const std::string sha256 = "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5";  // Hello world!
+  REQUIRE(f.run(f.directory->set_password("old", SecretString("another long password"), ScramForPassword::yes, f.context())));
+  REQUIRE(f.run(f.directory->set_password_hash("old", sha256, f.context())));
+  CHECK(kind() == "$5$");
+  CHECK(f.run(f.directory->scram_credentials("old", crypto::Hash::sha256, "imap", f.context()))->empty());
+  CHECK(!f.log_in("old", "another long password"));
+  CHECK(kind() == "$5$");
+  CHECK(f.log_in("old", "Hello world!"));
+  CHECK(kind() == "$scrypt$");
+  CHECK(f.log_in("old", "Hello world!"));
+  CHECK(!f.run(f.directory->set_password_hash("old", "{SSHA}AAAA", f.context())));
+  CHECK(!f.run(f.directory->add_account({.login = "new", .password_hash = "secret"}, f.context())));
+  CHECK(!f.run(f.directory->find_account("new", f.context())));
 }
 
 TEST_CASE("app password: logs in where it may, until it is revoked or expires") {

@@ -85,6 +85,7 @@ struct Standing {
   directory::Account account;
   mailstore::Quota quota;              // limits, and what it has
   bool has_scram = false;              // of its owner's password
+  std::string hash_kind;               // of that: "$scrypt$" of ours, "$6$" from elsewhere and not replaced yet; empty: there is none
 };
 
 // Threads: any. Durability: a change is on stable storage when its task completes with a value.
@@ -102,7 +103,7 @@ class Accounts final : public directory::Directory {
   [[nodiscard]] Task<Result<std::vector<std::string>>> domains(Context context);
 
   // Makes the account with its mailboxes. The first one receives postmaster's mail unless an alias says otherwise.
-  // Errors: conflict (address taken), invalid, not_found (domain not ours).
+  // Errors: conflict (address taken), invalid, not_found (domain not ours), those of crypto::check_password_hash.
   [[nodiscard]] Task<Result<directory::Account>> add_account(NewAccount request, Context context);
   // The accounts that have no mailboxes, as after damage: mail for them is put off.
   [[nodiscard]] Task<Result<std::vector<directory::Account>>> without_mailboxes(Context context);
@@ -125,6 +126,8 @@ class Accounts final : public directory::Directory {
   // Whatever the account had before is gone: hash and SCRAM keys.
   [[nodiscard]] Task<Result<void>> set_password(std::string_view login, crypto::SecretString password, ScramForPassword scram,
                                                 Context context);
+  // A hash from elsewhere instead, as NewAccount::password_hash. Errors: those of crypto::check_password_hash.
+  [[nodiscard]] Task<Result<void>> set_password_hash(std::string_view login, std::string hash, Context context);
   // Makes an app password and returns it: it is never shown again. Errors: conflict (name), too_large (count).
   [[nodiscard]] Task<Result<crypto::SecretString>> add_app_password(std::string_view login, AppPassword request, Context context);
   [[nodiscard]] Task<Result<void>> remove_app_password(std::string_view login, std::string_view name, Context context);
