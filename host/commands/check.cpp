@@ -2,12 +2,15 @@
 // Copyright the Keystone Mail authors
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "base/format.hpp"
 #include "commands/commands.hpp"
 #include "keystonemail/base/time.hpp"
+#include "keystonemail/codec/idna.hpp"
 #include "keystonemail/crypto/certificate.hpp"
+#include "operations/offline.hpp"
 #include "server/directory_plugin.hpp"
 #include "server/privileges.hpp"
 #include "server/tls_material.hpp"
@@ -18,21 +21,37 @@ namespace {
 
 constexpr auto expires_soon = std::chrono::days(14);
 
-void check_certificate(ConfigReading& reading) {
-  const Config& config = reading.config;
-  if (config.certificate.empty()) return;
-  TlsMaterial material;
-  if (const auto loaded = material.load(config); !loaded) {
-    reading.errors.push_back({0, format("[tls] {} {}", loaded.error().text(), loaded.error().detail())});
-    return;
-  }
-  const auto pem = read_file(config.certificate);
-  const auto info = pem ? crypto::read_certificate_pem(*pem) : Result<crypto::CertificateInfo>(std::unexpected(pem.error()));
-  if (!info) return;
+void check_time(ConfigReading& reading, const CertificateConfig& certificate, const crypto::CertificateInfo& info) {
   const WallTime now = SystemClock().wall_now();
-  if (info->not_after <= now) reading.errors.push_back({0, "[tls] the certificate has expired"});
-  else if (info->not_after <= now + expires_soon) reading.warnings.push_back({0, "[tls] the certificate expires within two weeks"});
-  if (info->not_before > now) reading.errors.push_back({0, "[tls] the certificate is not valid yet"});
+  const auto that = [&](std::string_view what) { return ConfigProblem{certificate.line, format("[tls] the certificate {} {}", certificate.chain, what)}; };
+  if (info.not_after <= now) reading.errors.push_back(that("has expired"));
+  else if (info.not_after <= now + expires_soon) reading.warnings.push_back(that("expires within two weeks"));
+  if (info.not_before > now) reading.errors.push_back(that("is not valid yet"));
+}
+
+// Each by itself, so that all that is wrong is told at once.
+void check_certificates(ConfigReading& reading) {
+  const Config& config = reading.config;
+  std::vector<std::string> names;
+  bool all_good = true;
+  for (const CertificateConfig& certificate : all_certificates(config)) {
+    const auto read = read_certificate(certificate);
+    const auto info = read ? crypto::read_certificate_pem(read->chain_pem) : Result<crypto::CertificateInfo>(std::unexpected(read.error()));
+    if (!info) {
+      reading.errors.push_back({certificate.line, format("[tls] {}", error_text(info.error()))});
+      all_good = false;
+      continue;
+    }
+    check_time(reading, certificate, *info);
+    if (certificate.line > 0 && info->dns_names.empty())
+      reading.warnings.push_back({certificate.line, format("[tls] the certificate {} names no host, so nobody will see it", certificate.chain)});
+    names.insert(names.end(), info->dns_names.begin(), info->dns_names.end());
+  }
+  if (config.certificate.empty() || !all_good) return;
+  if (const auto loaded = TlsMaterial().load(config); !loaded) reading.errors.push_back({0, format("[tls] {}", error_text(loaded.error()))});
+  const std::string host = codec::to_ascii_domain(config.hostname).value_or(config.hostname);
+  const bool is_named = std::ranges::any_of(names, [&](const std::string& name) { return crypto::certificate_name_fits(name, host); });
+  if (!is_named) reading.warnings.push_back({0, format("[tls] no certificate names {}", host)});
 }
 
 void check_surroundings(ConfigReading& reading) {
@@ -77,7 +96,7 @@ int run_check(const std::string& path, Output output) {
   auto reading = read_config_file(path);
   if (!reading) return report_error(output, reading.error().text());
   if (reading->errors.empty()) {
-    check_certificate(*reading);
+    check_certificates(*reading);
     check_surroundings(*reading);
     check_secrets(*reading);
     check_directory(*reading);

@@ -52,6 +52,13 @@ Result<ConfigReading> read_config_file(const std::string& path) {
   return read_config(*text);
 }
 
+std::vector<CertificateConfig> all_certificates(const Config& config) {
+  std::vector<CertificateConfig> all;
+  if (!config.certificate.empty()) all.push_back({config.certificate, config.private_key});
+  all.insert(all.end(), config.certificates.begin(), config.certificates.end());
+  return all;
+}
+
 std::string describe(const std::vector<ConfigProblem>& problems, std::string_view path) {
   std::string out;
   for (const ConfigProblem& problem : problems) {

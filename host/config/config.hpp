@@ -54,6 +54,13 @@ struct SecretSource {
   friend bool operator==(const SecretSource&, const SecretSource&) = default;
 };
 
+// A certificate beside that of [tls].
+struct CertificateConfig {
+  std::string chain;                  // path
+  SecretSource private_key;
+  std::size_t line = 0;               // 0: that of [tls]
+};
+
 struct DirectoryConfig {
   DirectoryType type = DirectoryType::internal;
   std::string path;                   // of the plugin
@@ -215,6 +222,7 @@ struct Config {
   std::string certificate;            // path
   SecretSource private_key;
   std::string client_authorities;     // path
+  std::vector<CertificateConfig> certificates;  // more of them, for other names
   std::vector<ListenerConfig> listeners;
   DirectoryConfig directory;
   RelayConfig relay;
@@ -245,6 +253,9 @@ struct ConfigReading {
   std::vector<ConfigProblem> errors;
   std::vector<ConfigProblem> warnings;
 };
+
+// That of [tls], if there is one, and all others.
+[[nodiscard]] std::vector<CertificateConfig> all_certificates(const Config& config);
 
 // Reads a configuration's text. All problems are listed, by line.
 [[nodiscard]] ConfigReading read_config(std::string_view text);

@@ -382,12 +382,17 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return text(v, d.config.user); }},
     Key{"", "loops", "number", "0", "Threads that serve connections; 0: one for each processor.",
         [](Draft d, const Value& v) { return number(v, 0, 256, d.config.loops); }},
-    Key{"tls", "certificate", "text", "none", "File with the certificate and those that signed it, as PEM.",
+    Key{"tls", "certificate", "text", "none", "File with the certificate and those that signed it, as PEM. Clients see it unless one of [[certificate]] fits the name that "
+        "they ask for and it does not.",
         [](Draft d, const Value& v) { return text(v, d.config.certificate); }},
     Key{"tls", "private_key", "file or secret", "none", "Its key, as PEM: a path, { file = \"...\" } or { env = \"...\" }.",
         [](Draft d, const Value& v) { return secret(v, SecretSource::Kind::file, d.config.private_key); }},
     Key{"tls", "client_authorities", "text", "none", "File with the authorities whose certificates let clients log in, as PEM.",
         [](Draft d, const Value& v) { return text(v, d.config.client_authorities); }},
+    Key{"certificate", "chain", "text", "required", "One more certificate, for clients that ask for one of its names: a file with it and those that signed it, as PEM.",
+        [](Draft d, const Value& v) { return text(v, d.certificate->chain); }},
+    Key{"certificate", "private_key", "file or secret", "required", "As [tls] private_key.",
+        [](Draft d, const Value& v) { return secret(v, SecretSource::Kind::file, d.certificate->private_key); }},
     Key{"listener", "protocol", "text", "required", "smtp, submission, submissions, lmtp, imap, imaps, https or http (which sends people to https).",
         [](Draft d, const Value& v) { return d.listener->protocol_given = true, one_of(v, protocol_names, d.listener->protocol); }},
     Key{"listener", "address", "text", "required", "Address and port; port 0 takes a free one; [::] takes IPv4 too.",
@@ -680,7 +685,7 @@ std::string_view to_string(Protocol protocol) noexcept {
 std::span<const Key> config_keys() noexcept { return keys; }
 
 bool is_repeated(std::string_view section) noexcept {
-  return section == "listener" || section == "milter" || section == "route" || section == "policy.list" || section == "webhook";
+  return section == "certificate" || section == "listener" || section == "milter" || section == "route" || section == "policy.list" || section == "webhook";
 }
 
 const Key* find_key(std::string_view section, std::string_view name) noexcept {

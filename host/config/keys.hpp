@@ -28,6 +28,7 @@ struct Draft {
   RouteConfig* route = nullptr;          // or of the [[route]]
   policies::DnsList* list = nullptr;     // or of the [[policy.list]]
   WebhookConfig* webhook = nullptr;      // or of the [[webhook]]
+  CertificateConfig* certificate = nullptr;  // or of the [[certificate]]
 };
 
 struct Key {

@@ -68,6 +68,7 @@ class Reader {
   void take_dns_list(const toml::table& table);
   void take_webhook(const toml::table& table);
   void take_route(const toml::table& table);
+  void take_certificate(const toml::table& table);
   void finish_listeners();
   void add_usual_listeners();
   void check_whole();
@@ -113,6 +114,8 @@ void Reader::take_named_section(std::string_view section, const toml::node& node
     take_list(section, node, [this](const toml::table& table) { take_route(table); });
   } else if (section == "policy.list") {
     take_list(section, node, [this](const toml::table& table) { take_dns_list(table); });
+  } else if (section == "certificate") {
+    take_list(section, node, [this](const toml::table& table) { take_certificate(table); });
   } else if (section == "webhook") {
     take_list(section, node, [this](const toml::table& table) { take_webhook(table); });
   } else if (const auto* table = node.as_table()) {
@@ -186,6 +189,15 @@ void Reader::take_webhook(const toml::table& table) {
   if (!table.contains("url")) error(webhook.line, "this webhook has no url");
   else if (is_known) error(webhook.line, "this webhook has the url of another");
   reading_.config.webhooks.push_back(std::move(webhook));
+}
+
+void Reader::take_certificate(const toml::table& table) {
+  CertificateConfig certificate;
+  certificate.line = line_of(table);
+  take_section("certificate", table, {.config = reading_.config, .certificate = &certificate});
+  if (!table.contains("chain")) error(certificate.line, "this certificate has no chain");
+  if (!table.contains("private_key")) error(certificate.line, "this certificate has no private_key");
+  reading_.config.certificates.push_back(std::move(certificate));
 }
 
 void Reader::take(std::string_view section, std::string_view name, std::size_t line, const toml::node& value,
@@ -265,6 +277,7 @@ void Reader::check_whole() {
   if (config.reports.tls_https && !config.reports.enabled) error(0, "reports.tls_https needs reports.enabled");
   if (config.reports.tls_https && !has_https) error(0, "reports.tls_https needs a listener with protocol = \"https\"");
   const bool has_certificate = !config.certificate.empty(), has_key = config.private_key.kind != SecretSource::Kind::none;
+  if (!config.certificates.empty() && !has_certificate) error(config.certificates.front().line, "[[certificate]] is beside that of [tls], which is missing");
   if (has_certificate != has_key) error(0, "[tls] needs both certificate and private_key");
   const bool uses_tls = std::ranges::any_of(config.listeners, [](const ListenerConfig& l) { return l.tls != TlsUse::none; });
   if (uses_tls && !has_certificate && !has_key)

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/format.hpp"
 #include "base/try.hpp"
 
 namespace keystonemail::host {
@@ -50,12 +51,26 @@ TlsKind tls_kind(const ListenerConfig& listener) noexcept {
   return {.service = service_of(listener.protocol), .client_certificates = listener.client_certificates};
 }
 
+Result<tls::CertifiedKey> read_certificate(const CertificateConfig& config) {
+  tls::CertifiedKey read;
+  KM_TRY(read.chain_pem, read_file(config.chain));
+  KM_TRY(read.private_key_pem, read_secret(config.private_key));
+  tls::ServerOptions alone;
+  alone.certificates.push_back(read);
+  if (const auto tried = tls::ServerContext::create(alone); !tried) {
+    const Error& error = tried.error();
+    return fail(error.kind(), format("{} with the key {}: {}", config.chain, config.private_key.name, error.text()), error.detail());
+  }
+  return read;
+}
+
 Result<void> TlsMaterial::load(const Config& config) {
   if (config.certificate.empty()) return {};
   tls::ServerOptions options;
-  KM_TRY(std::string chain, read_file(config.certificate));
-  KM_TRY(std::string key, read_secret(config.private_key));
-  options.certificates.push_back({std::move(chain), std::move(key)});
+  for (const CertificateConfig& one : all_certificates(config)) {
+    KM_TRY(auto read, read_certificate(one));
+    options.certificates.push_back(std::move(read));
+  }
   if (!config.client_authorities.empty()) {
     KM_TRY(options.client_trust_pem, read_file(config.client_authorities));
   }
@@ -66,7 +81,10 @@ Result<void> TlsMaterial::load(const Config& config) {
     options.session_context = session_context(kind.service);
     options.application_protocols = application_protocols(kind);
     options.client_certificates = kind.client_certificates ? tls::ClientCertificates::request : tls::ClientCertificates::none;
-    KM_TRY(fresh[kind], tls::ServerContext::create(options, context(kind)));
+    auto created = tls::ServerContext::create(options, context(kind));
+    if (!created && !options.client_trust_pem.empty())  // all else has been tried
+      return fail(created.error().kind(), format("{}: {}", config.client_authorities, created.error().text()), created.error().detail());
+    KM_TRY(fresh[kind], std::move(created));
   }
   const std::lock_guard lock(mutex_);
   contexts_ = std::move(fresh);

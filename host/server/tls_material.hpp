@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
 //
-// TlsMaterial: the certificate in use, replaced on reload without touching connections.
+// TlsMaterial: the certificates in use, replaced on reload without touching connections.
 #pragma once
 
 #include <compare>
@@ -25,10 +25,13 @@ struct TlsKind {
 };
 [[nodiscard]] TlsKind tls_kind(const ListenerConfig& listener) noexcept;
 
+// One certificate and its key, read and tried. Errors: those of the files, and invalid: bad, or no pair; the text names the files.
+[[nodiscard]] Result<tls::CertifiedKey> read_certificate(const CertificateConfig& config);
+
 // Threads: any.
 class TlsMaterial {
  public:
-  // Reads certificate, key and authorities. On an error the old ones stay. Errors: those of the files; invalid.
+  // Reads certificates, keys and authorities. On an error the old ones stay. Errors: those of the files; invalid.
   [[nodiscard]] Result<void> load(const Config& config);
   // Null when there is none: no certificate is configured, or no listener of that kind.
   [[nodiscard]] std::shared_ptr<const tls::ServerContext> context(TlsKind kind) const;

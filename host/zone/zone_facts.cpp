@@ -78,13 +78,19 @@ std::string tls_report_url(const Config& config, const std::string& hostname) {
   return format("https://{}{}{}", hostname, port == 0 || port == 443 ? "" : format(":{}", port), reporting::tls_report_path);
 }
 
+// The one that other servers see: they ask for the host name (RFC 7672 §8.1).
 void take_certificate(const Config& config, ZoneFacts& facts) {
-  const auto pem = config.certificate.empty() ? Result<std::string>() : read_file(config.certificate);
-  const auto chain = pem ? crypto::certificates_from_pem(*pem) : Result<std::vector<std::string>>(std::unexpected(pem.error()));
-  if (!chain || chain->empty()) return;
-  facts.public_key_fingerprint = public_key_fingerprint(chain->front());
-  const auto info = crypto::read_certificate_der(chain->front());
-  if (info && !info->self_issued) facts.issuer = info->issuer;
+  for (const CertificateConfig& certificate : all_certificates(config)) {
+    const auto pem = read_file(certificate.chain);
+    const auto chain = pem ? crypto::certificates_from_pem(*pem) : Result<std::vector<std::string>>(std::unexpected(pem.error()));
+    if (!chain || chain->empty()) continue;
+    const auto info = crypto::read_certificate_der(chain->front());
+    const bool fits = info && std::ranges::any_of(info->dns_names, [&](const auto& name) { return crypto::certificate_name_fits(name, facts.hostname); });
+    if (!fits && !facts.public_key_fingerprint.empty()) continue;
+    facts.public_key_fingerprint = public_key_fingerprint(chain->front());
+    facts.issuer = info && !info->self_issued ? info->issuer : std::string();
+    if (fits) return;
+  }
 }
 
 }  // namespace

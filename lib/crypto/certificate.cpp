@@ -295,4 +295,10 @@ Result<std::string> issue_certificate(const CertificateRequest& request, const P
   return issue(request, key.state().key.get(), authority.get(), authority_key);
 }
 
+bool certificate_name_fits(std::string_view name, std::string_view host) noexcept {
+  if (!name.starts_with("*.")) return !name.empty() && name == host;
+  const auto dot = host.find('.');
+  return dot != std::string_view::npos && dot > 0 && host.substr(dot) == name.substr(1);
+}
+
 }  // namespace keystonemail::crypto

@@ -84,3 +84,11 @@ TEST_CASE("crypto: names that could smuggle others into a certificate are refuse
   request.names = {};
   CHECK(make_self_signed(request).error().kind() == ErrorKind::invalid);
 }
+
+TEST_CASE("certificate: a wildcard stands for one whole label, RFC 9525 §6.3") {
+  CHECK(certificate_name_fits("mail.example.org", "mail.example.org"));
+  CHECK(certificate_name_fits("*.example.org", "mail.example.org"));
+  for (const std::string_view host : {"example.org", ".example.org", "a.mail.example.org", "mail.example.net", "", "org"}) CHECK(!certificate_name_fits("*.example.org", host));
+  CHECK(!certificate_name_fits("m*.example.org", "mail.example.org"));
+  CHECK(!certificate_name_fits("", ""));
+}

@@ -332,6 +332,23 @@ TEST_CASE("config: the MTA-STS policy has a mode and an age within RFC 8461's") 
   CHECK(errors_of(with_tls + "[mta_sts]\nmode = \"enforced\"\n").contains("did you mean \"enforce\"?"));
 }
 
+TEST_CASE("config: certificates are added to that of [tls], each whole") {
+  const auto reading = read_config(with_tls + "[[certificate]]\nchain = \"/a\"\nprivate_key = \"/b\"\n[[certificate]]\nchain = \"/c\"\nprivate_key = { env = \"D\" }\n");
+  REQUIRE(describe(reading.errors, "f") == "");
+  const auto all = all_certificates(reading.config);
+  REQUIRE(all.size() == 3);
+  CHECK(all[0].chain == reading.config.certificate);
+  CHECK(all[0].line == 0);
+  CHECK(all[1].chain == "/a");
+  CHECK(all[1].private_key == SecretSource{SecretSource::Kind::file, "/b"});
+  CHECK(all[1].line > 0);
+  CHECK(all[2].private_key == SecretSource{SecretSource::Kind::environment, "D"});
+  CHECK(errors_of(with_tls + "[[certificate]]\nchain = \"/a\"\n").contains("this certificate has no private_key"));
+  CHECK(errors_of(with_tls + "[[certificate]]\nprivate_key = \"/a\"\n").contains("this certificate has no chain"));
+  CHECK(errors_of(with_tls + "[certificate]\nchain = \"/a\"\n").contains("write [[certificate]] for each"));
+  CHECK(errors_of(minimal + "[[certificate]]\nchain = \"/a\"\nprivate_key = \"/b\"\n").contains("beside that of [tls], which is missing"));
+}
+
 TEST_CASE("config: webhooks go to https, or to this machine, each to a URL of its own") {
   const auto reading = read_config(with_tls + "[[webhook]]\nurl = \"https://A.example/x\"\nevents = [\"failed\", \"delayed\"]\nsecret = \"/s\"\n[[webhook]]\nurl = \"http://[::1]:8080\"\n");
   REQUIRE(describe(reading.errors, "f") == "");

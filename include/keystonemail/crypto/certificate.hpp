@@ -41,6 +41,10 @@ struct CertificateInfo {
 // The first certificate of a PEM text. Errors: invalid, too_large.
 [[nodiscard]] Result<CertificateInfo> read_certificate_pem(std::string_view pem);
 
+// Whether a name of a certificate is `host`, or a wildcard for it, which stands for the whole left-most label (RFC 9525 §6.3). Both in
+// lower case and A-labels.
+[[nodiscard]] bool certificate_name_fits(std::string_view name, std::string_view host) noexcept;
+
 struct CertificateRequest {
   std::vector<std::string> names;         // DNS names (wildcards too) and IP addresses; the first is the common name
   std::vector<std::string> email_addresses;
