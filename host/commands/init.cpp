@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <utility>
+#include <vector>
 
 #include "base/format.hpp"
 #include "base/try.hpp"
@@ -23,10 +25,47 @@ namespace {
 
 constexpr auto certificate_lifetime = std::chrono::days(825);
 
-Result<void> write_new_file(const std::string& path, std::string_view text, mode_t mode) {
+namespace fs = std::filesystem;
+
+// What init has made so far, to take back unless all of it is done: a second try then finds what the first one found.
+class Made {
+ public:
+  Made() = default;
+  Made(const Made&) = delete;
+  Made& operator=(const Made&) = delete;
+  ~Made() {
+    std::error_code error;
+    for (auto path = paths_.rbegin(); path != paths_.rend(); ++path) fs::remove_all(*path, error);
+  }
+  void add(fs::path path) { paths_.push_back(std::move(path)); }
+  // For what somebody else will make, with all that is in it.
+  void add_if_new(const fs::path& path) {
+    std::error_code error;
+    if (!fs::exists(path, error)) add(path);
+  }
+  void keep() { paths_.clear(); }
+
+ private:
+  std::vector<fs::path> paths_;
+};
+
+// With those above it. Only what is made anew gets the mode.
+Result<void> make_directory(Made& made, const fs::path& path, mode_t mode) {
+  std::error_code error;
+  if (path.empty() || fs::is_directory(path, error)) return {};
+  if (!path.has_filename()) return make_directory(made, path.parent_path(), mode);  // "data/"
+  if (path.parent_path() != path) KM_CHECK(make_directory(made, path.parent_path(), 0755));
+  if (mkdir(path.c_str(), mode) != 0) return fail(ErrorKind::denied, format("cannot make {}: {}", path.string(), std::strerror(errno)));
+  made.add(path);
+  if (chmod(path.c_str(), mode) != 0) return fail(ErrorKind::denied, format("cannot make {}: {}", path.string(), std::strerror(errno)));
+  return {};
+}
+
+Result<void> write_new_file(Made& made, const std::string& path, std::string_view text, mode_t mode) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
   if (file < 0) return fail(errno == EEXIST ? ErrorKind::conflict : ErrorKind::denied, format("cannot write {}: {}", path, std::strerror(errno)));
-  const bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(file) == 0;
+  made.add(path);
+  const bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fchmod(file, mode) == 0 && ::fsync(file) == 0;
   const int error = errno;
   ::close(file);
   if (!written) return fail(ErrorKind::unavailable, format("cannot write {}: {}", path, std::strerror(error)));
@@ -53,10 +92,9 @@ std::string config_text(const InitRequest& request) {
   return out;
 }
 
-Result<void> make_certificate(const InitRequest& request) {
+Result<void> make_certificate(Made& made, const InitRequest& request) {
   const std::string directory = request.data + "/tls";
-  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
-    return fail(ErrorKind::denied, format("cannot make {}: {}", directory, std::strerror(errno)));
+  KM_CHECK(make_directory(made, directory, 0700));
   const WallTime now = SystemClock().wall_now();
   crypto::CertificateRequest wanted;
   const auto host = codec::to_ascii_domain(request.hostname), domain = codec::to_ascii_domain(request.domain);
@@ -65,14 +103,17 @@ Result<void> make_certificate(const InitRequest& request) {
   wanted.not_before = now - std::chrono::days(1);
   wanted.not_after = now + certificate_lifetime;
   KM_TRY(const auto issued, crypto::make_self_signed(wanted));
-  KM_CHECK(write_new_file(directory + "/key.pem", issued.private_key_pem.view(), 0600));
-  return write_new_file(directory + "/certificate.pem", issued.certificate_pem, 0644);
+  KM_CHECK(write_new_file(made, directory + "/key.pem", issued.private_key_pem.view(), 0600));
+  return write_new_file(made, directory + "/certificate.pem", issued.certificate_pem, 0644);
 }
 
 // Those of an earlier try stay: their records may be published.
-Result<void> make_signing_keys(const InitRequest& request) {
-  const auto made = DkimKeys::open(request.data + "/dkim")->generate(request.domain, SystemClock().wall_now());
-  if (!made && made.error().kind() != ErrorKind::conflict) return std::unexpected(made.error());
+Result<void> make_signing_keys(Made& made, const InitRequest& request) {
+  const std::string directory = request.data + "/dkim";
+  made.add_if_new(directory);
+  made.add_if_new(directory + "/" + codec::to_ascii_domain(request.domain).value_or(request.domain));
+  const auto keys = DkimKeys::open(directory)->generate(request.domain, SystemClock().wall_now());
+  if (!keys && keys.error().kind() != ErrorKind::conflict) return std::unexpected(keys.error());
   return {};
 }
 
@@ -81,17 +122,16 @@ Result<void> initialise(const InitRequest& request) {
   const ConfigReading reading = read_config(text);
   if (!reading.errors.empty()) return fail(ErrorKind::invalid, reading.errors.front().text);
   if (::access(request.config.c_str(), F_OK) == 0) return fail(ErrorKind::conflict, format("{} is there already", request.config));
-  std::error_code error;
-  const std::filesystem::path place = std::filesystem::path(request.config).parent_path();  // first: without it all else would be for nothing
-  if (!place.empty()) std::filesystem::create_directories(place, error);
-  if (error || ::access(place.empty() ? "." : place.c_str(), W_OK) != 0)
-    return fail(ErrorKind::denied, format("cannot write {}: {}", request.config, error ? error.message() : std::strerror(errno)));
-  std::filesystem::create_directories(request.data, error);
-  if (error || chmod(request.data.c_str(), 0700) != 0) return fail(ErrorKind::denied, format("cannot make {}", request.data));
-  if (request.self_signed) KM_CHECK(make_certificate(request));
-  KM_CHECK(make_signing_keys(request));
+  Made made;
+  KM_CHECK(make_directory(made, fs::path(request.config).parent_path(), 0755));  // it holds no secrets, and who becomes the user has to read it again
+  KM_CHECK(make_directory(made, request.data, 0700));
+  if (chmod(request.data.c_str(), 0700) != 0) return fail(ErrorKind::denied, format("cannot make {}: {}", request.data, std::strerror(errno)));
+  if (request.self_signed) KM_CHECK(make_certificate(made, request));
+  KM_CHECK(make_signing_keys(made, request));
   KM_CHECK(give_data(request.data, {}));
-  return write_new_file(request.config, text, 0644);
+  KM_CHECK(write_new_file(made, request.config, text, 0644));
+  made.keep();
+  return {};
 }
 
 }  // namespace

@@ -59,6 +59,19 @@ with tempfile.TemporaryDirectory() as directory:
 
     code, out, err = run("--config", config, "account", "list")
     check("without a configuration it says how to come by one", code == 1 and "keystone-mail init" in err, (code, out, err))
+    new = lambda place, folder="new": ["init", "--config", f"{place}/{folder}/conf/mail.toml", "--hostname", "mail.example.test", "--domain", "example.test",
+                                       "--data", f"{place}/{folder}/lib/data", "--self-signed"]
+    code, out, err = run(*new(directory))
+    check("init makes the folders of the configuration and of the data",
+          code == 0 and os.stat(f"{directory}/new/conf").st_mode & 0o777 == 0o755 and os.stat(f"{directory}/new/lib/data").st_mode & 0o777 == 0o700, (out, err))
+    os.makedirs(f"{directory}/half/lib/data/tls")
+    pathlib.Path(f"{directory}/half/lib/data/tls/certificate.pem").write_text("mine")
+    code, out, err = run(*new(directory, "half"))
+    left = sorted(str(path.relative_to(f"{directory}/half")) for path in pathlib.Path(f"{directory}/half").rglob("*"))
+    check("init takes back what it made when it fails, and nothing else", code == 1 and left == ["lib", "lib/data", "lib/data/tls", "lib/data/tls/certificate.pem"], (left, err))
+    pathlib.Path(directory + "/file").write_text("")
+    code, out, err = run("init", "--config", directory + "/file/mail.toml", "--hostname", "mail.example.test", "--domain", "example.test", "--data", directory + "/never")
+    check("init leaves no data directory behind when the configuration cannot be written", code == 1 and not os.path.exists(directory + "/never"), err)
     code, out, err = run(*init, "--self-signed")
     check("init ends with 0", code == 0, (out, err))
     fresh = [*init[:1], "--config", directory + "/new/etc/mail.toml", *init[3:-1]]
