@@ -71,6 +71,16 @@ void check_surroundings(ConfigReading& reading) {
                                                         listener.address.to_string())});
 }
 
+// [::] takes IPv4 too (unless systemd passes a socket that does not), and a port has one taker.
+void check_overlap(ConfigReading& reading) {
+  const IpAddress any6 = IpAddress::v6({});
+  for (const ListenerConfig& wide : reading.config.listeners)
+    for (const ListenerConfig& other : reading.config.listeners)
+      if (wide.address.address == any6 && other.address.address != any6 && other.address.port == wide.address.port && wide.address.port != 0)
+        reading.warnings.push_back({other.line, format("{} is among what {} takes already: serve cannot have both, unless systemd passes the sockets",
+                                                       other.address.to_string(), wide.address.to_string())});
+}
+
 void check_secrets(ConfigReading& reading) {
   for (const WebhookConfig& webhook : reading.config.webhooks) {
     if (const auto secret = read_secret(webhook.secret); !secret) reading.errors.push_back({webhook.line, format("webhook.secret: {}", secret.error().text())});
@@ -98,6 +108,7 @@ int run_check(const std::string& path, Output output) {
   if (reading->errors.empty()) {
     check_certificates(*reading);
     check_surroundings(*reading);
+    check_overlap(*reading);
     check_secrets(*reading);
     check_directory(*reading);
   }

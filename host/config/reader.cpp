@@ -231,8 +231,12 @@ void Reader::add_usual_listeners() {
 }
 
 void Reader::finish_listeners() {
-  for (ListenerConfig& listener : reading_.config.listeners) {
+  auto& listeners = reading_.config.listeners;
+  for (ListenerConfig& listener : listeners) {
     using enum Protocol;
+    const auto first = std::ranges::find(listeners, listener.address, &ListenerConfig::address);
+    if (&*first != &listener && listener.address_given && listener.address.port != 0)
+      error(listener.line, format("listener.address {} is that of the listener at line {} already", listener.address.to_string(), first->line));
     const bool implicit = listener.protocol == submissions || listener.protocol == imaps || listener.protocol == https;
     const bool plain = listener.protocol == lmtp || listener.protocol == http;
     if (!listener.tls_given) listener.tls = implicit ? TlsUse::implicit : plain ? TlsUse::none : TlsUse::starttls;

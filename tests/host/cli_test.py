@@ -101,6 +101,14 @@ with tempfile.TemporaryDirectory() as directory:
     code, _, err = run("--config", directory + "/absent.toml", "check")
     check("a configuration that is not there ends with 1", code == 1, err)
 
+    with open(directory + "/twice.toml", "w") as bad:
+        bad.write(before + '\n[[listener]]\nprotocol = "smtp"\naddress = "[::]:2525"\n\n[[listener]]\nprotocol = "imap"\naddress = "[::]:2525"\n')
+    code, _, err = run("--config", directory + "/twice.toml", "check")
+    check("check finds two listeners at one address", code == 1 and "[::]:2525 is that of the listener at line" in err, err)
+    with open(directory + "/twice.toml", "w") as bad:
+        bad.write(before + '\n[[listener]]\nprotocol = "smtp"\naddress = "[::]:2525"\n\n[[listener]]\nprotocol = "smtp"\naddress = "127.0.0.1:2525"\n')
+    code, _, err = run("--config", directory + "/twice.toml", "check")
+    check("and warns of one that another takes too", code == 0 and "127.0.0.1:2525 is among what [::]:2525 takes already" in err, err)
     with open(config, "a") as more:
         for protocol, tls in (("smtp", "starttls"), ("submission", "starttls"), ("submissions", "implicit"), ("imap", "starttls"),
                               ("imaps", "implicit")):

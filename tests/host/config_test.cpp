@@ -349,6 +349,14 @@ TEST_CASE("config: certificates are added to that of [tls], each whole") {
   CHECK(errors_of(minimal + "[[certificate]]\nchain = \"/a\"\nprivate_key = \"/b\"\n").contains("beside that of [tls], which is missing"));
 }
 
+TEST_CASE("config: an address has one listener") {
+  const std::string first = with_tls + "[[listener]]\nprotocol = \"imap\"\naddress = \"127.0.0.1:143\"\n";
+  CHECK(errors_of(first + "[[listener]]\nprotocol = \"smtp\"\naddress = \"127.0.0.1:143\"\n").contains("127.0.0.1:143 is that of the listener at line"));
+  CHECK(errors_of(first + "[[listener]]\nprotocol = \"smtp\"\naddress = \"127.0.0.2:143\"\n[[listener]]\nprotocol = \"imap\"\naddress = \"127.0.0.1:144\"\n").empty());
+  const std::string any = "[[listener]]\nprotocol = \"imap\"\naddress = \"127.0.0.1:0\"\n";
+  CHECK(errors_of(with_tls + any + any).empty());
+}
+
 TEST_CASE("config: webhooks go to https, or to this machine, each to a URL of its own") {
   const auto reading = read_config(with_tls + "[[webhook]]\nurl = \"https://A.example/x\"\nevents = [\"failed\", \"delayed\"]\nsecret = \"/s\"\n[[webhook]]\nurl = \"http://[::1]:8080\"\n");
   REQUIRE(describe(reading.errors, "f") == "");
