@@ -343,9 +343,13 @@ int main(int argc, char** argv) {
   CLI::App app("Keystone Mail, a mail server", "keystone-mail");
   app.set_version_flag("--version", version_text());
   app.add_option("--config", all.config, "configuration file")->capture_default_str();
+  app.add_flag("--json", all.json, "print JSON");
   app.require_subcommand(1);
   app.fallthrough();
-  command(app, all, "serve", "run the server")->callback([&all] { all.status = run_serve(all.config); });
+  auto* serve = app.add_subcommand("serve", "run the server");
+  serve->add_flag("--json", all.json, "log in JSON, whatever [log] format says");
+  serve->fallthrough();
+  serve->callback([&all] { all.status = run_serve(all.config, all.output()); });
   add_check(app, all);
   add_init(app, all);
   add_dns(app, all);

@@ -27,7 +27,8 @@ struct InitRequest {
 [[nodiscard]] int run_init(const InitRequest& request, Output output);
 // Reads the configuration and all it names, offline.
 [[nodiscard]] int run_check(const std::string& config, Output output);
-[[nodiscard]] int run_serve(const std::string& config);
+// With Output::json the log is in JSON, whatever the configuration says.
+[[nodiscard]] int run_serve(const std::string& config, Output output);
 
 struct DemoRequest {
   std::string data = "keystone-demo";

@@ -8,14 +8,15 @@
 
 namespace keystonemail::host {
 
-int run_serve(const std::string& path) {
+int run_serve(const std::string& path, Output output) {
   auto reading = read_config_file(path);
-  if (!reading) return report_error(Output::text, reading.error().text());
+  if (!reading) return report_error(output, reading.error().text());
+  if (!reading->errors.empty() && output == Output::json) return report_error(output, describe(reading->errors, path));
   if (!reading->errors.empty()) {
     std::fputs(describe(reading->errors, path).c_str(), stderr);
     return 1;
   }
-  return serve(std::move(reading->config), path);
+  return serve(std::move(reading->config), path, output);
 }
 
 }  // namespace keystonemail::host

@@ -28,6 +28,7 @@
 #include "server/reporter.hpp"
 #include "server/stderr_log.hpp"
 #include "server/stores.hpp"
+#include "operations/offline.hpp"
 #include "server/tls_material.hpp"
 #include "zone/zone_facts.hpp"
 
@@ -127,8 +128,8 @@ std::vector<std::string_view> keep_what_needs_restart(const Config& running, Con
 
 class Program {
  public:
-  Program(Config config, std::string path)
-      : config_(std::move(config)), path_(std::move(path)), log_(config_.log_format, config_.log_level),
+  Program(Config config, std::string path, Output output)
+      : config_(std::move(config)), path_(std::move(path)), output_(output), log_(log_format(config_), config_.log_level),
         loops_(loop_options(config_)), inherited_(libuv::inherited_sockets()) {}
 
   [[nodiscard]] Result<void> start();
@@ -137,6 +138,7 @@ class Program {
  private:
   [[nodiscard]] const libuv::InheritedSocket* inherited_for(const ListenerConfig& listener) const;
   [[nodiscard]] Result<void> refuse_unclaimed_sockets() const;
+  [[nodiscard]] LogFormat log_format(const Config& config) const { return output_ == Output::json ? LogFormat::json : config.log_format; }
   [[nodiscard]] Result<void> prepare_directory();
   [[nodiscard]] Result<std::string> secret(const SecretSource& source);
   [[nodiscard]] Result<Config> with_secrets_read(Config config);
@@ -151,6 +153,7 @@ class Program {
 
   Config config_;
   std::string path_;
+  Output output_;
   StderrLog log_;
   TlsMaterial tls_;
   std::unique_ptr<resolver::Resolver> resolver_;  // outlives the sessions that ask it
@@ -360,7 +363,7 @@ Result<void> Program::read_again() {
   KM_TRY(auto forwarder, make_forwarder(fresh, *stores_));
   if (const auto loaded = tls_.load(fresh); !loaded)
     return fail(loaded.error().kind(), loaded.error().text() + " " + loaded.error().detail());
-  log_.set(fresh.log_format, fresh.log_level);
+  log_.set(log_format(fresh), fresh.log_level);
   config_ = std::move(fresh);
   loops_.set_connections_max(config_.limits.connections);
   keystonemail::Server& server = *stores_->server;
@@ -380,15 +383,12 @@ Result<void> Program::read_again() {
 
 }  // namespace
 
-int serve(Config config, const std::string& config_path) {
+int serve(Config config, const std::string& config_path, Output output) {
   raise_descriptor_limit();
   umask(0077);
   forgo_new_privileges();
-  Program program(std::move(config), config_path);
-  if (const auto started = program.start(); !started) {
-    std::fprintf(stderr, "keystone-mail: %s\n", started.error().describe().c_str());
-    return 1;
-  }
+  Program program(std::move(config), config_path, output);
+  if (const auto started = program.start(); !started) return report_error(output, error_text(started.error()));
   program.run();
   return 0;
 }

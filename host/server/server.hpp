@@ -6,11 +6,13 @@
 
 #include <string>
 
+#include "commands/commands.hpp"
 #include "config/config.hpp"
 
 namespace keystonemail::host {
 
 // Serves until SIGTERM or SIGINT, then drains. SIGHUP reads `config_path` again. Returns the program's exit status.
-[[nodiscard]] int serve(Config config, const std::string& config_path);
+// With Output::json the log is in JSON, whatever the configuration says.
+[[nodiscard]] int serve(Config config, const std::string& config_path, Output output);
 
 }  // namespace keystonemail::host

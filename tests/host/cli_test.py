@@ -139,9 +139,17 @@ with tempfile.TemporaryDirectory() as directory:
     check("account list shows it", "alice@example.test, 0 octets of 3.0 KiB, 0 messages of 2\n" in out, out)
     code, out, err = run("--config", config, "account", "quota", "nobody@example.test", "--none")
     check("account quota of nobody ends with 1", code == 1 and "no account" in err, (out, err))
+    for words in (["--json", "--config", config, "queue", "list"], ["--config", config, "--json", "queue", "list"], ["--config", config, "queue", "--json", "list"]):
+        code, out, err = run(*words)
+        check("--json may stand anywhere", code == 0 and out == "[]\n", (words, code, out, err))
+    code, out, err = run("--json", "--config", directory + "/absent.toml", "serve")
+    check("serve --json says in JSON why it does not start", code == 1 and not json.loads(out)["ok"], (out, err))
     code, out, err = run("--config", config, "queue", "list", "--json")
     check("queue list --json is an empty list", code == 0 and json.loads(out) == [], (out, err))
 
+    other_config = directory + "/new/conf/mail.toml"
+    with open(other_config, "a") as more:
+        more.write('\n[[listener]]\nprotocol = "smtp"\naddress = "127.0.0.1:0"\n')
     server = subprocess.Popen([program, "--config", config, "serve"], stderr=subprocess.PIPE, text=True)
     listeners = read_ready(server)
     check("the ready line names every listener with its port",
@@ -232,6 +240,13 @@ with tempfile.TemporaryDirectory() as directory:
             time.sleep(0.001)
         control.settimeout(20)
         check("control: a request may come octet by octet", b"example.test" in control.recv(65536))
+    json_server = subprocess.Popen([program, "--config", other_config, "serve", "--json"], stderr=subprocess.PIPE, text=True)
+    first_line = json.loads(json_server.stderr.readline())
+    json_server.send_signal(signal.SIGHUP)
+    lines = iter(json_server.stderr.readline, "")
+    reloaded = next((line for line in lines if "config.reloaded" in line), "")
+    json_server.terminate()
+    check("serve --json logs in JSON, after a reload too", first_line and json.loads(reloaded) and json_server.wait(30) == 0, (first_line, reloaded))
     server.send_signal(signal.SIGHUP)
     time.sleep(0.3)
     check("SIGHUP does not end it", server.poll() is None)
