@@ -45,6 +45,12 @@ with tempfile.TemporaryDirectory() as directory:
     check("--help ends with 0 and names the commands", code == 0 and "serve" in out and "account" in out, out)
     code, out, _ = run("help", "config")
     check("help config lists the keys", code == 0 and "message_size" in out, out)
+    for command, choices in ((["export"], ("maildir", "mbox")), (["dns"], ("json", "table", "zone"))):
+        code, out, err = run(*command, "--help")
+        check(f"{command[0]} --help names its formats, in letters", code == 0 and all(word in out for word in choices) and "\0" not in out and
+              all(c.isprintable() or c == "\n" for c in out), ascii(out))
+        code, out, err = run(*command, *(["a@example.test", "x"] if command == ["export"] else []), "--format", "foo")
+        check(f"{command[0]} --format foo says which there are", code == 2 and all(word in err for word in choices) and err.isascii() and "\0" not in err, ascii(err))
     for typed, said in ((["frobnicate"], "no command frobnicate"), (["serv"], "mean serve?"), (["account", "lst"], "mean list?"),
                         (["account", "add", "a@b.test", "--password", "x"], "mean --password-stdin?"), (["serve", "--bogus"], "no option --bogus")):
         code, out, err = run(*typed)
