@@ -78,6 +78,14 @@ with tempfile.TemporaryDirectory() as directory:
     pathlib.Path(directory + "/file").write_text("")
     code, out, err = run("init", "--config", directory + "/file/mail.toml", "--hostname", "mail.example.test", "--domain", "example.test", "--data", directory + "/never")
     check("init leaves no data directory behind when the configuration cannot be written", code == 1 and not os.path.exists(directory + "/never"), err)
+    code, out, err = run("init", "--config", directory + "/idn.toml", "--hostname", "post.bücher.example", "--domain", "bücher.example", "--data",
+                         directory + "/idn", "--self-signed")
+    check("init --self-signed takes internationalised names", code == 0, (out, err))
+    code, out, err = run("--config", directory + "/idn.toml", "check")
+    check("and check finds them in the certificate", code == 0 and "no certificate names" not in err, (out, err))
+    code, out, err = run("init", "--config", directory + "/wrong.toml", "--hostname", "mail.example.test", "--domain", "-wrong-.example", "--data",
+                         directory + "/wrong", "--self-signed")
+    check("what is no name is said", code == 2 and "-wrong-.example" in err and not os.path.exists(directory + "/wrong"), (code, err))
     code, out, err = run(*init, "--self-signed")
     check("init ends with 0", code == 0, (out, err))
     fresh = [*init[:1], "--config", directory + "/new/etc/mail.toml", *init[3:-1]]
