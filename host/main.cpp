@@ -321,6 +321,17 @@ std::string unknown_word(const CLI::App& app) {
          (meant.empty() ? std::string() : "; did you mean " + std::string(meant) + "?");
 }
 
+// What there is to say after a command that needs another; empty when that is not what is wrong.
+std::string missing_word(const CLI::App& app, const CLI::ParseError& error) {
+  if (dynamic_cast<const CLI::RequiredError*>(&error) == nullptr) return {};
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  if (at->get_require_subcommand_min() == 0) return {};
+  std::string names;
+  for (const CLI::App* known : at->get_subcommands([](const CLI::App*) { return true; })) names += (names.empty() ? "" : ", ") + known->get_name();
+  return (at == &app ? "say what to do: " : "say what to do after " + at->get_name() + ": ") + names;
+}
+
 // The arguments, last first, as CLI11 takes them. It has "--from=" for an option that lacks its value, though that is what
 // becomes of --from='' in a shell.
 std::vector<std::string> arguments_of(int argc, char** argv) {
@@ -363,9 +374,10 @@ int main(int argc, char** argv) {
     app.parse(arguments_of(argc, argv));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    const std::string unknown = unknown_word(app);
-    if (unknown.empty()) app.exit(error);
-    else std::fputs(("keystone-mail: " + unknown + "\nRun with --help for more information.\n").c_str(), stderr);
+    std::string wrong = unknown_word(app);
+    if (wrong.empty()) wrong = missing_word(app, error);
+    if (wrong.empty()) app.exit(error);
+    else std::fputs(("keystone-mail: " + wrong + "\nRun with --help for more information.\n").c_str(), stderr);
     return usage_status;
   } catch (const std::exception& error) {
     return report_error(Output::text, error.what());

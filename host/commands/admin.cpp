@@ -476,6 +476,7 @@ struct Command {
   std::string_view noun, verb;
   Task<AdminReply> (*run)(Stores&, AdminRequest, Context);
   std::size_t arguments_min;
+  std::string_view needs = {};  // in words, where that is more than one
 };
 
 constexpr Command commands[] = {
@@ -494,8 +495,8 @@ constexpr Command commands[] = {
     {"domain", "list", domain_list, 0},
     {"domain", "remove", domain_remove, 1},
     {"account", "forward", account_forward, 1},
-    {"alias", "add", alias_add, 2},
-    {"alias", "add-list", alias_add, 2},
+    {"alias", "add", alias_add, 2, "an address, and where it leads: alias add ADDRESS TARGET..."},
+    {"alias", "add-list", alias_add, 2, "an address, and its members: alias add-list ADDRESS MEMBER..."},
     {"alias", "list", alias_list, 0},
     {"alias", "remove", alias_remove, 1},
     {"queue", "list", queue_list, 0},
@@ -504,7 +505,7 @@ constexpr Command commands[] = {
     {"queue", "hold", queue_hold, 1},
     {"queue", "release", queue_release, 1},
     {"queue", "cancel", queue_cancel, 1},
-    {"queue", "move", queue_move, 2},
+    {"queue", "move", queue_move, 2, "an entry's id, and where it goes: queue move ID PLACE"},
     {"message", "trace", message_trace, 1},
     {"dkim", "generate", administer_dkim, 1},
     {"dkim", "list", administer_dkim, 0},
@@ -543,7 +544,8 @@ Task<AdminReply> administer(Stores& stores, AdminRequest request, Context contex
     co_return failed(Error(ErrorKind::conflict, "accounts, domains and aliases come from the plugin of [directory]: they are managed there"));
   for (const Command& command : commands) {
     if (command.noun != request.noun || command.verb != request.verb) continue;
-    if (request.arguments.size() < command.arguments_min) co_return wrong_usage("an argument is missing");
+    if (request.arguments.size() < command.arguments_min)
+      co_return wrong_usage(format("{} {} needs {}", command.noun, command.verb, command.needs.empty() ? "an argument" : command.needs));
     co_return co_await command.run(stores, std::move(request), std::move(context));
   }
   co_return wrong_usage("no such command");

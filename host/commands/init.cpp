@@ -121,7 +121,7 @@ Result<void> initialise(const InitRequest& request) {
   const std::string text = config_text(request);
   const ConfigReading reading = read_config(text);
   if (!reading.errors.empty()) return fail(ErrorKind::invalid, reading.errors.front().text);
-  if (::access(request.config.c_str(), F_OK) == 0) return fail(ErrorKind::conflict, format("{} is there already", request.config));
+  if (::access(request.config.c_str(), F_OK) == 0) return fail(ErrorKind::conflict, format("{} is there already: edit it, or name another file with --config", request.config));
   Made made;
   KM_CHECK(make_directory(made, fs::path(request.config).parent_path(), 0755));  // it holds no secrets, and who becomes the user has to read it again
   KM_CHECK(make_directory(made, request.data, 0700));

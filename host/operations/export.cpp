@@ -58,6 +58,8 @@ class MboxSink final : public Sink {
  public:
   MboxSink(std::string path, File file) : path_(std::move(path)), file_(std::move(file)), writer_(file_.get()) {}
   static Result<std::unique_ptr<Sink>> open(const std::string& path) {
+    if (std::error_code code; fs::exists(path, code))
+      return fail(ErrorKind::conflict, path + " is there already, and export overwrites nothing: name another directory, or use --format maildir, which adds what is new");
     KM_TRY(File file, create_file(path));
     return std::make_unique<MboxSink>(path, std::move(file));
   }

@@ -104,7 +104,7 @@ with tempfile.TemporaryDirectory() as directory:
           os.stat(data).st_mode & 0o777 == 0o700 and os.stat(data + "/tls/key.pem").st_mode & 0o777 == 0o600)
     before = open(config).read()
     code, _, err = run(*init, "--self-signed")
-    check("init overwrites nothing and ends with 1", code == 1 and open(config).read() == before, err)
+    check("init overwrites nothing and ends with 1", code == 1 and open(config).read() == before and "edit it" in err, err)
     code, out, err = run("--config", config, "check", "--json")
     check("check finds the new configuration good", code == 0 and json.loads(out)["ok"], (out, err))
     with open(directory + "/bad.toml", "w") as bad:
@@ -158,6 +158,27 @@ with tempfile.TemporaryDirectory() as directory:
         check("--json may stand anywhere", code == 0 and out == "[]\n", (words, code, out, err))
     code, out, err = run("--json", "--config", directory + "/absent.toml", "serve")
     check("serve --json says in JSON why it does not start", code == 1 and not json.loads(out)["ok"], (out, err))
+    code, out, err = run("--config", config, "alias", "add", "lonely@example.test")
+    check("alias add without a target says what it needs", code == 2 and "where it leads" in err, (code, err))
+    code, out, err = run("--config", config, "account")
+    check("a command that needs another says which there are", code == 2 and "after account:" in err and "password" in err and "subcommand" not in err, (code, err))
+    code, out, err = run()
+    check("so does the program", code == 2 and "serve" in err and "subcommand" not in err, (code, err))
+    code, out, err = run("--config", directory + "/absent.toml", "serve")
+    check("serve says why it does not start without the name of an error's kind", code == 1 and "not_found" not in err and "there is no" in err, (code, err))
+    taken = socket.create_server(("127.0.0.1", 0))
+    with open(directory + "/taken.toml", "w") as other:
+        other.write(before.replace(data, directory + "/taken") + f'\n[[listener]]\nprotocol = "smtp"\naddress = "127.0.0.1:{taken.getsockname()[1]}"\ntls = "none"\n')
+    with open(directory + "/taken.toml") as other:
+        text_of_it = other.read().replace(directory + "/taken/tls", data + "/tls")
+    with open(directory + "/taken.toml", "w") as other:
+        other.write(text_of_it)
+    code, out, err = run("--config", directory + "/taken.toml", "serve")
+    check("so it does of an address that is taken", code == 1 and err.startswith("keystone-mail: cannot listen at 127.0.0.1:"), (code, err))
+    taken.close()
+    code, out, err = run("--config", config, "export", "alice@example.test", directory + "/exported")
+    again, out, err = run("--config", config, "export", "alice@example.test", directory + "/exported")
+    check("export onto what is there says what to do", code == 0 and again == 1 and "name another directory" in err, (code, again, err))
     code, out, err = run("--config", config, "queue", "list", "--json")
     check("queue list --json is an empty list", code == 0 and json.loads(out) == [], (out, err))
 
