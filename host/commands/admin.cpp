@@ -2,7 +2,9 @@
 // Copyright the Keystone Mail authors
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <utility>
+#include <variant>
 
 #include "base/format.hpp"
 #include "commands/commands.hpp"
@@ -13,6 +15,7 @@
 #include "keystonemail/base/text.hpp"
 #include "keystonemail/codec/idna.hpp"
 #include "keystonemail/crypto/password.hpp"
+#include "keystonemail/mime/address.hpp"
 #include "keystonemail/mime/date.hpp"
 #include "keystonemail/service/relay/route.hpp"
 #include "operations/offline.hpp"
@@ -212,6 +215,56 @@ Task<AdminReply> domain_list(Stores& stores, AdminRequest, Context context) {
   co_return std::move(list).reply();
 }
 
+// "a -> b -> a" when following aliases from `from` comes back to it; else empty.
+std::string circle(const std::vector<accounts::Alias>& all, const std::string& from) {
+  const auto key_of = [](std::string_view address) {
+    const auto parsed = mime::Address::parse(address);
+    return parsed ? parsed->key() : to_lower(address);
+  };
+  std::map<std::string, const accounts::Alias*> known;
+  for (const accounts::Alias& alias : all) known.emplace(key_of(alias.address), &alias);
+  const std::string goal = key_of(from);
+  std::map<std::string, std::string> came_from;  // by key; what leads there, as written
+  std::vector<std::string> open{from};
+  while (!open.empty()) {
+    const std::string at = std::move(open.back());
+    open.pop_back();
+    const auto alias = known.find(key_of(at));
+    if (alias == known.end()) continue;
+    for (const std::string& target : alias->second->targets) {
+      const std::string key = key_of(target);
+      if (key == goal) {
+        std::string way = at + " -> " + from;
+        for (std::string step = key_of(at); step != goal; step = key_of(came_from[step])) way = came_from[step] + " -> " + way;
+        return way;
+      }
+      if (came_from.emplace(key, at).second) open.push_back(target);
+    }
+  }
+  return {};
+}
+
+// Aliases may be set in any order, so what leads nowhere yet is taken, and told.
+Task<std::string> warning_of_alias(Stores& stores, std::string address, std::vector<std::string> targets, Context context) {
+  auto& accounts = stores.server->accounts();
+  std::string out;
+  const auto add = [&out](std::string text) { out += (out.empty() ? "" : "; ") + text; };
+  const auto all = co_await accounts.aliases(context);
+  const std::string way = all ? circle(*all, address) : std::string();
+  if (!way.empty()) add(way + " is a circle, and leads nowhere");
+  for (const std::string& target : targets) {
+    const std::string full = target.find('@') == std::string::npos ? target + "@" + stores.config.primary_domain : target;
+    const auto found = co_await accounts.resolve(full, context);
+    if (!found) continue;
+    const bool is_alias = all && std::ranges::any_of(*all, [&](const accounts::Alias& alias) { return iequals(alias.address, full); });
+    const bool is_disabled = std::holds_alternative<directory::DisabledRecipient>(*found);  // or leads to such accounts alone, or nowhere
+    if (std::holds_alternative<directory::UnknownRecipient>(*found)) add("there is no " + full + " here: mail for it will be refused");
+    else if (is_disabled && !is_alias) add(full + " is disabled");
+    else if (is_disabled && way.empty()) add(full + " leads nowhere itself");
+  }
+  co_return out;
+}
+
 Task<AdminReply> alias_add(Stores& stores, AdminRequest request, Context context) {
   accounts::Alias alias;
   alias.address = request.arguments.at(0);
@@ -221,8 +274,12 @@ Task<AdminReply> alias_add(Stores& stores, AdminRequest request, Context context
     alias.owner = request.name;
   }
   alias.targets.assign(request.arguments.begin() + 1, request.arguments.end());
+  std::vector<std::string> targets = alias.targets;
+  std::string address = alias.address.find('@') == std::string::npos ? alias.address + "@" + stores.config.primary_domain : alias.address;
   auto result = co_await stores.server->accounts().set_alias(std::move(alias), context);
-  co_return finished(result, "set " + request.arguments[0] + "\n");
+  AdminReply reply = finished(result, "set " + request.arguments[0] + "\n");
+  if (result) reply.warning = co_await warning_of_alias(stores, std::move(address), std::move(targets), context);
+  co_return reply;
 }
 
 Task<AdminReply> alias_remove(Stores& stores, AdminRequest request, Context context) {

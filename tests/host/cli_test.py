@@ -160,6 +160,22 @@ with tempfile.TemporaryDirectory() as directory:
     check("serve --json says in JSON why it does not start", code == 1 and not json.loads(out)["ok"], (out, err))
     code, out, err = run("--config", config, "alias", "add", "lonely@example.test")
     check("alias add without a target says what it needs", code == 2 and "where it leads" in err, (code, err))
+    for words, said in ((["sales@example.test", "nobody@example.test", "alice@example.test"], "there is no nobody@example.test here"),
+                        (["a@example.test", "b@example.test"], "there is no b@example.test here"),
+                        (["b", "C@Example.TEST"], "there is no C@Example.TEST here"),
+                        (["c@example.test", "a@example.test"], "c@example.test -> a@example.test -> b@example.test -> c@example.test is a circle"),
+                        (["self@example.test", "self@example.test"], "self@example.test -> self@example.test is a circle"),
+                        (["d@example.test", "a@example.test"], "a@example.test leads nowhere itself")):
+        code, out, err = run("--config", config, "alias", "add", *words)
+        check(f"alias add {' '.join(words)} is done with a warning", code == 0 and said in err, (code, out, err))
+    code, out, err = run("--config", config, "alias", "list", "--json")
+    check("all of them are there", len(json.loads(out)) == 6, out)
+    for words in (["fine@example.test", "alice@example.test", "somebody@elsewhere.test"], ["also@example.test", "fine@example.test"], ["@example.test", "alice@example.test"],
+                  ["now-there@example.test", "anything@example.test"]):
+        code, out, err = run("--config", config, "alias", "add", *words)
+        check(f"alias add {' '.join(words)} has nothing to warn of", code == 0 and err == "", (code, out, err))
+    for one in json.loads(run("--config", config, "alias", "list", "--json")[1]):
+        run("--config", config, "alias", "remove", one["address"])
     code, out, err = run("--config", config, "account")
     check("a command that needs another says which there are", code == 2 and "after account:" in err and "password" in err and "subcommand" not in err, (code, err))
     code, out, err = run()
@@ -276,12 +292,12 @@ with tempfile.TemporaryDirectory() as directory:
         control.settimeout(20)
         check("control: a request may come octet by octet", b"example.test" in control.recv(65536))
     json_server = subprocess.Popen([program, "--config", other_config, "serve", "--json"], stderr=subprocess.PIPE, text=True)
-    first_line = json.loads(json_server.stderr.readline())
+    read_ready(json_server)
     json_server.send_signal(signal.SIGHUP)
     lines = iter(json_server.stderr.readline, "")
     reloaded = next((line for line in lines if "config.reloaded" in line), "")
     json_server.terminate()
-    check("serve --json logs in JSON, after a reload too", first_line and json.loads(reloaded) and json_server.wait(30) == 0, (first_line, reloaded))
+    check("serve --json logs in JSON, after a reload too", reloaded and json.loads(reloaded) and json_server.wait(30) == 0, reloaded)
     server.send_signal(signal.SIGHUP)
     time.sleep(0.3)
     check("SIGHUP does not end it", server.poll() is None)
