@@ -3,6 +3,8 @@
 #include "control/control.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdio>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -18,6 +20,9 @@ namespace {
 constexpr auto request_timeout = std::chrono::seconds(10);
 constexpr std::size_t logged_octets_max = 500;  // of a command
 constexpr auto reply_timeout = std::chrono::seconds(60);
+constexpr auto heartbeat = std::chrono::seconds(1);          // so often at least the server says that it is at it
+constexpr auto silence_told = std::chrono::seconds(2);       // the command says that it waits
+constexpr auto silence_max = std::chrono::seconds(30);       // and then gives up
 constexpr auto look_first = std::chrono::milliseconds(1), look_at_most = std::chrono::milliseconds(100);
 
 std::string socket_path(const std::string& data_directory) { return data_directory + "/control.sock"; }
@@ -54,13 +59,18 @@ Task<AdminReply> work(Stores& stores, transport::ByteStream& stream, AdminReques
   std::stop_source stop;
   const std::stop_callback passed_on(context.stop, [&stop] { stop.request_stop(); });
   auto task = administer(stores, std::move(request), context.with_stop(stop.get_token()));
+  Instant told = context.executor->now();
   for (auto wait = look_first; !task.done(); wait = std::min(wait * 2, look_at_most)) {
     Context patience = context.with_stop({});
     co_await sleep_until(context.executor->now() + wait, std::move(patience));
     auto step = latest.take();
+    if (!step && context.executor->now() - told >= heartbeat) step.emplace();
     if (!step || stop.stop_requested()) continue;
+    told = context.executor->now();
     const Context until = context.until(context.executor->now() + reply_timeout);
-    if (const auto told = co_await write_frame(stream, encode(*step), until); !told) stop.request_stop();
+    std::string text = encode(*step);
+    const auto written = co_await write_frame(stream, std::move(text), until);
+    if (!written) stop.request_stop();
   }
   co_return co_await std::move(task);
 }
@@ -78,6 +88,28 @@ bool only_looks(const AdminRequest& request) {
   if (request.verb == "quota") return request.options.empty();
   if (request.verb == "limits") return request.arguments.size() == 1;
   return request.verb == "list" || request.verb == "show" || request.verb == "summary" || request.verb == "bans" || request.verb == "policies";
+}
+
+// Says that the command waits, unless it is told to stop before.
+Task<void> tell_of_silence(Progress& progress, Context context) {
+  co_await sleep_until(context.executor->now() + silence_told, context);
+  if (context.stop.stop_requested()) co_return;
+  progress.end();
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(silence_max).count();
+  std::fprintf(stderr, "keystone-mail: the server does not answer; waiting for it, %lld seconds at most\n", static_cast<long long>(seconds));
+}
+
+// What the server says next.
+Task<Result<std::string>> hear(transport::ByteStream& stream, Progress& progress, Context context) {
+  std::stop_source heard;
+  auto notice = tell_of_silence(progress, context.with_stop(heard.get_token()));
+  const Context until = context.until(context.executor->now() + silence_max);
+  auto answer = co_await read_frame(stream, limits::reply_octets_max, until);
+  heard.request_stop();
+  co_await std::move(notice);
+  if (!answer && answer.error().kind() == ErrorKind::timeout)
+    co_return fail(ErrorKind::timeout, "the server does not answer: it is stopped or hangs. It may do what was asked for later; see whether it did");
+  co_return answer;
 }
 
 Task<void> serve(Stores& stores, std::unique_ptr<transport::ByteStream> stream, Context context) {
@@ -116,9 +148,9 @@ Task<Result<AdminReply>> ask(std::unique_ptr<transport::ByteStream> stream, Admi
   std::string text = encode(request);
   KM_CO_CHECK(co_await write_frame(*stream, std::move(text), context));
   for (;;) {
-    KM_CO_TRY(const std::string answer, co_await read_frame(*stream, limits::reply_octets_max, context));
+    KM_CO_TRY(const std::string answer, co_await hear(*stream, progress, context));
     if (const auto step = decode_step(answer)) {
-      progress.show(*step);
+      if (!step->label.empty()) progress.show(*step);
       continue;
     }
     progress.end();

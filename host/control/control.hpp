@@ -20,7 +20,8 @@ namespace keystonemail::host::control {
 // Errors: those of UvLoop::connect_local; not_found and unavailable say that no server runs.
 [[nodiscard]] Result<std::unique_ptr<transport::ByteStream>> connect(libuv::UvLoop& loop, const std::string& data_directory);
 
-// Has the server behind `stream` do it, and shows how far it is. Errors: those of the stream; invalid.
+// Has the server behind `stream` do it, and shows how far it is. Says so on stderr when it does not answer, and gives up in the end.
+// Errors: those of the stream; timeout; invalid.
 [[nodiscard]] Task<Result<AdminReply>> ask(std::unique_ptr<transport::ByteStream> stream, AdminRequest request,
                                            Progress& progress, Context context);
 

@@ -24,7 +24,7 @@ inline constexpr std::size_t arguments_max = 2'000;
 
 [[nodiscard]] std::string encode(const AdminRequest& request);
 [[nodiscard]] std::string encode(const AdminReply& reply);
-// What a server says while it is at it, any number of times before the reply.
+// What a server says while it is at it, any number of times before the reply. Without a label: that it is alive.
 [[nodiscard]] std::string encode(const Progress::Step& step);
 // Nothing when the text is something else.
 [[nodiscard]] std::optional<Progress::Step> decode_step(std::string_view text);

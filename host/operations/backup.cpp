@@ -3,6 +3,7 @@
 #include "operations/backup.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -395,11 +396,37 @@ class Copier {
   Segments segments_;
 };
 
+bool is_within(const fs::path& path, const fs::path& directory) {
+  std::error_code code;
+  const fs::path inner = fs::weakly_canonical(path, code), outer = fs::weakly_canonical(directory, code);
+  const auto end = std::ranges::mismatch(outer, inner).in1;
+  return end == outer.end();
+}
+
+// What backups left that were killed: ".20261231T235959.999Z". REQUIRES: nobody else is at one.
+void remove_leftovers(const fs::path& target) {
+  constexpr std::string_view shape = ".00000000T000000.000Z";
+  std::error_code code;
+  std::vector<fs::path> left;
+  for (const auto& entry : fs::directory_iterator(target, code)) {
+    const std::string name = entry.path().filename().string();
+    const bool fits = name.size() == shape.size() && std::ranges::equal(name, shape, [](char c, char s) { return s == '0' ? is_digit(c) : c == s; });
+    if (fits && entry.symlink_status(code).type() == fs::file_type::directory) left.push_back(entry.path());
+  }
+  for (const fs::path& path : left) fs::remove_all(path, code);
+}
+
 }  // namespace
 
 Result<BackedUp> backup(Stores& stores, const std::string& data_directory, const std::string& target, Progress& progress,
                         const std::stop_token& stop) {
+  if (is_within(target, data_directory))
+    return fail(ErrorKind::invalid, target + " is in the data directory: a backup belongs elsewhere, best on another disk");
   KM_CHECK(kv::make_directory(target));
+  KM_TRY(const Descriptor lock, open_file(target, O_RDONLY | O_DIRECTORY));
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)  // a file system without locks has to do without
+    return fail(ErrorKind::conflict, target + ": another backup is being made here");
+  remove_leftovers(target);
   const std::string name = time_name();
   const fs::path directory = fs::path(target) / ("." + name);
   Copier copier(stores, data_directory, directory, progress, stop);

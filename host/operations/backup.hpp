@@ -37,7 +37,8 @@ struct BackedUp {
 // Copies the stores as they are at one moment while they go on working: the index by a snapshot, then the segments,
 // which hold all that it names. Files that the newest backup in `target` has are linked, not copied. All is synced
 // and read back before the backup takes its name.
-// Blocks. Threads: any. Errors: unavailable, cancelled, corrupt (what was written reads otherwise).
+// What backups left there that were killed is removed first.
+// Blocks. Threads: any. Errors: invalid (`target` is in the data directory), conflict (another backup is being made there), unavailable, cancelled, corrupt (what was written reads otherwise).
 // REQUIRES: nothing collects segments meanwhile.
 [[nodiscard]] Result<BackedUp> backup(Stores& stores, const std::string& data_directory, const std::string& target,
                                       Progress& progress, const std::stop_token& stop);

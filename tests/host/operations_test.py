@@ -2,15 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the Keystone Mail authors
 """verify, export, import, backup and restore by the real program: argv[1] is keystone-mail."""
+import contextlib
 import email.policy
+import fcntl
 import imaplib
 import json
 import os
 import pathlib
 import random
 import shutil
+import signal
 import smtplib
 import sys
+import threading
+import time
 from email.mime.application import MIMEApplication
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
@@ -303,6 +308,50 @@ def test_salvage_of_damage(server):
     check('salvage: wrong usage ends with 2', done.returncode == 2, done)
 
 
+def test_backup_places(server):
+    target = server.folder / 'places'
+    for left in ('.20200101T000000.000Z', '.keep', '.20200101'):
+        (target / left).mkdir(parents=True)
+        (target / left / 'data.mdb').write_text('half')
+    done = server.run('backup', target)
+    check('backup: what a killed one left is removed by the next, and nothing else', done.returncode == 0
+          and sorted(path.name for path in target.glob('.*')) == ['.20200101', '.keep'], (done, list(target.iterdir())))
+    with locked(target):
+        done = server.run('backup', target)
+        check('backup: two at once into one directory are refused', done.returncode == 1 and 'another backup' in done.stderr, done)
+    (server.folder / 'link').symlink_to(server.data)
+    for inside in (server.data / 'backups', server.data, server.folder / 'link' / 'x'):
+        done = server.run('backup', inside)
+        check('backup: into the data directory it is refused', done.returncode == 1 and 'in the data directory' in done.stderr and not (server.data / 'backups').exists()
+              and not (server.data / 'x').exists(), done)
+
+
+@contextlib.contextmanager
+def locked(folder):
+    descriptor = os.open(folder, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    yield
+    os.close(descriptor)
+
+
+def test_stopped_server(server):
+    """A command does not hang on a server that does not answer."""
+    server.process.send_signal(signal.SIGSTOP)
+    threading.Timer(4, lambda: server.process.send_signal(signal.SIGCONT)).start()
+    began = time.monotonic()
+    done = server.run('account', 'list', '--json')
+    check('control: a command says that it waits for the server, and does what it was told when that goes on', done.returncode == 0
+          and 'does not answer; waiting' in done.stderr and json.loads(done.stdout) and time.monotonic() - began > 3, done)
+    server.process.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    done = server.run('account', 'list')
+    took = time.monotonic() - began
+    server.process.send_signal(signal.SIGCONT)
+    check('control: and gives up in the end', done.returncode == 1 and 'is stopped or hangs' in done.stderr and 20 < took < 60, (took, done))
+    done = server.run('account', 'list')
+    check('control: without a word when it answers', done.returncode == 0 and done.stderr == '', done)
+
+
 def main():
     with Server(PROGRAM, [('imap', 'none', True), ('lmtp', 'none', False)]) as server:
         server.add_account('alice@example.test', PASSWORD)
@@ -319,6 +368,8 @@ def main():
         done = server.run('backup', '/proc/nowhere')
         check('backup: where it cannot be made that is said, and the server goes on', done.returncode == 1 and done.stderr != ''
               and verify_findings(server)[0] == 0, done)
+        test_backup_places(server)
+        test_stopped_server(server)
         server.stop()
         test_verify(server)
         server.start()
