@@ -4,9 +4,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <iterator>
+#include <string_view>
 #include <utility>
 
 #include "base/format.hpp"
@@ -81,8 +82,18 @@ Task<void> check_queue(Stores& stores, Progress& progress, Verified& all, Contex
   for (service::Finding& finding : *found) all.findings.push_back("queue: " + std::move(finding.what));
 }
 
+// Whether it is of a record that one of the findings names: "blob HEX: ..." by its id, "segment N: X octets at Y are no record" by its place.
+bool is_found_already(const std::string& finding, const std::vector<std::string>& findings) {
+  std::string mark = finding.substr(0, finding.find(':', 5));
+  if (const auto at = finding.find(" octets at "); finding.starts_with("segment ") && at != std::string::npos) {
+    const auto from = at + std::string_view(" octets at ").size();
+    mark = finding.substr(0, finding.find(':')) + " at " + finding.substr(from, finding.find(' ', from) - from) + ":";
+  }
+  return std::ranges::any_of(findings, [&](const std::string& other) { return other.find(mark) != std::string::npos; });
+}
+
 // What is damaged and referred to has been found with the message it belongs to. The rest a crash has left: a record
-// whose operation never was committed.
+// whose operation never was committed; or damage that repair has taken out of use.
 void scrub_segments(Stores& stores, std::uint32_t end, Progress& progress, Verified& all) {
   progress.begin("scrubbing segments", 0, "records");
   segments::ScrubPosition position;
@@ -94,7 +105,8 @@ void scrub_segments(Stores& stores, std::uint32_t end, Progress& progress, Verif
     }
     all.records += step->records;
     octets += step->octets;
-    std::move(step->findings.begin(), step->findings.end(), std::back_inserter(all.notes));
+    for (std::string& finding : step->findings)
+      if (!is_found_already(finding, all.findings)) all.notes.push_back(std::move(finding));
     progress.set(all.records, octets);
     if (step->at_end) return;
     position = step->next;

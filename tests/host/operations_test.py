@@ -352,6 +352,29 @@ def test_stopped_server(server):
     check('control: without a word when it answers', done.returncode == 0 and done.stderr == '', done)
 
 
+def test_damaged_note(server):
+    """The last record of the segment is the note that tells whose the last message is (lib/docs/decisions/notes.md)."""
+    server.add_account('noted@example.test', PASSWORD)
+    server.start()
+    deliver(server, 'noted@example.test', [message(n, 20_000) for n in range(3)])
+    before = mailboxes(server, 'noted@example.test')
+    server.stop()
+    segment = sorted((server.data / 'blobs').glob('*.segment'))[-1]
+    damaged = bytearray(segment.read_bytes())
+    damaged[-40] ^= 1
+    segment.write_bytes(damaged)
+    code, report = verify_findings(server)
+    check('verify: a damaged note is a finding, and is not said to be referred to by nothing as well', code == 1 and len(report['findings']) == 1 and not report['notes'], report)
+    code, report = verify_findings(server, '--repair')
+    check('verify --repair: gives up a note that cannot be read; then it is damage that nothing refers to, which is no finding', code == 0
+          and not report['findings'] and len(report['notes']) == 1 and report['rows_repaired'] > 0, report)
+    code, report = verify_findings(server)
+    check('verify: so it stays', code == 0 and not report['findings'] and len(report['notes']) == 1, report)
+    server.start()
+    check('verify --repair: the message is whole without its note', mailboxes(server, 'noted@example.test') == before)
+    server.stop()
+
+
 def main():
     with Server(PROGRAM, [('imap', 'none', True), ('lmtp', 'none', False)]) as server:
         server.add_account('alice@example.test', PASSWORD)
@@ -386,6 +409,8 @@ def main():
         config = server.config.read_text()
         server.config.write_text(config + '\n[store]\nnotes = "all"\n')
         test_salvage(server, every=True)
+    with Server(PROGRAM, [('imap', 'none', True), ('lmtp', 'none', False)]) as server:
+        test_damaged_note(server)
     return check.finish()
 
 

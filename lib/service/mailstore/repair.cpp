@@ -3,7 +3,7 @@
 //
 // repair: what can be derived is derived again from the messages and emails: counts, sums, logs, memberships, and the rows of
 // accounts and mailboxes that are lost. A message without an email cannot be served and goes; an email without a message comes
-// back into the inbox. What a limit on an account was cannot be derived: there is none then.
+// back into the inbox. A note that cannot be read is given up: its message is whole without it. What a limit on an account was cannot be derived: there is none then.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -54,6 +54,7 @@ class Repairer {
     KM_CO_CHECK(co_await count_mailboxes());
     KM_CO_CHECK(co_await drop_thread_rows());
     KM_CO_CHECK(co_await flush());
+    KM_CO_CHECK(co_await give_up_lost_notes());
     ++seen_.accounts;
     if (progress_) progress_(seen_);
     co_return Result<void>();
@@ -252,6 +253,61 @@ class Repairer {
       const auto row = read_row<ThreadRow>(value);
       if (!row || !emails_.contains(row->email)) change(core_.tables.thread, key, std::nullopt);
     });
+  }
+
+  // What an email is made of; nothing when that cannot be read.
+  Task<Result<std::optional<Content>>> content_of(kv::Reader& reader, std::uint64_t id) {
+    KM_CO_TRY(const auto row, co_await reader.get(core_.tables.email, Key(account_, id)));
+    const auto record = row ? EmailRecord::read(*row) : std::optional<EmailRecord>();
+    if (!record) co_return std::optional<Content>();
+    std::string stored(record->content);
+    if (record->content_apart) {
+      KM_CO_TRY(const auto apart, co_await reader.get(core_.tables.content, Key(account_, id)));
+      stored = apart ? std::string(*apart) : std::string();
+    }
+    auto content = Content::decode(stored);
+    co_return content ? std::optional(*std::move(content)) : std::optional<Content>();
+  }
+
+  static bool has_note(const Content& content) {
+    return !content.blobs.empty() && std::ranges::none_of(content.pieces, [&](const Piece& piece) {
+      return piece.kind != Piece::Kind::literal && piece.blob + 1 == content.blobs.size();
+    });
+  }
+
+  Task<Result<void>> give_up_lost_notes() {
+    for (const auto& [id, email] : emails_) {
+      KM_CO_TRY(const auto snapshot, co_await core_.kv.snapshot(context_));
+      KM_CO_TRY(const auto content, co_await content_of(*snapshot, id));
+      if (!content || !has_note(*content)) continue;
+      const BlobUse note = content->blobs.back();
+      const auto octets = co_await core_.blobs.read(*snapshot, note.id, 0, note.octets);
+      const bool is_lost = octets ? octets->size() != note.octets : octets.error().kind() == ErrorKind::corrupt || octets.error().kind() == ErrorKind::not_found;
+      if (!is_lost) continue;
+      kv::Operation operation = [this, id = id](kv::Transaction& t) { return give_up_note(t, id); };
+      KM_CO_CHECK(co_await core_.kv.transact(std::move(operation), StoreCore::frees(), context_));
+      ++changed_;
+    }
+    co_return Result<void>();
+  }
+
+  Task<Result<void>> give_up_note(kv::Transaction& t, std::uint64_t id) {
+    KM_CO_TRY(auto content, co_await content_of(t, id));
+    if (!content || !has_note(*content)) co_return Result<void>();
+    const BlobUse note = content->blobs.back();
+    content->blobs.pop_back();
+    const std::string encoded = content->encode();
+    KM_CO_TRY(const auto row, co_await t.get(core_.tables.email, Key(account_, id)));
+    const std::string kept(row ? *row : std::string_view());
+    auto record = EmailRecord::read(kept);
+    if (!record) co_return Result<void>();
+    if (record->content_apart) {
+      t.put(core_.tables.content, Key(account_, id), encoded);
+    } else {
+      record->content = encoded;
+      t.put(core_.tables.email, Key(account_, id), record->encode());
+    }
+    co_return co_await core_.blobs.release(t, note.id);
   }
 
   static std::uint32_t number(std::string_view key, std::size_t at) { return static_cast<std::uint32_t>(key_number(key, at, 4)); }
