@@ -2,6 +2,7 @@
 // Copyright the Keystone Mail authors
 #include "server/tls_material.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/format.hpp"
@@ -65,7 +66,8 @@ Result<tls::CertifiedKey> read_certificate(const CertificateConfig& config) {
 }
 
 Result<void> TlsMaterial::load(const Config& config) {
-  if (config.certificate.empty()) return {};
+  const bool uses_tls = std::ranges::any_of(config.listeners, [](const ListenerConfig& listener) { return listener.tls != TlsUse::none; });
+  if (config.certificate.empty() || !uses_tls) return {};
   tls::ServerOptions options;
   for (const CertificateConfig& one : all_certificates(config)) {
     KM_TRY(auto read, read_certificate(one));
