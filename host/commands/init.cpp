@@ -123,7 +123,9 @@ Result<void> initialise(const InitRequest& request) {
   if (!reading.errors.empty()) return fail(ErrorKind::invalid, reading.errors.front().text);
   if (::access(request.config.c_str(), F_OK) == 0) return fail(ErrorKind::conflict, format("{} is there already: edit it, or name another file with --config", request.config));
   Made made;
-  KM_CHECK(make_directory(made, fs::path(request.config).parent_path(), 0755));  // it holds no secrets, and who becomes the user has to read it again
+  // It holds no secrets, and who becomes the user has to read it again.
+  if (const auto folder = make_directory(made, fs::path(request.config).parent_path(), 0755); !folder)
+    return fail(folder.error().kind(), format("cannot write {}: {}", request.config, folder.error().text()));
   KM_CHECK(make_directory(made, request.data, 0700));
   if (chmod(request.data.c_str(), 0700) != 0) return fail(ErrorKind::denied, format("cannot make {}: {}", request.data, std::strerror(errno)));
   if (request.self_signed) KM_CHECK(make_certificate(made, request));

@@ -78,10 +78,10 @@ with tempfile.TemporaryDirectory() as directory:
     pathlib.Path(directory + "/file").write_text("")
     code, out, err = run("init", "--config", directory + "/file/mail.toml", "--hostname", "mail.example.test", "--domain", "example.test", "--data", directory + "/never")
     check("init leaves no data directory behind when the configuration cannot be written", code == 1 and not os.path.exists(directory + "/never"), err)
-    code, out, err = run("init", "--config", directory + "/idn.toml", "--hostname", "post.bücher.example", "--domain", "bücher.example", "--data",
-                         directory + "/idn", "--self-signed")
+    code, out, err = run("init", "--config", directory + "/post.toml", "--hostname", "post.bücher.example", "--domain", "bücher.example", "--data",
+                         directory + "/post", "--self-signed")
     check("init --self-signed takes internationalised names", code == 0, (out, err))
-    code, out, err = run("--config", directory + "/idn.toml", "check")
+    code, out, err = run("--config", directory + "/post.toml", "check")
     check("and check finds them in the certificate", code == 0 and "no certificate names" not in err, (out, err))
     code, out, err = run("init", "--config", directory + "/wrong.toml", "--hostname", "mail.example.test", "--domain", "-wrong-.example", "--data",
                          directory + "/wrong", "--self-signed")

@@ -111,22 +111,22 @@ def test_scram(server, secret):
 def test_own_password(server):
     """SCRAM with a password that its owner chose: only where he asked for it."""
     mine = 'seven wooden spoons in a drawer'
-    outcome, _, _ = log_in_by_scram(server, 'carol', mine)
+    outcome, _, _ = log_in_by_scram(server, 'olivia', mine)
     check('SCRAM: the owner\'s password has no keys unless that was asked for', 'Login failed' in str(outcome), outcome)
-    out = server.run('account', 'password', 'carol@example.test', '--password-stdin', '--scram', stdin=mine + '\n')
+    out = server.run('account', 'password', 'olivia@example.test', '--password-stdin', '--scram', stdin=mine + '\n')
     check('account password --scram says what it costs', out.returncode == 0 and 'steals the store' in out.stderr, out.stderr)
     for plus in (False, True):
-        outcome, _, proved = log_in_by_scram(server, 'carol', mine, plus=plus)
+        outcome, _, proved = log_in_by_scram(server, 'olivia', mine, plus=plus)
         check(f'SCRAM-SHA-256{"-PLUS" if plus else ""}: with --scram the owner\'s password logs in', outcome is True and proved, outcome)
-    outcome, _, _ = log_in_by_scram(server, 'carol', mine + 'x')
+    outcome, _, _ = log_in_by_scram(server, 'olivia', mine + 'x')
     check('and no other does', 'Login failed' in str(outcome), outcome)
-    code, text = submit(server, 'SCRAM-SHA-256', Scram('carol@example.test', mine))
+    code, text = submit(server, 'SCRAM-SHA-256', Scram('olivia@example.test', mine))
     check('submission takes it as well', code == 235, text)
-    device = server.run('account', 'app-password', 'add', 'carol@example.test', '--name', 'phone').stdout.split()[-1]
-    outcome, _, proved = log_in_by_scram(server, 'carol', device)
+    device = server.run('account', 'app-password', 'add', 'olivia@example.test', '--name', 'phone').stdout.split()[-1]
+    outcome, _, proved = log_in_by_scram(server, 'olivia', device)
     check('app passwords go on to work beside it', outcome is True and proved, outcome)
-    server.run('account', 'password', 'carol@example.test', '--password-stdin', stdin=mine + '\n')
-    outcome, _, _ = log_in_by_scram(server, 'carol', mine)
+    server.run('account', 'password', 'olivia@example.test', '--password-stdin', stdin=mine + '\n')
+    outcome, _, _ = log_in_by_scram(server, 'olivia', mine)
     check('SCRAM: without --scram a new password has no keys, even the same one', 'Login failed' in str(outcome), outcome)
     out = server.run('account', 'add', 'dan@example.test', '--password-stdin', '--scram', stdin=mine + '\n')
     outcome, _, proved = log_in_by_scram(server, 'dan', mine)
@@ -362,7 +362,7 @@ with tempfile.TemporaryDirectory(dir=os.environ.get('KEYSTONEMAIL_TEST_DIR', '/v
     with Server(program, LISTENERS) as server:
         server.add_account(ALICE, PASSWORD)
         server.add_account('bob@example.test', PASSWORD)
-        server.add_account('carol@example.test', PASSWORD)
+        server.add_account('olivia@example.test', PASSWORD)
         secret = server.run('account', 'app-password', 'add', ALICE, '--name', 'laptop').stdout.split()[-1]
         server.start()
         with imaps(server) as client:
