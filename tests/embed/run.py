@@ -76,7 +76,7 @@ keystonemail = [dependency('keystonemail-mime'), dependency('keystonemail-smtp')
 executable('consumer', 'consumer.cpp', dependencies: keystonemail,
            cpp_args: cxx.first_supported_argument('-std=c++23', '-std=c++2b'))
 ''')
-    out = run('meson', 'setup', '--buildtype=plain', str(project / 'build'), str(project), env=dict(os.environ, CCACHE_NOHASHDIR='1', PKG_CONFIG_PATH=''))
+    out = run('meson', 'setup', '--buildtype=plain', '-Dunity=on', '-Dunity_size=1000', str(project / 'build'), str(project), env=dict(os.environ, CCACHE_NOHASHDIR='1', PKG_CONFIG_PATH=''))
     check('a project with ours as a subproject is configured', out.returncode == 0, out.stdout)
     out = run('ninja', '-C', str(project / 'build'), 'consumer', env=dict(os.environ, CCACHE_NOHASHDIR='1'))
     check('and built', out.returncode == 0, out.stdout)

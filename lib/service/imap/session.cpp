@@ -18,8 +18,7 @@ namespace {
 
 constexpr std::size_t pipelined_at_once = 64;
 constexpr auto closing_time = std::chrono::seconds(5);
-constexpr std::size_t slice_octets = Session::output_octets;  // as Options::write_timeout says; most answers are one
-constexpr std::size_t pieces_at_once_max = 2;
+constexpr std::size_t slice_octets = Session::output_octets;  // as Options::write_timeout says
 
 // RFC 9051 §7.5.1: while these are answered no sequence number may move.
 Expunges expunges_during(const engine::CommandVariant& command) noexcept {
@@ -202,35 +201,24 @@ Task<bool> Session::flush() {
 
 Task<bool> Session::flush_with(std::string_view piece) {
   if (lost_) co_return false;
-  const std::array<std::string_view, pieces_at_once_max> pieces{engine_.pending_output(), piece};
+  const std::array<std::string_view, 2> pieces{engine_.pending_output(), piece};
   if (!co_await write(pieces)) co_return false;
   engine_.consume_output(pieces[0].size());
   out().skip(piece.size());
   co_return true;
 }
 
-// In slices, each of which has the whole time: who reads slowly is not cut off in the middle of something large, who reads nothing is.
+// In one write, with the time that each 64 KiB of it may take: who reads slowly is not cut off in the middle of something large.
 Task<bool> Session::write(std::span<const std::string_view> pieces) {
-  for (std::size_t done = 0;;) {
-    std::array<std::string_view, pieces_at_once_max> slice;
-    assert(pieces.size() <= slice.size());
-    std::size_t skip = done, room = slice_octets;
-    for (std::size_t i = 0; i < pieces.size(); ++i) {
-      const std::size_t skipped = std::min(skip, pieces[i].size());
-      slice[i] = pieces[i].substr(skipped, room);
-      skip -= skipped;
-      room -= slice[i].size();
-    }
-    if (room == slice_octets) co_return true;
-    const std::span<const std::string_view> out = std::span(slice).first(pieces.size());
-    const auto written = co_await stream_->write(out, working().until(now() + service_.options().write_timeout));
-    if (!written) {
-      lost_ = true;
-      co_return false;
-    }
-    done += slice_octets - room;
-    octets_out_ += slice_octets - room;
+  std::size_t octets = 0;
+  for (const std::string_view piece : pieces) octets += piece.size();
+  const auto time = service_.options().write_timeout * std::max<std::size_t>(1, octets / slice_octets);
+  if (!co_await stream_->write(pieces, working().until(now() + time))) {
+    lost_ = true;
+    co_return false;
   }
+  octets_out_ += octets;
+  co_return true;
 }
 
 Task<bool> Session::upgrade() {

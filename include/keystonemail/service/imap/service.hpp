@@ -30,7 +30,7 @@ struct Options {
   keystonemail::imap::ServerOptions engine;   // offers and ceilings; its TLS and login fields are set by the service
   TlsUse tls = TlsUse::none;
   bool allow_plaintext_auth = false;          // without TLS: for loopback alone
-  std::chrono::seconds write_timeout{300};    // a peer that takes fewer than 64 KiB in so long is gone
+  std::chrono::seconds write_timeout{300};    // for each whole 64 KiB written at once, 320 KiB at most; who takes less is gone
 };
 
 // The certificate in use now; asked for each connection, so that a reload takes effect without dropping any.
