@@ -134,50 +134,48 @@ class Internal {
   DirectoryFacts facts_;
 };
 
-class Plugin {
+// A plugin, loaded as the host loads one.
+class Loaded {
  public:
-  Plugin() {
-    auto opened = plugin::open_directory({.path = folder_.copy(KEYSTONEMAIL_TEST_PLUGINS "/libgood_plugin.so"),
-                                          .configuration = "xn--bcher-kva.test", .primary_domain = "xn--bcher-kva.test"}, log_);
-    if (!opened) FAIL(opened.error().describe());
-    directory_ = *std::move(opened);
-  }
   directory::Directory& directory() { return *directory_; }
   [[nodiscard]] const DirectoryFacts& facts() const { return facts_; }
 
   RunLoop loop;
 
- private:
+ protected:
+  explicit Loaded(DirectoryFacts facts) : facts_(std::move(facts)) {}
+  void load(const std::string& file, std::string configuration, std::string primary_domain) {
+    auto opened = plugin::open_directory({.path = folder_.copy(file), .configuration = std::move(configuration),
+                                          .primary_domain = std::move(primary_domain)}, log_);
+    if (!opened) FAIL(opened.error().describe());
+    directory_ = *std::move(opened);
+  }
   Folder folder_;
+
+ private:
   NullLog log_;
   std::unique_ptr<directory::Directory> directory_;
-  const DirectoryFacts facts_{.account = AccountId{1}, .login = "ann@xn--bcher-kva.test", .password = "open sesame",
-                              .unknown = "nobody@xn--bcher-kva.test", .short_login = "ann", .domain_in_unicode = "B\u00dccher.test",
-                              .disabled = "gone@xn--bcher-kva.test", .disabled_password = "open sesame",
-                              .list = "all@xn--bcher-kva.test", .elsewhere = "friend@elsewhere.test", .has_scram = true};
+  const DirectoryFacts facts_;
+};
+
+class Plugin : public Loaded {
+ public:
+  Plugin() : Loaded({.account = AccountId{1}, .login = "ann@xn--bcher-kva.test", .password = "open sesame",
+                     .unknown = "nobody@xn--bcher-kva.test", .short_login = "ann", .domain_in_unicode = "B\u00dccher.test",
+                     .disabled = "gone@xn--bcher-kva.test", .disabled_password = "open sesame",
+                     .list = "all@xn--bcher-kva.test", .elsewhere = "friend@elsewhere.test", .has_scram = true}) {
+    load(KEYSTONEMAIL_TEST_PLUGINS "/libgood_plugin.so", "xn--bcher-kva.test", "xn--bcher-kva.test");
+  }
 };
 
 #ifdef KEYSTONEMAIL_USERS_FILE_PLUGIN
-class UsersFile {
+class UsersFile : public Loaded {
  public:
-  UsersFile() {
+  UsersFile() : Loaded({.account = AccountId{7}, .login = "ann@example.test", .password = "secret", .unknown = "nobody@example.test",
+                        .short_login = "ann", .other = AccountId{8}, .other_login = "bob@example.test", .other_password = "hidden"}) {
     std::ofstream(folder_ / "users") << "7 ann@example.test secret\n8 bob@example.test hidden\n";
-    auto opened = plugin::open_directory({.path = folder_.copy(KEYSTONEMAIL_USERS_FILE_PLUGIN), .configuration = folder_ / "users",
-                                          .primary_domain = "example.test"}, log_);
-    if (!opened) FAIL(opened.error().describe());
-    directory_ = *std::move(opened);
+    load(KEYSTONEMAIL_USERS_FILE_PLUGIN, folder_ / "users", "example.test");
   }
-  directory::Directory& directory() { return *directory_; }
-  [[nodiscard]] const DirectoryFacts& facts() const { return facts_; }
-
-  RunLoop loop;
-
- private:
-  Folder folder_;
-  NullLog log_;
-  std::unique_ptr<directory::Directory> directory_;
-  const DirectoryFacts facts_{.account = AccountId{7}, .login = "ann@example.test", .password = "secret", .unknown = "nobody@example.test",
-                              .short_login = "ann", .other = AccountId{8}, .other_login = "bob@example.test", .other_password = "hidden"};
 };
 #endif
 
