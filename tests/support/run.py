@@ -157,13 +157,13 @@ def run_configuration(name, settings, words, tally, lanes):
 
 def target_names(directory, test):
     """The ninja targets a test's command needs."""
+    rules = (directory / 'build.ninja').read_text()
     names = []
     for word in test['cmd']:
         path = pathlib.Path(word)
-        if path.is_absolute() and directory in path.parents:
-            names.append(path.relative_to(directory).as_posix())
-        elif f'build {word}:' in (directory / 'build.ninja').read_text():
-            names.append(word)
+        name = path.relative_to(directory).as_posix() if path.is_absolute() and directory in path.parents else word
+        if f'build {name}:' in rules:  # not a folder that the test fills
+            names.append(name)
     return names
 
 
