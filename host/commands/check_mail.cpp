@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <iterator>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -23,8 +23,11 @@
 #include "keystonemail/mailauth/dkim/method_results.hpp"
 #include "keystonemail/mailauth/dmarc/author.hpp"
 #include "keystonemail/mailauth/dmarc/method_result.hpp"
+#include "keystonemail/mailauth/iprev/evaluation.hpp"
+#include "keystonemail/mailauth/iprev/method_result.hpp"
 #include "keystonemail/mailauth/spf/method_result.hpp"
 #include "keystonemail/mime/header.hpp"
+#include "keystonemail/mime/limits.hpp"
 #include "server/outgoing.hpp"
 
 namespace keystonemail::host {
@@ -32,7 +35,7 @@ namespace {
 
 constexpr int no_verdict_status = 1;
 constexpr int usage_status = 2;
-constexpr std::size_t message_octets_max = 256U << 20;
+constexpr std::size_t message_piece_octets = 64U << 10;
 constexpr std::size_t signatures_max = 100;  // who asks wants to know of each; the server verifies ten (attack D7)
 
 std::string own_name() {
@@ -72,8 +75,21 @@ std::string_view without_brackets(std::string_view path) {
   return path.starts_with('<') && path.ends_with('>') ? path.substr(1, path.size() - 2) : path;
 }
 
-mailauth::spf::Verdict judge_spf(const MailCheck& request, const IpAddress& client, const std::string& receiver, Names& names) {
-  mailauth::spf::Input input{.client = client, .helo = request.helo, .mail_from = std::string(without_brackets(request.from)),
+void report_iprev(Report& report, const IpAddress& client, Names& names, const MailCheck& request) {
+  mailauth::iprev::Evaluation evaluation(client, {}, names.now());
+  names.evaluate(evaluation);
+  const auto& verdict = evaluation.verdict();
+  auto result = mailauth::iprev::method_result(verdict);
+  report.data["iprev"] = json_of(result);
+  report.results.results.push_back(std::move(result));
+  if (!request.verbose) return;
+  const std::string name = verdict.name.is_root() ? "no name is known" : "its name is " + verdict.name.text();
+  report.lines.push_back(format("IPREV-Step: {}: {}: {}", client.to_string(), name, to_string(verdict.outcome)));
+}
+
+mailauth::spf::Verdict judge_spf(mailauth::spf::Identity identity, const MailCheck& request, const IpAddress& client, const std::string& receiver,
+                                 Names& names) {
+  mailauth::spf::Input input{.identity = identity, .client = client, .helo = request.helo, .mail_from = std::string(without_brackets(request.from)),
                              .receiver = receiver, .now = names.wall_now()};
   mailauth::spf::Evaluation evaluation(std::move(input), {.trace = mailauth::spf::Trace::yes}, names.now());
   names.evaluate(evaluation);
@@ -104,63 +120,98 @@ void report_spf(Report& report, const mailauth::spf::Verdict& verdict, const Mai
   report.data["spf"] = std::move(value);
 }
 
-std::optional<std::string> read_message(const std::string& file) {
-  std::string out;
-  if (file == "-") {
-    out.assign(std::istreambuf_iterator<char>(std::cin), {});
-  } else {
-    std::ifstream in(file, std::ios::binary);
-    if (!in || std::filesystem::is_directory(file)) return std::nullopt;
-    out.assign(std::istreambuf_iterator<char>(in), {});
-  }
-  return out.size() <= message_octets_max ? std::optional(std::move(out)) : std::nullopt;
+// A second opinion, where there is a sender: of the name in HELO, if its owner says anything.
+void report_helo(Report& report, const mailauth::spf::Verdict& verdict) {
+  if (verdict.outcome == mailauth::spf::Outcome::none) return;
+  auto result = mailauth::spf::method_result(verdict);
+  report.data["spf_helo"] = json_of(result);
+  report.results.results.push_back(std::move(result));
 }
 
-// Lines end as they do on the wire: files and pipes have bare line feeds.
-std::string with_wire_lines(std::string_view text) {
-  std::string out;
-  out.reserve(text.size() + text.size() / 32);
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\n' && (i == 0 || text[i - 1] != '\r')) out += '\r';
-    out += text[i];
+// A file, or standard input.
+class MessageFile {
+ public:
+  explicit MessageFile(const std::string& name) {
+    if (name == "-") return;
+    file_.open(name, std::ios::binary);
+    in_ = std::filesystem::is_directory(name) ? nullptr : &file_;
   }
-  return out;
-}
+  [[nodiscard]] bool is_open() const { return in_ && *in_; }
 
-template <class Verifier>
-void run_verifier(Verifier& verifier, std::string_view message, Names& names) {
-  verifier.receive(message);
-  names.answer_keys(verifier);
-  verifier.receive_end();
-  names.answer_keys(verifier);
-}
+  // Hands it on in pieces, lines ended as on the wire: files and pipes have bare line feeds. False: it could not be read to its end.
+  template <class Take>
+  [[nodiscard]] bool read(Take take) {
+    std::string raw(message_piece_octets, '\0'), wire;
+    char last = '\0';
+    while (*in_) {
+      in_->read(raw.data(), message_piece_octets);
+      wire.clear();
+      for (const char c : std::string_view(raw).substr(0, static_cast<std::size_t>(in_->gcount()))) {
+        if (c == '\n' && last != '\r') wire += '\r';
+        wire += last = c;
+      }
+      if (!wire.empty()) take(std::string_view(wire));
+    }
+    return !in_->bad();
+  }
+
+ private:
+  std::ifstream file_;
+  std::istream* in_ = &std::cin;
+};
+
+// What is looked at in one pass: nothing is kept but the header.
+struct Message {
+  explicit Message(WallTime now) : dkim(dkim_options(), now), arc({}, now) {}
+  static mailauth::dkim::VerifierOptions dkim_options() {
+    mailauth::dkim::VerifierOptions options;
+    options.signatures_max = signatures_max;
+    return options;
+  }
+  void receive(std::string_view piece, Names& names) {
+    if (dkim.wants_input()) dkim.receive(piece);
+    if (arc.wants_input()) arc.receive(piece);
+    names.answer_keys(dkim);
+    names.answer_keys(arc);
+    if (header_ended) return;
+    const auto end = finder.find(piece);
+    header_ended = end.has_value();
+    header += piece.substr(0, std::min(end.value_or(piece.size()), mime::limits::header_octets_max - header.size()));
+  }
+  void receive_end(Names& names) {
+    dkim.receive_end();
+    arc.receive_end();
+    names.answer_keys(dkim);
+    names.answer_keys(arc);
+  }
+
+  mailauth::dkim::Verifier dkim;
+  mailauth::arc::Verifier arc;
+  std::string header;
+
+ private:
+  mime::HeaderEndFinder finder;
+  bool header_ended = false;
+};
 
 using Signatures = std::vector<mailauth::dkim::SignatureResult>;
 
-Signatures report_dkim(Report& report, std::string_view message, Names& names, const MailCheck& request) {
-  mailauth::dkim::VerifierOptions options;
-  options.signatures_max = signatures_max;
-  mailauth::dkim::Verifier verifier(options, names.wall_now());
-  run_verifier(verifier, message, names);
+void report_dkim(Report& report, const Signatures& signatures, const MailCheck& request) {
   json::Array data;
-  for (auto& result : mailauth::dkim::method_results(verifier.results())) {
+  for (auto& result : mailauth::dkim::method_results(signatures)) {
     data.push_back(json_of(result));
     report.results.results.push_back(std::move(result));
   }
   report.data["dkim"] = std::move(data);
-  if (request.verbose) {
-    for (const auto& signature : verifier.results()) {
-      report.lines.push_back(format("DKIM-Step: d={} s={} a={}: {}", signature.domain, signature.selector, signature.algorithm,
-                                    signature.reason.empty() ? "the signature holds" : signature.reason));
-    }
+  if (!request.verbose) return;
+  for (const auto& signature : signatures) {
+    report.lines.push_back(format("DKIM-Step: d={} s={} a={}: {}", signature.domain, signature.selector, signature.algorithm,
+                                  signature.reason.empty() ? "the signature holds" : signature.reason));
   }
-  return verifier.results();
 }
 
-void report_arc(Report& report, std::string_view message, Names& names) {
-  mailauth::arc::Verifier verifier({}, names.wall_now());
-  run_verifier(verifier, message, names);
-  auto result = mailauth::arc::method_result(verifier.chain());
+void report_arc(Report& report, const mailauth::arc::Chain& chain) {
+  auto result = mailauth::arc::method_result(chain);
   report.data["arc"] = json_of(result);
   report.results.results.push_back(std::move(result));
 }
@@ -182,7 +233,7 @@ std::vector<mailauth::dmarc::Identifier> identifiers_of(const mailauth::spf::Ver
 void report_dmarc(Report& report, std::string_view header, std::vector<mailauth::dmarc::Identifier> identifiers, Names& names, const MailCheck& request) {
   const auto author = mailauth::dmarc::find_author(header);
   if (!author) {
-    mailauth::MethodResult result{.method = "dmarc", .result = "permerror", .comment = std::string(to_string(author.error()))};
+    auto result = mailauth::dmarc::method_result(author.error());
     report.data["dmarc"] = json_of(result);
     report.results.results.push_back(std::move(result));
     return;
@@ -236,27 +287,34 @@ int run_check_spf(const MailCheck& request, Output output) {
   if (!prepared) return status;
   Report report;
   report.results.authserv_id = prepared->own_name;
-  report_spf(report, judge_spf(request, prepared->client, prepared->own_name, *prepared->names), request);
+  report_spf(report, judge_spf(mailauth::spf::Identity::mail_from, request, prepared->client, prepared->own_name, *prepared->names), request);
   report.print(output);
   return 0;
 }
 
+// The results stand in the order of the server's (service/authentication/checks.cpp).
 int run_check_message(const MailCheck& request, Output output) {
-  const auto read = read_message(request.file);
-  if (!read) return report_error(output, request.file + " cannot be read, or is too large", no_verdict_status);
+  const std::string unreadable = request.file + " cannot be read";
+  MessageFile file(request.file);
+  if (!file.is_open()) return report_error(output, unreadable, no_verdict_status);
   int status = 0;
   const auto prepared = prepare(request, output, status);
   if (!prepared) return status;
-  Names& names = *prepared->names;
-  const std::string message = with_wire_lines(*read);
+  const auto& [client, receiver, opened] = *prepared;
+  Names& names = *opened;
+  Message message(names.wall_now());
+  if (!file.read([&](std::string_view piece) { message.receive(piece, names); })) return report_error(output, unreadable, no_verdict_status);
+  message.receive_end(names);
   Report report;
-  report.results.authserv_id = prepared->own_name;
-  const auto spf = judge_spf(request, prepared->client, prepared->own_name, names);
+  report.results.authserv_id = receiver;
+  report_iprev(report, client, names, request);
+  using mailauth::spf::Identity;
+  const auto spf = judge_spf(Identity::mail_from, request, client, receiver, names);
   report_spf(report, spf, request);
-  const auto signatures = report_dkim(report, message, names, request);
-  const std::string_view header = std::string_view(message).substr(0, mime::header_octets(message));
-  report_dmarc(report, header, identifiers_of(spf, signatures), names, request);
-  report_arc(report, message, names);
+  if (spf.identity == Identity::mail_from) report_helo(report, judge_spf(Identity::helo, request, client, receiver, names));
+  report_dkim(report, message.dkim.results(), request);
+  report_arc(report, message.arc.chain());
+  report_dmarc(report, message.header, identifiers_of(spf, message.dkim.results()), names, request);
   report.print(output);
   return 0;
 }

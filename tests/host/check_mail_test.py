@@ -59,8 +59,8 @@ def grammar_of_hostile(draw, resolver):
     except (TypeError, ValueError) as error:
         return error, done, sender, text
     below = done.stdout[field.end():].splitlines()
-    sound = methods[0] == 'spf' and methods[-2:] == ['dmarc', 'arc'] and set(methods[1:-2]) == {'dkim'} and done.returncode == 0
-    sound = sound and all(re.match(rb'(SPF-Explanation|SPF-Step|DKIM-Step|DMARC-Step): ', line) and not re.search(rb'[\x00-\x1f\x7f]', line) for line in below)
+    sound = methods[:2] == ['iprev', 'spf'] and methods[-2:] == ['arc', 'dmarc'] and set(methods[2:-2]) - {'spf'} == {'dkim'} and done.returncode == 0
+    sound = sound and all(re.match(rb'(IPREV-Step|SPF-Explanation|SPF-Step|DKIM-Step|DMARC-Step): ', line) and not re.search(rb'[\x00-\x1f\x7f]', line) for line in below)
     return None if sound else (methods, done, sender, text)
 
 

@@ -13,4 +13,6 @@ MethodResult method_result(const Verdict& verdict) {
   return out;
 }
 
+MethodResult method_result(AuthorFault fault) { return {.method = "dmarc", .result = "permerror", .comment = std::string(to_string(fault))}; }
+
 }  // namespace keystonemail::mailauth::dmarc

@@ -12,22 +12,13 @@
 #include "keystonemail/mailauth/dmarc/author.hpp"
 #include "keystonemail/mailauth/dmarc/method_result.hpp"
 #include "keystonemail/mailauth/iprev/method_result.hpp"
+#include "keystonemail/mailauth/spf/method_result.hpp"
 #include "keystonemail/mime/header.hpp"
 #include "service/authentication/fields.hpp"
 #include "service/authentication/questions.hpp"
 
 namespace keystonemail::authentication {
 namespace {
-
-// RFC 8601 §2.7.2
-mailauth::MethodResult spf_result(const mailauth::spf::Verdict& verdict, std::string_view identity) {
-  const bool helo = verdict.identity == mailauth::spf::Identity::helo;
-  return {.method = "spf",
-          .result = std::string(to_string(verdict.outcome)),
-          .comment = verdict.problem,
-          .reason = {},
-          .properties = {{"smtp", helo ? "helo" : "mailfrom", std::string(identity)}}};
-}
 
 // The Authentication-Results fields to take out, by their place among those of that name.
 std::vector<policy::Edit> removals(std::string_view header, std::string_view authserv_id) {
@@ -59,7 +50,7 @@ struct Message {
   mailauth::arc::Verifier arc;
   mailauth::dmarc::Input dmarc;
   mailauth::spf::Verdict spf;       // what DMARC builds on
-  bool has_author = false;
+  std::optional<mailauth::dmarc::AuthorFault> author_fault;  // why there is none to ask about
   mailauth::AuthenticationResults results;
   std::vector<policy::Edit> tags;
 };
@@ -123,9 +114,10 @@ class CheckInspector final : public policy::Inspector {
     if (!message_) co_return decision;
     if (auto author = mailauth::dmarc::find_author(facts.header)) {
       message_->dmarc.author = author->domain;
-      message_->has_author = true;
     } else if (options_.dmarc_use == DmarcUse::enforce) {
       co_return policy::Decision::reject("The From field does not name one author", "5.7.1", std::string(to_string(author.error())));
+    } else {
+      message_->author_fault = author.error();
     }
     KM_CO_CHECK(co_await check_address(context));
     KM_CO_CHECK(co_await check_spf(facts, context));
@@ -145,7 +137,7 @@ class CheckInspector final : public policy::Inspector {
     message_->tag("dkim", signed_well ? "pass" : signatures.empty() ? "none" : "fail");
     message_->tag("dkim-domains", signing_domains(signatures));
     const auto& chain = message_->arc.chain();
-    if (chain.status != mailauth::arc::ChainStatus::none) message_->found(mailauth::arc::method_result(chain));
+    message_->found(mailauth::arc::method_result(chain));
     message_->tag("arc", to_string(chain.status));
 
     KM_CO_TRY(policy::Decision decision, co_await check_dmarc(facts, context));
@@ -174,7 +166,6 @@ class CheckInspector final : public policy::Inspector {
     const Instant now = context.executor->now();
     mailauth::spf::Evaluation of_helo(input, options_.spf, now);
     KM_CO_CHECK(co_await evaluate(message_->budget, of_helo, context));
-    message_->found(spf_result(of_helo.verdict(), facts.hello));
     if (facts.sender.empty()) {
       note_spf(of_helo.verdict());
       co_return Result<void>();
@@ -182,14 +173,16 @@ class CheckInspector final : public policy::Inspector {
     input.identity = mailauth::spf::Identity::mail_from;
     mailauth::spf::Evaluation of_sender(std::move(input), options_.spf, now);
     KM_CO_CHECK(co_await evaluate(message_->budget, of_sender, context));
-    message_->found(spf_result(of_sender.verdict(), facts.sender));
     note_spf(of_sender.verdict());
+    // Of HELO too, if the owner of that name says anything.
+    if (of_helo.verdict().outcome != mailauth::spf::Outcome::none) message_->found(mailauth::spf::method_result(of_helo.verdict()));
     co_return Result<void>();
   }
 
   // For DMARC: SPF of MAIL FROM, or of HELO where there is none (RFC 7489 §4.1).
   void note_spf(const mailauth::spf::Verdict& verdict) {
     using mailauth::dmarc::Standing;
+    message_->found(mailauth::spf::method_result(verdict));
     message_->tag("spf", to_string(verdict.outcome));
     message_->spf = verdict;
     const bool unknown = verdict.outcome == mailauth::spf::Outcome::temperror;
@@ -198,7 +191,10 @@ class CheckInspector final : public policy::Inspector {
   }
 
   Task<Result<policy::Decision>> check_dmarc(const policy::Facts& facts, const Context& context) {
-    if (!message_->has_author) co_return policy::Decision::proceed();
+    if (message_->author_fault) {
+      message_->found(mailauth::dmarc::method_result(*message_->author_fault));
+      co_return policy::Decision::proceed();
+    }
     add_signers(message_->dmarc, message_->dkim.results());
     message_->dmarc.sample = static_cast<unsigned>(random_.below(100));
     mailauth::dmarc::Evaluation evaluation(std::move(message_->dmarc), options_.dmarc, context.executor->now());
