@@ -555,24 +555,59 @@ inline void mailstore_changes(MailDriver& d) {
     CHECK(refused(FlagAction::add, {SystemKeyword::answered}, false, since));
     CHECK(refused(FlagAction::add, {}, true, since));
     CHECK(refused(FlagAction::add, {SystemKeyword::seen, SystemKeyword::answered}, false, since));
-    CHECK(refused(FlagAction::remove, {SystemKeyword::seen}, false, since));
+    CHECK(refused(FlagAction::remove, {SystemKeyword::answered}, false, since));
+    CHECK(refused(FlagAction::remove, {}, true, since));
     CHECK(refused(FlagAction::add, {SystemKeyword::seen}, false, 0));  // §3.1.3: a system flag is always there
+    CHECK(refused(FlagAction::remove, {SystemKeyword::seen}, false, 0));
+    CHECK_FALSE(refused(FlagAction::remove, {SystemKeyword::seen}, false, since));  // not there, as before
     CHECK_FALSE(refused(FlagAction::add, {SystemKeyword::seen}, false, since));
-    CHECK_FALSE(refused(FlagAction::remove, {SystemKeyword::seen, SystemKeyword::answered}, true, since));
+    const auto later = d.modseq();
+    d.flags("INBOX", {1}, FlagAction::remove, {SystemKeyword::seen});
+    CHECK(refused(FlagAction::add, {SystemKeyword::seen}, false, later));  // another has taken away what it is to set
+    CHECK(refused(FlagAction::remove, {SystemKeyword::seen}, false, later));
+    CHECK_FALSE(refused(FlagAction::add, {SystemKeyword::answered}, true, later));  // set since long
+    CHECK_FALSE(refused(FlagAction::remove, {SystemKeyword::answered}, true, later));
     CHECK(d.row("INBOX", 1).keywords == mailstore::KeywordSet{});
     CHECK(!d.row("INBOX", 1).deleted);
 
-    const std::vector<std::string> names{"$Processed"};
+    const std::vector<std::string> names{"$Processed", "$Other"};
     const auto numbers = d.must(d.store.keyword_numbers(d.account, names, d.context()));
-    mailstore::FlagChange change{.unchanged_since = 0};
-    change.keywords.add(numbers.front());
     const MailDriver::Uids uids{1};
-    CHECK(d.must(d.store.change_flags(d.account, d.id("INBOX"), uids, change, d.context())).refused.empty());
-    CHECK(d.must(d.store.change_flags(d.account, d.id("INBOX"), uids, change, d.context())).refused == uids);
-    change.unchanged_since = since;
-    CHECK(d.must(d.store.change_flags(d.account, d.id("INBOX"), uids, change, d.context())).refused == uids);
-    change.action = FlagAction::remove;
-    CHECK(d.must(d.store.change_flags(d.account, d.id("INBOX"), uids, change, d.context())).refused.empty());
+    const auto keyword_refused = [&](FlagAction action, std::size_t number, mailstore::ModSeq modseq) {
+      mailstore::FlagChange change{.action = action, .unchanged_since = modseq};
+      change.keywords.add(numbers[number]);
+      return !d.must(d.store.change_flags(d.account, d.id("INBOX"), uids, change, d.context())).refused.empty();
+    };
+    CHECK_FALSE(keyword_refused(FlagAction::add, 0, 0));  // §3.1.3: a test for its presence
+    CHECK(keyword_refused(FlagAction::add, 0, 0));
+    CHECK(keyword_refused(FlagAction::remove, 0, 0));
+    CHECK_FALSE(keyword_refused(FlagAction::remove, 1, 0));
+    CHECK(keyword_refused(FlagAction::add, 0, later));
+    CHECK_FALSE(keyword_refused(FlagAction::add, 1, later));
+    CHECK_FALSE(keyword_refused(FlagAction::remove, 0, d.modseq()));
+    CHECK(keyword_refused(FlagAction::add, 0, later));
+  }
+  SUBCASE("mailstore: unchanged_since looks at each flag of each message, wherever it was changed") {
+    d.add("INBOX");
+    d.add("INBOX");
+    const auto since = d.modseq();
+    // In one operation: the first had \Seen, so only \Flagged is new with it.
+    d.flags("INBOX", {1}, FlagAction::add, {SystemKeyword::seen});
+    const auto between = d.modseq();
+    d.flags("INBOX", {1, 2}, FlagAction::add, {SystemKeyword::seen, SystemKeyword::flagged});
+    const auto changed = d.flags("INBOX", {1, 2}, FlagAction::remove, {SystemKeyword::seen}, false, between);
+    CHECK(changed.refused == MailDriver::Uids{2});
+    // A message that came later: its system flags are as new as it is.
+    d.add("INBOX");
+    CHECK(d.flags("INBOX", {3}, FlagAction::add, {SystemKeyword::seen}, false, since).refused == MailDriver::Uids{3});
+    // The keywords of a copy change with it, its \Deleted does not.
+    d.copy("INBOX", {3}, "Sent");
+    const auto copied = d.modseq();
+    d.flags("Sent", {1}, FlagAction::add, {SystemKeyword::draft}, true);
+    CHECK(d.flags("INBOX", {3}, FlagAction::remove, {SystemKeyword::draft}, false, copied).refused == MailDriver::Uids{3});
+    CHECK(d.flags("INBOX", {3}, FlagAction::add, {SystemKeyword::answered}, true, copied).refused.empty());
+    CHECK(d.flags("Sent", {1}, FlagAction::remove, {}, true, copied).refused == MailDriver::Uids{1});
+    CHECK(d.flags("Sent", {1}, FlagAction::remove, {SystemKeyword::flagged}, true, d.modseq()).refused.empty());
   }
   SUBCASE("mailstore: a change of flags tells what it overtook, and which rows changed along with those asked for") {
     d.add("INBOX");

@@ -91,8 +91,14 @@ void read_log(std::string_view row) {
   if (!entry) return;
   service::sort_unique(entry->changed);
   service::sort_unique(entry->expunged);
+  if (entry->turned.size() == 1) entry->turned.front().uids = entry->changed;
+  for (auto& group : entry->turned) service::sort_unique(group.uids);
   const auto second = service::LogEntry::read(entry->encode());
   check(second && second->changed == entry->changed && second->expunged == entry->expunged);
+  check(second->turned.size() == entry->turned.size());
+  for (std::size_t i = 0; i < entry->turned.size(); ++i) {
+    check(second->turned[i].flags == entry->turned[i].flags && second->turned[i].uids == entry->turned[i].uids);
+  }
 }
 
 void read_content(std::string_view row) {

@@ -145,8 +145,9 @@ struct FlagChange {
 
 struct FlagsChanged {
   std::vector<MessageRow> changed;     // the rows asked for, as they are now, where anything changed
-  // Modified after unchanged_since. That other flags were changed is no reason to refuse: flags to be added that are not
-  // there, or to be removed that are, are as whoever asks takes them to be (RFC 7162 §3.1.12). After 0 every system flag was.
+  // Modified after unchanged_since. To add or remove flags is refused for those flags alone, as if each had a modseq of its own
+  // (RFC 7162 §3.1.3, §3.1.12): where one of them was set or cleared since, by whomever; where the message came since, every
+  // system flag is of that modseq, and the keywords that it came with. A store that does not know any more may refuse.
   std::vector<Uid> refused;
   std::vector<MessageRow> along;       // rows of this mailbox not asked for that are the same emails, and changed with them
   std::vector<Uid> overtaken;          // of `changed`, those that had been modified after `seen`; ascending

@@ -14,7 +14,7 @@ namespace keystonemail::service {
 namespace {
 
 constexpr std::string_view format_key = "format";
-constexpr std::uint8_t store_format = 1;
+constexpr std::uint8_t store_format = 2;  // 1 had no entries in the change log that tell which flags
 
 // The store's own row: its format and the key of its hashes, made when it is new.
 Task<Result<void>> read_or_make_meta(kv::Transaction& t, kv::Table meta, std::string_view fresh, SipKey* key) {
@@ -23,8 +23,13 @@ Task<Result<void>> read_or_make_meta(kv::Transaction& t, kv::Table meta, std::st
   const std::uint8_t format = reader.octet();
   *key = {reader.number(), reader.number()};
   if (!reader.ok()) co_return damaged("mail.meta");
-  if (format != store_format) co_return fail(ErrorKind::corrupt, "the mail store is of a newer format");
+  if (format == 0 || format > store_format) co_return fail(ErrorKind::corrupt, "the mail store is of a newer format");
   if (!value) t.put(meta, format_key, fresh);
+  if (format < store_format) {
+    RecordWriter now;
+    now.octet(store_format).number(key->k0).number(key->k1);
+    t.put(meta, format_key, now.view());
+  }
   co_return Result<void>();
 }
 

@@ -5,6 +5,7 @@
 // in it: a message knows the modseq it came with, and those ascend with the UID.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,8 +16,28 @@ namespace keystonemail::service {
 
 using Uids = std::vector<mailstore::Uid>;  // ascending, without duplicates
 
+// Flags of a message: those that a change has turned, or that somebody asks about.
+struct FlagNames {
+  std::uint8_t system = 0;   // SystemKeyword bits
+  bool deleted = false;
+  std::vector<mailstore::KeywordNumber> numbers = {};  // ascending
+
+  [[nodiscard]] bool empty() const noexcept { return system == 0 && !deleted && numbers.empty(); }
+  [[nodiscard]] bool meets(const FlagNames& other) const noexcept;
+  void merge(const FlagNames& other);
+  friend bool operator==(const FlagNames&, const FlagNames&) = default;
+};
+
+// Messages of which the same flags were turned.
+struct TurnedFlags {
+  FlagNames flags;
+  Uids uids;                 // unsorted until the entry is made
+};
+
 struct LogEntry {
   Uids changed, expunged;
+  // Which flags `changed` is about. Empty: not known, it may be any (entries made before this was noted).
+  std::vector<TurnedFlags> turned = {};
 
   [[nodiscard]] std::string encode() const;
   // A few octets may name millions of UIDs: damage must not cost memory.
@@ -32,6 +53,26 @@ struct LogEntry {
 // All that was noted after `since`, each list ascending. REQUIRES: since >= row.log_floor.
 [[nodiscard]] Task<Result<LogEntry>> read_log(kv::Reader& reader, const StoreCore& core, mailstore::AccountId account,
                                               mailstore::MailboxId mailbox, mailstore::ModSeq since);
+
+// The messages, of `uids`, of which any of `flags` was turned after `since` (RFC 7162 §3.1.12).
+struct Turned {
+  Uids uids;
+  bool whole = true;         // false: so much has changed, or is forgotten, that it may be any of them
+};
+[[nodiscard]] Task<Result<Turned>> read_turned(kv::Reader& reader, const StoreCore& core, mailstore::AccountId account,
+                                               mailstore::MailboxId mailbox, const MailboxRow& row, mailstore::ModSeq since,
+                                               const FlagNames& flags, std::span<const mailstore::Uid> uids);
+
+// Gathers who changed, and in which flags, for an entry: a few groups, the rest told together.
+class TurnedGroups {
+ public:
+  void add(mailstore::Uid uid, const FlagNames& flags);
+  [[nodiscard]] bool empty() const noexcept { return groups_.empty(); }
+  [[nodiscard]] LogEntry take() &&;
+
+ private:
+  std::vector<TurnedFlags> groups_;
+};
 
 void sort_unique(Uids& uids);
 

@@ -3,7 +3,9 @@
 //
 // Changing flags. Keywords are the email's, so a change reaches all of its memberships; \Deleted is the membership's.
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <utility>
 
 #include "service/mailstore/message_rows.hpp"
 #include "service/mailstore/store_impl.hpp"
@@ -27,8 +29,21 @@ struct FlagsPlan {
 // The mailboxes that one operation changes, with what goes into their logs.
 struct Touched {
   MailboxRow row;
-  Uids changed;
+  TurnedGroups changed;
 };
+
+FlagNames flags_turned(const MessageRecord& before, std::string_view numbers_before, const HeldMessage& after) {
+  FlagNames turned;
+  turned.system = static_cast<std::uint8_t>(before.system ^ after.record.system);
+  turned.deleted = before.deleted != after.record.deleted;
+  if (numbers_before == after.numbers) return turned;
+  MessageRecord had, has;
+  had.numbers = numbers_before;
+  has.numbers = after.numbers;
+  const mailstore::KeywordSet old_set = keywords_of(had), new_set = keywords_of(has);
+  std::ranges::set_symmetric_difference(old_set.numbers(), new_set.numbers(), std::back_inserter(turned.numbers));
+  return turned;
+}
 
 class FlagsOperation {
  public:
@@ -42,6 +57,7 @@ class FlagsOperation {
     KM_CO_CHECK(co_await touch(plan_.mailbox));
     modseq_ = account_.modseq + 1;
     KM_CO_TRY(auto held, co_await read_messages(t_, core_, plan_.account, plan_.mailbox, plan_.uids));
+    KM_CO_CHECK(co_await look_at_log(held));
     for (HeldMessage& message : held) KM_CO_CHECK(co_await change(std::move(message)));
     plan_.result.modseq = plan_.any ? modseq_ : account_.modseq;
     sort_unique(plan_.result.overtaken);
@@ -87,22 +103,28 @@ class FlagsOperation {
     return !same_numbers || record.system != before.system || record.deleted != before.deleted;
   }
 
-  // Whether the message was modified after unchanged_since in what the change is about.
+  // For is_refused(): of which messages any flag named was turned after unchanged_since.
+  Task<Result<void>> look_at_log(const std::vector<HeldMessage>& held) {
+    if (change_.unchanged_since.value_or(0) == 0 || change_.action == mailstore::FlagAction::replace) co_return Result<void>();
+    const auto newer = [&](const HeldMessage& message) { return message.record.modseq > *change_.unchanged_since; };
+    if (std::ranges::none_of(held, newer)) co_return Result<void>();
+    const FlagNames named{change_.keywords.system_bits(), change_.deleted, change_.keywords.numbers()};
+    const MailboxRow& row = touched_.at(plan_.mailbox).row;
+    KM_CO_TRY(turned_, co_await read_turned(t_, core_, plan_.account, plan_.mailbox, row, *change_.unchanged_since, named, plan_.uids));
+    co_return Result<void>();
+  }
+
+  // Whether any flag that the change names was modified after unchanged_since (RFC 7162 §3.1.3), as if each had its own modseq.
   [[nodiscard]] bool is_refused(const HeldMessage& message) const {
     if (!change_.unchanged_since || message.record.modseq <= *change_.unchanged_since) return false;
-    using enum mailstore::FlagAction;
-    const std::uint8_t bits = change_.keywords.system_bits();
-    if (change_.action == replace) return true;
-    // RFC 7162 §3.1.3: with 0 it is asked whether the flag is there, and system flags always are.
-    if (*change_.unchanged_since == 0 && (change_.action == remove || bits != 0 || change_.deleted)) return true;
-    const bool there = change_.action == remove;
-    if (change_.deleted && message.record.deleted != there) return true;
-    if ((message.record.system & bits) != (there ? bits : 0)) return true;
-    if (change_.keywords.numbers().empty()) return false;
-    MessageRecord record = message.record;
-    record.numbers = message.numbers;
-    const mailstore::KeywordSet set = keywords_of(record);
-    return std::ranges::any_of(change_.keywords.numbers(), [&](auto number) { return set.has(number) != there; });
+    if (change_.action == mailstore::FlagAction::replace) return true;
+    const bool came_later = message.record.created > *change_.unchanged_since;  // with 0 each did
+    if (!came_later) return !turned_.whole || std::ranges::binary_search(turned_.uids, message.uid);
+    // What came with it is as old as the message. System flags always are there; keywords only where they are.
+    if (change_.keywords.system_bits() != 0 || change_.deleted) return true;
+    const mailstore::KeywordSet set = keywords_of(message.whole());
+    const bool there = std::ranges::any_of(change_.keywords.numbers(), [&](auto number) { return set.has(number); });
+    return there || (*change_.unchanged_since != 0 && (!turned_.whole || std::ranges::binary_search(turned_.uids, message.uid)));
   }
 
   Task<Result<void>> change(HeldMessage message) {
@@ -125,7 +147,7 @@ class FlagsOperation {
       }
       record.modseq = modseq_;
       if (!ours && before.modseq > change_.seen) plan_.result.overtaken.push_back(message.uid);
-      KM_CO_CHECK(co_await put(plan_.mailbox, message, before));
+      KM_CO_CHECK(co_await put(plan_.mailbox, message, before, numbers_before));
       const bool keywords = before.system != record.system || numbers_before != message.numbers;
       if (record.listed && keywords) KM_CO_CHECK(co_await spread(message));
     } else if (!ours) {
@@ -135,11 +157,12 @@ class FlagsOperation {
     co_return Result<void>();
   }
 
-  Task<Result<void>> put(mailstore::MailboxId mailbox, const HeldMessage& message, const MessageRecord& before) {
+  Task<Result<void>> put(mailstore::MailboxId mailbox, const HeldMessage& message, const MessageRecord& before,
+                         std::string_view numbers_before) {
     KM_CO_TRY(Touched* const touched, co_await touch(mailbox));
     uncount(touched->row, before);
     count(touched->row, message.record);
-    touched->changed.push_back(message.uid);
+    touched->changed.add(message.uid, flags_turned(before, numbers_before, message));
     t_.put(core_.tables.message, Key(plan_.account, mailbox, message.uid), message.whole().encode());
     plan_.any = true;
     co_return Result<void>();
@@ -153,10 +176,10 @@ class FlagsOperation {
       KM_CO_TRY(auto other, co_await read_message(t_, core_, plan_.account, at.mailbox, at.uid));
       if (!other) continue;  // verify() reports it
       const MessageRecord before = other->record;
+      const std::string numbers_before = std::exchange(other->numbers, source.numbers);
       other->record.system = source.record.system;
-      other->numbers = source.numbers;
       other->record.modseq = modseq_;
-      KM_CO_CHECK(co_await put(at.mailbox, *other, before));
+      KM_CO_CHECK(co_await put(at.mailbox, *other, before, numbers_before));
       if (at.mailbox != plan_.mailbox) continue;
       const bool asked_for = std::ranges::binary_search(plan_.uids, at.uid);
       if (!asked_for) plan_.result.along.push_back(to_message_row(at.uid, other->whole()));
@@ -171,9 +194,7 @@ class FlagsOperation {
     for (auto& [mailbox, touched] : touched_) {
       if (touched.changed.empty()) continue;
       touched.row.highest_modseq = modseq_;
-      LogEntry entry;
-      entry.changed = std::move(touched.changed);
-      sort_unique(entry.changed);
+      const LogEntry entry = std::move(touched.changed).take();
       KM_CO_CHECK(co_await add_log_entry(t_, core_, plan_.account, mailbox, touched.row, modseq_, entry));
       put_mailbox(t_, core_, plan_.account, mailbox, touched.row);
     }
@@ -187,6 +208,7 @@ class FlagsOperation {
   AccountRow account_;
   mailstore::ModSeq modseq_ = 0;
   std::map<mailstore::MailboxId, Touched> touched_;
+  Turned turned_;
 };
 
 Task<Result<void>> apply_flags(kv::Transaction& t, const StoreCore& core, FlagsPlan& plan) {

@@ -1235,18 +1235,44 @@ S: * 1 FETCH (UID 1 MODSEQ (4))
 S: * 2 FETCH (UID 2 MODSEQ (4))
 S: b OK STORE completed
 C: c STORE 1 (UNCHANGEDSINCE 2) -FLAGS (\Deleted)
-S: * 1 FETCH (UID 1 FLAGS (\Answered $Processed) MODSEQ (5))
-S: c OK STORE completed
+S: * 1 FETCH (UID 1 FLAGS (\Answered \Deleted $Processed) MODSEQ (4))
+S: c OK [MODIFIED 1] ~
 C: d STORE 1 (UNCHANGEDSINCE 2) +FLAGS.SILENT (\Answered \Seen)
-S: * 1 FETCH (UID 1 FLAGS (\Answered $Processed) MODSEQ (5))
+S: * 1 FETCH (UID 1 FLAGS (\Answered \Deleted $Processed) MODSEQ (4))
 S: d OK [MODIFIED 1] ~
 C: e STORE 1 (UNCHANGEDSINCE 2) FLAGS.SILENT (\Seen)
-S: * 1 FETCH (UID 1 FLAGS (\Answered $Processed) MODSEQ (5))
+S: * 1 FETCH (UID 1 FLAGS (\Answered \Deleted $Processed) MODSEQ (4))
 S: e OK [MODIFIED 1] ~
 C: f STORE 2:3 (UNCHANGEDSINCE 0) +FLAGS.SILENT ($Processed)
-S: * 3 FETCH (UID 3 MODSEQ (6))
+S: * 3 FETCH (UID 3 MODSEQ (5))
 S: * 2 FETCH (UID 2 FLAGS ($Processed) MODSEQ (4))
-S: f OK [MODIFIED 2] ~)"},
+S: f OK [MODIFIED 2] ~
+C: g STORE 1 (UNCHANGEDSINCE 3) +FLAGS (\Answered \Deleted)
+S: * 1 FETCH (UID 1 FLAGS (\Answered \Deleted $Processed) MODSEQ (4))
+S: g OK STORE completed
+C: h STORE 1 (UNCHANGEDSINCE 3) -FLAGS (\Deleted)
+S: * 1 FETCH (UID 1 FLAGS (\Answered $Processed) MODSEQ (6))
+S: h OK STORE completed)"},
+      {"§3.1.3, §3.1.12: a flag to be added that another has taken away fails, others do not", three_resync,
+       R"(D: a SELECT INBOX
+S: ...
+S: a OK ~
+D: b STORE 1 +FLAGS.SILENT (\Flagged)
+S: b OK ~
+C: c NOOP
+S: * 1 FETCH (UID 1 FLAGS (\Flagged) MODSEQ (3))
+S: c OK ~
+D: d STORE 1 -FLAGS.SILENT (\Flagged)
+S: d OK ~
+C: e STORE 1 (UNCHANGEDSINCE 3) +FLAGS (\Flagged)
+S: * 1 FETCH (UID 1 FLAGS () MODSEQ (4))
+S: e OK [MODIFIED 1] ~
+C: f STORE 1 (UNCHANGEDSINCE 3) +FLAGS (\Seen)
+S: * 1 FETCH (UID 1 FLAGS (\Seen) MODSEQ (5))
+S: f OK STORE completed
+C: g STORE 1 (UNCHANGEDSINCE 4) +FLAGS (\Flagged)
+S: * 1 FETCH (UID 1 FLAGS (\Seen \Flagged) MODSEQ (6))
+S: g OK STORE completed)"},
       {"§3.1.3: what others have set is told, to who is refused and to who is not", three_resync,
        R"(D: a SELECT INBOX
 S: ...

@@ -219,6 +219,7 @@ class FakeStore final : public MailStore {
       row.octets = static_cast<std::uint32_t>(m.message->octets());
       row.keywords = m.keywords;
       box->rows[row.uid] = row;
+      box->arrived[row.uid] = row.modseq;
       a.quota.octets_used += row.octets;
       ++a.quota.messages_used;
       result.uids.push_back(row.uid);
@@ -245,12 +246,7 @@ class FakeStore final : public MailStore {
       auto at = box->rows.find(uid);
       if (at == box->rows.end()) continue;
       MessageRow row = at->second;
-      MessageRow undone = row;  // what it would be had it been changed before: the same, where the change is not stale
-      FlagChange back = change;
-      back.action = change.action == FlagAction::add ? FlagAction::remove : FlagAction::add;
-      apply(undone, back);
-      const bool touched = change.action == FlagAction::replace || undone.keywords != row.keywords || undone.deleted != row.deleted;
-      if (change.unchanged_since && row.modseq > *change.unchanged_since && touched) {
+      if (change.unchanged_since && row.modseq > *change.unchanged_since && stale(*box, row, change)) {
         result.refused.push_back(uid);
         continue;
       }
@@ -258,6 +254,7 @@ class FakeStore final : public MailStore {
       if (row.keywords == at->second.keywords && row.deleted == at->second.deleted) continue;
       if (row.modseq > change.seen) result.overtaken.push_back(uid);
       row.modseq = modseq;
+      note_turned(*box, at->second, row);
       at->second = row;
       result.changed.push_back(row);
     }
@@ -325,6 +322,8 @@ class FakeStore final : public MailStore {
     Mailbox info;
     std::map<Uid, MessageRow> rows;
     std::map<Uid, ModSeq> tombstones;
+    std::map<Uid, ModSeq> arrived;
+    std::map<std::pair<Uid, std::string>, ModSeq> turned;  // when a flag was last set or cleared
   };
   struct Account {
     ModSeq modseq = 1;
@@ -382,6 +381,34 @@ class FakeStore final : public MailStore {
         if (box.info.path == path.substr(0, slash)) return id;
     return std::nullopt;
   }
+  // Flags as names, so that each may have a modseq of its own.
+  static std::set<std::string> flag_names(const KeywordSet& keywords, bool deleted) {
+    std::set<std::string> names;
+    for (unsigned bit = 0; bit < 4; ++bit)
+      if ((keywords.system_bits() >> bit & 1U) != 0) names.insert("\\" + std::to_string(bit));
+    if (deleted) names.insert("\\Deleted");
+    for (KeywordNumber n : keywords.numbers()) names.insert(std::to_string(n));
+    return names;
+  }
+  static void note_turned(Box& box, const MessageRow& before, const MessageRow& after) {
+    const auto had = flag_names(before.keywords, before.deleted), has = flag_names(after.keywords, after.deleted);
+    std::vector<std::string> turned;
+    std::ranges::set_symmetric_difference(had, has, std::back_inserter(turned));
+    for (const std::string& name : turned) box.turned[{after.uid, name}] = after.modseq;
+  }
+  // RFC 7162 §3.1.3: whether a flag named is newer than unchanged_since.
+  static bool stale(const Box& box, const MessageRow& row, const FlagChange& change) {
+    if (change.action == FlagAction::replace) return true;
+    const auto has = flag_names(row.keywords, row.deleted);
+    for (const std::string& name : flag_names(change.keywords, change.deleted)) {
+      const auto at = box.turned.find({row.uid, name});
+      const bool exists = name.front() == '\\' || has.contains(name);
+      ModSeq modseq = at != box.turned.end() ? at->second : exists ? box.arrived.at(row.uid) : 0;
+      if (*change.unchanged_since == 0) modseq = exists ? 1 : 0;
+      if (modseq > *change.unchanged_since) return true;
+    }
+    return false;
+  }
   static void apply(MessageRow& row, const FlagChange& change) {
     const std::uint8_t bits = change.keywords.system_bits();
     if (change.action == FlagAction::replace) {
@@ -416,6 +443,7 @@ class FakeStore final : public MailStore {
         source->tombstones[uid] = a.modseq;
       }
       target->rows[row.uid] = row;
+      target->arrived[row.uid] = row.modseq;
       result.uids.emplace_back(uid, row.uid);
     }
     source->info.highest_modseq = target->info.highest_modseq = a.modseq;
