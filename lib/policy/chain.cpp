@@ -202,8 +202,9 @@ Task<Result<Decision>> Screening::ask(Seat& seat, Stage stage, const Facts& fact
 }
 
 void Screening::log_decision(const Seat& seat, Stage stage, const Decision& decision) const {
-  if (decision.verdict == Verdict::proceed || decision.verdict == Verdict::accept) return;
-  if (options_.tally) options_.tally->count(seat.policy->name(), decision.verdict);
+  const bool is_usual = decision.verdict == Verdict::proceed || decision.verdict == Verdict::accept;
+  if (is_usual && decision.reason.empty()) return;
+  if (options_.tally && !is_usual) options_.tally->count(seat.policy->name(), decision.verdict);
   if (decision.quiet) return;
   log_->event(LogLevel::info, "policy.decided",
               {{"session", connection_->session},

@@ -141,6 +141,12 @@ def test_access(server):
     check('access: a recipient is refused in the words that were chosen', '550 5.1.6 This address has moved' in replies(swaks(server, to='old@example.test')))
     check('access: a recipient is redirected', accepted(swaks(server, '--header', 'Subject: for sales', to='sales@example.test'))
           and any('for sales' in one for one in mailbox(server, ALICE)) and not any('for sales' in one for one in mailbox(server, BOB)))
+    setup(server, policy__access={'recipients': {'noreply@': 'discard'}})
+    server.run('alias', 'add', 'noreply@example.test', BOB)
+    before = len(mailbox(server, BOB))
+    check('access: what is discarded for one recipient reaches the other', accepted(swaks(server, '--header', 'Subject: for two', to=f'noreply@example.test,{ALICE}'))
+          and any('for two' in one for one in mailbox(server, ALICE)) and len(mailbox(server, BOB)) == before)
+    check('access: and a message for nobody else is taken', accepted(swaks(server, to='noreply@example.test')) and 'smtp.discarded' in server.log())
     check('access: a reload took the other rules away', accepted(swaks(server, sender='slow@good.test')))
 
 

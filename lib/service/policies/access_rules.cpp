@@ -132,7 +132,13 @@ class AccessInspector final : public policy::Inspector {
   Decision on_rcpt(const policy::Facts& facts) {
     const std::string& address = facts.recipients.back().address;
     const AccessRule* rule = table_.find(AccessScope::recipient, address);
-    Decision decision = rule ? apply(*rule, "recipient <" + address + ">") : Decision::proceed();
+    const bool is_discarded = rule && rule->action == AccessAction::discard;
+    Decision decision = rule && !is_discarded ? apply(*rule, "recipient <" + address + ">") : Decision::proceed();
+    if (is_discarded) {  // this copy alone: the message is other people's as well
+      decision.reason = "recipient <" + address + "> is discarded";
+      decision.edits.emplace_back(policy::RemoveRecipient{address});
+      return std::move(decision).with(tag(is_allowed()));
+    }
     for (const AccessRule* redirecting : {rule, sender_, helo_, client_}) {
       if (!redirecting || redirecting->action != AccessAction::redirect) continue;
       decision.edits.emplace_back(policy::RemoveRecipient{address});

@@ -153,6 +153,19 @@ TEST_CASE("access: redirection takes the recipient's place") {
   CHECK(std::get<policy::AddRecipient>(peer.rcpt("bob@example.test").edits.at(1)).address == "archive@example.test");
 }
 
+TEST_CASE("access: what is discarded for one recipient is not discarded for the others") {
+  Access access({{recipient, "noreply@", "discard"}});
+  Peer peer(access);
+  (void)peer.mail("x@any.test");
+  CHECK(peer.rcpt("bob@example.test").edits.empty());
+  const auto outcome = peer.rcpt("noreply@example.test");
+  CHECK(words(outcome) == "proceed");
+  REQUIRE(outcome.edits.size() == 1);
+  CHECK(std::get<policy::RemoveRecipient>(outcome.edits[0]).address == "noreply@example.test");
+  CHECK(access.log.has("recipient <noreply@example.test> is discarded"));
+  CHECK(words(peer.headers()) == "proceed");
+}
+
 TEST_CASE("access: LMTP is not asked about") {
   Access access({{client, "0.0.0.0/0", "reject"}});
   CHECK(words(Peer(access, "203.0.113.9", "lmtp").connect()) == "proceed");
