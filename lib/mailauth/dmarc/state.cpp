@@ -35,7 +35,6 @@ Task<void> Evaluation::State::run() {
   else has_policy = co_await find_policy_by_list();
   if (!has_policy) co_return;
   co_await choose_policy();
-  if (verdict_.outcome == Outcome::temperror) co_return;
   co_await align();
   apply();
 }
@@ -91,11 +90,10 @@ Task<void> Evaluation::State::choose_policy() {
   if (!record.missing_policy || *record.missing_policy == verdict_.policy) co_return;
   ++verdict_.questions;
   const dns::Answer answer = co_await dialogue_.ask(input_.author, dns::RecordType::a);
-  if (dns::is_temporary(answer.status)) {
-    (void)fail_temporarily();
-  } else if (answer.status == dns::AnswerStatus::no_such_name) {
-    verdict_.policy = *record.missing_policy;
-  }
+  // Which of the two it is, is asked of a message that fails alone: the stricter one, until it is known.
+  is_uncertain_ = is_uncertain_ || dns::is_temporary(answer.status);
+  if (answer.status == dns::AnswerStatus::no_such_name) verdict_.policy = *record.missing_policy;
+  else if (dns::is_temporary(answer.status)) verdict_.policy = std::max(verdict_.policy, *record.missing_policy);
 }
 
 // RFC 7489 §6.6.2 step 5. What might have passed, had the DNS answered, makes it a temperror when nothing passes.
@@ -112,7 +110,7 @@ Task<void> Evaluation::State::align() {
     passes |= aligned == Aligned::yes && identifier.standing == Standing::pass;
     might_pass |= aligned == Aligned::unknown || (aligned == Aligned::yes && identifier.standing == Standing::temporary);
   }
-  verdict_.outcome = passes ? Outcome::pass : might_pass ? Outcome::temperror : Outcome::fail;
+  verdict_.outcome = passes ? Outcome::pass : might_pass || is_uncertain_ ? Outcome::temperror : Outcome::fail;
   if (verdict_.outcome == Outcome::temperror) verdict_.problem = "an identifier of " + input_.author.text() + " cannot be looked up now";
 }
 
@@ -136,7 +134,7 @@ Task<Evaluation::State::Organization> Evaluation::State::organization_of(dns::Na
   }
   const Walk way = co_await walk(name);
   out.name = select_organization(name, way.found);
-  out.is_temporary = way.is_temporary;
+  out.is_temporary = way.is_temporary || (way.is_cut_at_suffix && out.name != organizational_domain(name));
   co_return out;
 }
 
@@ -151,13 +149,17 @@ dns::Name Evaluation::State::select_organization(const dns::Name& start, std::sp
   return !is_claimed && organization != start && is_public_suffix(organization) ? organizational_domain(start) : organization;
 }
 
-// RFC 9989 §4.10. Beyond it, a public suffix by the list is one unless it says psd=n.
+// RFC 9989 §4.10. Beyond it, a public suffix by the list is one unless it says psd=n. Its servers are not the domain's, and
+// those of some suffixes never answer such questions: where one cannot be asked, the list and what was found below are enough
+// for a message to pass, and for a domain without a record to have none; but not for one to fail (T10).
 Task<Evaluation::State::Walk> Evaluation::State::walk(dns::Name start) {
   Walk out;
   for (dns::Name name = start; !name.is_root();) {
     Lookup here = co_await look_up(name);
     if (here.is_temporary) {
-      out.is_temporary = true;
+      out.is_cut_at_suffix = name != start && is_public_suffix(name);
+      out.is_temporary = !out.is_cut_at_suffix;
+      is_uncertain_ = is_uncertain_ || out.is_cut_at_suffix;
       break;
     }
     dns::Name next = name.label_count() > walk_labels_max ? suffix_of(name, walk_labels_max) : name.parent();
@@ -200,9 +202,9 @@ Task<Evaluation::State::Lookup> Evaluation::State::look_up(dns::Name name) {
 }
 
 void Evaluation::State::apply() {
-  if (verdict_.outcome != Outcome::fail) return;
   const bool is_spared = verdict_.record->is_test || input_.sample >= verdict_.record->percent;
-  verdict_.disposition = is_spared ? milder(verdict_.policy) : verdict_.policy;
+  verdict_.demand = is_spared ? milder(verdict_.policy) : verdict_.policy;
+  if (verdict_.outcome == Outcome::fail) verdict_.disposition = verdict_.demand;
 }
 
 }  // namespace keystonemail::mailauth::dmarc

@@ -40,6 +40,7 @@ class Evaluation::State {
   struct Walk {
     std::vector<Found> found;   // from the name upwards
     bool is_temporary = false;  // a name on the way could not be asked
+    bool is_cut_at_suffix = false;  // or only a public suffix of the list
   };
   struct Organization {
     dns::Name name;
@@ -66,6 +67,7 @@ class Evaluation::State {
   Dialogue dialogue_;
   std::map<dns::Name, Lookup> known_;  // so that walks that meet ask once
   Verdict verdict_;
+  bool is_uncertain_ = false;          // whether it fails, for want of an answer that does not keep it from passing
   std::optional<Task<void>> task_;
 };
 

@@ -227,7 +227,8 @@ class CheckInspector final : public policy::Inspector {
     using mailauth::dmarc::Outcome;
     if (options_.dmarc_use == DmarcUse::observe || vouched_for(message_->arc.chain(), options_.trusted_sealers)) return policy::Decision::proceed();
     const std::string& domain = verdict.author.text();
-    if (verdict.outcome == Outcome::temperror) {
+    const bool asks_for_nothing = verdict.record && verdict.demand == mailauth::dmarc::Policy::none;  // whatever the answer
+    if (verdict.outcome == Outcome::temperror && !asks_for_nothing) {
       return policy::Decision::defer("The policy of " + domain + " cannot be looked up now, try again later", "4.7.0", verdict.problem);
     }
     switch (verdict.disposition) {

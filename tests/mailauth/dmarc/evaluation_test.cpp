@@ -235,6 +235,46 @@ TEST_CASE("T10: SPF or DKIM that could not be found out keeps a message from fai
   CHECK(told(judge(dns, {.from = "example.com", .dkim = {"sub.example.com"}})) == "temperror none");
 }
 
+TEST_CASE("T10: a public suffix that cannot be asked keeps a message from failing, and nothing else") {
+  for (const auto status : {AnswerStatus::server_failure, AnswerStatus::refused, AnswerStatus::timeout, AnswerStatus::bogus}) {
+    CAPTURE(dns::to_string(status));
+    Dns dns("_dmarc.example.com. TXT \"v=DMARC1; p=reject\"\n_dmarc.a.deep.com. TXT \"v=DMARC1; p=reject\"");
+    dns.fault("_dmarc.com", RecordType::txt, status);
+    CHECK(told(judge(dns, {.from = "a.example.com", .spf = "a.example.com"})) == "pass none");
+    CHECK(told(judge(dns, {.from = "a.example.com", .dkim = {"b.example.com"}})) == "pass none");
+    CHECK(told(judge(dns, {.from = "example.com", .spf = "mail.example.com"})) == "pass none");
+    CHECK(told(judge(dns, {.from = "example.com", .spf = "other.com"})) == "temperror none");
+    CHECK(told(judge(dns, {.from = "other.com", .spf = "example.com"})) == "none none");
+    // Without the suffix's answer the two may be of one organization or of two.
+    CHECK(told(judge(dns, {.from = "a.deep.com", .spf = "b.deep.com"})) == "temperror none");
+    CHECK(told(judge(dns, {.from = "a.deep.com", .spf = "a.deep.com"})) == "pass none");
+  }
+}
+
+TEST_CASE("T10: whether a name exists is asked of a message that fails alone") {
+  for (const auto* record : {"v=DMARC1; p=none; np=reject", "v=DMARC1; p=reject; np=none"}) {
+    CAPTURE(record);
+    Dns dns("_dmarc.example.com. TXT \"" + std::string(record) + "\"");
+    dns.fault("a.example.com", RecordType::a, AnswerStatus::timeout);
+    CHECK(told(judge(dns, {.from = "a.example.com", .dkim = {"example.com"}})) == "pass none");
+    const auto verdict = judge(dns, {.from = "a.example.com"});
+    CHECK(told(verdict) == "temperror none");
+    CHECK(verdict.demand == Policy::reject);
+  }
+}
+
+TEST_CASE("T10: a temperror says what it may come to at most") {
+  const auto demand = [](const std::string& tags) {
+    Dns dns("_dmarc.example.com. TXT \"v=DMARC1; " + tags + "\"");
+    return judge(dns, {.from = "example.com", .spf_temporary = "example.com"}).demand;
+  };
+  CHECK(demand("p=none") == Policy::none);
+  CHECK(demand("p=quarantine; t=y") == Policy::none);
+  CHECK(demand("p=quarantine; pct=0") == Policy::none);
+  CHECK(demand("p=quarantine") == Policy::quarantine);
+  CHECK(demand("p=reject") == Policy::reject);
+}
+
 TEST_CASE("dmarc: the time is limited, and an evaluation may be dropped at any question") {
   Dns dns("_dmarc.example.com. TXT \"v=DMARC1; p=reject\"");
   Evaluation evaluation(input_for({.from = "a.example.com", .dkim = {"b.example.com"}}), {}, Instant());

@@ -190,6 +190,19 @@ TEST_CASE("T10: a DMARC policy that cannot be looked up defers, and never reject
   }
 }
 
+TEST_CASE("T10: DMARC: an answer that is missing defers nothing when the policy asks for nothing") {
+  World world;
+  for (const auto& [tags, reply] : {std::pair("p=none", "INBOX 250"), std::pair("p=quarantine; t=y", "INBOX 250"), std::pair("p=none; sp=reject", "INBOX 250"),
+                                    std::pair("p=quarantine", "451 4.7.0"), std::pair("p=reject; t=y", "451 4.7.0")}) {
+    CAPTURE(tags);
+    const std::string dmarc = "_dmarc.example.test. 300 TXT \"v=DMARC1; " + std::string(tags) + "\"\n";
+    zone::ZoneResolver with_policy(dns::Zone(dns::parse_zone(world.zone_text + dmarc).value()));
+    resolver::Faulty faulty(with_policy);
+    faulty.answer(*dns::Name::parse("s1._domainkey.example.test"), dns::AnswerStatus::server_failure);
+    CHECK(world.reply_with_policy("", world.submitted(message), &faulty).starts_with(reply));
+  }
+}
+
 TEST_CASE("authentication: a slow DNS holds back the reply, and the answers are what they are") {
   const World world;
   const std::string sent = world.submitted(message);

@@ -70,7 +70,8 @@ struct Verdict {
   Outcome outcome = Outcome::none;
   // What the owner wants done with it: policy below, or one step milder for t=y or outside of pct. None unless fail.
   Policy disposition = Policy::none;
-  Policy policy = Policy::none;          // p, sp or np, whichever applies
+  Policy demand = Policy::none;          // the same of a message that fails: what a temperror may come to
+  Policy policy = Policy::none;          // p, sp or np, whichever applies; the strictest, while that cannot be found out
   std::optional<Record> record;          // none: the domain takes no part
   dns::Name author;
   dns::Name policy_domain;               // where the record is, without "_dmarc"
