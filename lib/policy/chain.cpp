@@ -50,6 +50,10 @@ Facts Screening::facts() const noexcept { return {.connection = *connection_}; }
 
 Task<Outcome> Screening::judge(Stage stage, Facts facts, Context context, Draft* draft) {
   Outcome outcome;
+  const bool is_lasting = stage < Stage::mail;
+  Lasting said;
+  if (stage == Stage::mail) take_lasting(!facts.login.empty(), outcome);
+  const Standing before = standing_;
   for (Seat& seat : seats_) {
     if (seat.done_with_connection || seat.done_with_transaction) continue;
     facts.tags = tags_;
@@ -61,26 +65,39 @@ Task<Outcome> Screening::judge(Stage stage, Facts facts, Context context, Draft*
     auto decided = co_await ask(seat, stage, facts, context);
     Decision decision = decided ? *std::move(decided) : Decision::defer(std::string(failure_text), {}, decided.error().describe());
     log_decision(seat, stage, decision);
-    take_edits(decision.edits, stage, draft, outcome.edits);
+    take_edits(decision.edits, stage, draft, is_lasting ? said.edits : outcome.edits);
     outcome.delay = std::min(outcome.delay + std::max(decision.delay, std::chrono::milliseconds(0)), options_.delay_max);
     if (is_refusal(decision.verdict)) {
       refuse(outcome, seat, std::move(decision));
+      if (stage == Stage::rcpt) standing_ = before;
       co_return outcome;
     }
     if (decision.verdict == Verdict::accept) {
-      (stage < Stage::mail ? seat.done_with_connection : seat.done_with_transaction) = true;
+      (is_lasting ? seat.done_with_connection : seat.done_with_transaction) = true;
     }
-    // To throw a message away is the stronger word of the two.
-    if (decision.verdict == Verdict::discard || (decision.verdict == Verdict::quarantine && standing_ == Verdict::proceed)) {
-      standing_ = decision.verdict;
-      standing_policy_ = seat.policy->name();
-      standing_reason_ = decision.reason;
+    if (decision.verdict == Verdict::discard || decision.verdict == Verdict::quarantine) {
+      stand(is_lasting ? said.standing : standing_, {decision.verdict, std::string(seat.policy->name()), std::move(decision.reason)});
     }
   }
-  outcome.verdict = standing_;
-  outcome.policy = standing_policy_;
-  outcome.reason = standing_reason_;
+  const Standing& standing = is_lasting ? said.standing : standing_;
+  outcome.verdict = standing.verdict;
+  outcome.policy = standing.policy;
+  outcome.reason = standing.reason;
+  if (is_lasting) lasting_[static_cast<std::size_t>(stage)] = std::move(said);
   co_return outcome;
+}
+
+// To throw a message away is the stronger word of the two.
+void Screening::stand(Standing& standing, const Standing& said) {
+  if (said.verdict == Verdict::discard || (said.verdict == Verdict::quarantine && standing.verdict == Verdict::proceed)) standing = said;
+}
+
+void Screening::take_lasting(bool logged_in, Outcome& outcome) {
+  for (std::size_t i = 0; i < lasting_.size(); ++i) {
+    if (static_cast<Stage>(i) == Stage::auth && !logged_in) continue;
+    stand(standing_, lasting_[i].standing);
+    outcome.edits.insert(outcome.edits.end(), lasting_[i].edits.begin(), lasting_[i].edits.end());
+  }
 }
 
 void Screening::refuse(Outcome& outcome, const Seat& seat, Decision decision) const {
@@ -169,9 +186,7 @@ void Screening::reset() noexcept {
     seat.inspector->reset();
   }
   tags_.resize(connection_tags_);  // what was found out about the connection itself stays
-  standing_ = Verdict::proceed;
-  standing_policy_.clear();
-  standing_reason_.clear();
+  standing_ = {};
 }
 
 std::string_view Screening::tag(std::string_view name) const noexcept {

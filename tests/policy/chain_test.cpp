@@ -135,6 +135,53 @@ TEST_CASE("policy chain: quarantine stands for the rest of the transaction, and 
   CHECK(fixture.judge(Stage::mail).verdict == Verdict::proceed);
 }
 
+TEST_CASE("policy chain: what was said before MAIL is said of each transaction, of HELO until the next") {
+  Verdict of_helo = Verdict::quarantine;
+  bool logged_in = true;
+  const auto early = std::make_shared<Scripted>("early", [&](Stage stage, const Facts&) -> Result<Decision> {
+    if (stage == Stage::connect) return Decision::proceed().with(AddHeader{"X-Connect", "1"});
+    if (stage == Stage::helo) return of(of_helo).with(AddHeader{"X-Helo", "1"});
+    if (stage == Stage::auth) return of(Verdict::discard).with(AddHeader{"X-Auth", "1"});
+    return Decision::proceed();
+  });
+  Fixture fixture({early});
+  const auto judge = [&](Stage stage) {
+    Facts facts = fixture.screening.facts();
+    if (logged_in) facts.login = "alice";
+    return fixture.loop.run_until(fixture.screening.judge(stage, facts, {&fixture.loop}));
+  };
+  for (const Stage stage : {Stage::connect, Stage::helo, Stage::helo, Stage::auth}) CHECK(judge(stage).edits.empty());
+  for (int message = 0; message < 2; ++message) {
+    const Outcome outcome = judge(Stage::mail);
+    CHECK(outcome.verdict == Verdict::discard);
+    CHECK(outcome.edits.size() == 3);
+    CHECK(judge(Stage::rcpt).edits.empty());
+    fixture.screening.reset();
+  }
+  logged_in = false;
+  CHECK(judge(Stage::mail).verdict == Verdict::quarantine);
+  fixture.screening.reset();
+  of_helo = Verdict::proceed;
+  (void)judge(Stage::helo);
+  CHECK(judge(Stage::mail).verdict == Verdict::proceed);
+  CHECK(judge(Stage::mail).edits.size() == 2);
+}
+
+TEST_CASE("policy chain: what was said of a recipient does not stand when another policy refuses that one") {
+  bool is_refused = true;
+  const auto first = std::make_shared<Scripted>("first", [&](Stage stage, const Facts&) -> Result<Decision> {
+    return stage == Stage::rcpt && is_refused ? Decision::quarantine("this one") : Decision::proceed();
+  });
+  const auto second = std::make_shared<Scripted>("second", [&](Stage stage, const Facts&) -> Result<Decision> {
+    return stage == Stage::rcpt && is_refused ? Decision::defer("greylisted") : Decision::proceed();
+  });
+  Fixture fixture({first, second});
+  CHECK(fixture.judge(Stage::rcpt).verdict == Verdict::defer);
+  is_refused = false;
+  CHECK(fixture.judge(Stage::rcpt).verdict == Verdict::proceed);
+  CHECK(fixture.judge(Stage::deliver).verdict == Verdict::proceed);
+}
+
 TEST_CASE("policy chain: tags reach later policies and stages, edits the caller") {
   std::string seen;
   const auto reader = std::make_shared<Scripted>("reader", [&](Stage, const Facts& facts) {

@@ -4,6 +4,7 @@
 // policy: several policies, asked one after the other.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <memory>
 #include <span>
@@ -25,8 +26,9 @@ struct ChainOptions {
 };
 
 // What the chain says at one stage: the first refusal ends it, edits of all that were asked are gathered but for those made
-// to a draft already. Quarantine and
-// discard, once said, are the verdict of all that follows but a refusal, until the transaction is over.
+// to a draft already. Quarantine and discard, once said, are the verdict of all that follows but a refusal, until the transaction is
+// over; of a recipient who is refused they are not. What was said before MAIL, edits and tags included, is said of each transaction
+// of the connection: of HELO until the next one, of a login while somebody is logged in.
 struct Outcome {
   Verdict verdict = Verdict::proceed;   // never accept
   Refusal refusal;                      // complete: code, status and text
@@ -69,6 +71,18 @@ class Screening {
     bool done_with_transaction = false;
     bool failed = false;  // within receive()
   };
+  // Quarantine or discard, once said, and by whom.
+  struct Standing {
+    Verdict verdict = Verdict::proceed;
+    std::string policy, reason;
+  };
+  // What was said at a stage before MAIL.
+  struct Lasting {
+    Standing standing;
+    std::vector<Edit> edits;
+  };
+  void take_lasting(bool logged_in, Outcome& outcome);
+  static void stand(Standing& standing, const Standing& said);
   [[nodiscard]] Task<Result<Decision>> ask(Seat& seat, Stage stage, const Facts& facts, Context context);
   void take_edits(std::vector<Edit>& edits, Stage stage, Draft* draft, std::vector<Edit>& left);
   [[nodiscard]] Task<Decision> tell(Seat& seat, Stage stage, const Facts& facts, std::uint16_t code, Context context);
@@ -81,8 +95,8 @@ class Screening {
   std::vector<Seat> seats_;
   std::vector<Tag> tags_;
   std::size_t connection_tags_ = 0;         // the first so many outlive the transaction
-  Verdict standing_ = Verdict::proceed;     // quarantine or discard, once said
-  std::string standing_policy_, standing_reason_;
+  Standing standing_;
+  std::array<Lasting, 3> lasting_;          // of connect, helo and auth
 };
 
 // Chain is what a listener has: the policies in their order.

@@ -190,8 +190,9 @@ Task<void> Session::on(smtp::Connected) {
     engine_.decide(smtp::Reply{421, {4, 7, 0}, place_.error().text()}, now());
   } else if (services_.logins.gate.is_banned(stream_->peer().address, context_.executor->wall_now())) {
     engine_.decide(smtp::Reply{421, {4, 7, 0}, "Too many failed logins from your network, try again later"}, now());
-  } else if (const auto refusal = co_await screen(policy::Stage::connect)) {
-    // RFC 5321 §3.1: a server that will take nothing says 554 and waits for QUIT; with 421 it leaves.
+  } else if (auto refusal = co_await screen(policy::Stage::connect)) {
+    // RFC 5321 §3.1, §4.3.2: in the place of a greeting there is 554, or 421 for now.
+    refusal->code = refusal->code >= 500 ? 554 : 421;
     engine_.decide(*refusal, now());
   } else {
     engine_.decide(smtp::Accept{}, now());

@@ -101,6 +101,7 @@ class Session {
   [[nodiscard]] Task<std::optional<smtp::Reply>> add_recipient(const std::string& address, const std::string& parameters);
   void take_parameters(const std::string& text);
   [[nodiscard]] Task<void> refuse_message(smtp::Reply reply);
+  [[nodiscard]] smtp::Reply ok_reply() const;
   [[nodiscard]] Task<smtp::Reply> deliver(std::shared_ptr<mailstore::StagedMessage> message, const HeaderFindings& findings);
   [[nodiscard]] Task<std::vector<smtp::Reply>> deliver_each(std::shared_ptr<mailstore::StagedMessage> message,
                                                             const HeaderFindings& findings);

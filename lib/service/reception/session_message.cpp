@@ -134,7 +134,8 @@ void Session::complete_header() {
 Task<void> Session::refuse_message(smtp::Reply reply) {
   log_refused("data", transaction_->first_recipient, reply);
   co_await note_refusal(reply);
-  engine_.refuse_message(reply);
+  if (reply.code == 421) engine_.end(reply);  // without waiting for the rest
+  else engine_.refuse_message(reply);
   end_transaction();
 }
 
@@ -156,11 +157,12 @@ Task<void> Session::on(smtp::MessageEnd) {
                         {{"session", id_}, {"message", message_number_}, {"from", transaction_->sender_address},
                          {"to", transaction_->first_recipient}, {"message_id", findings.message_id},
                          {"reason", transaction_->verdict_reason}});
-    const smtp::Reply said{250, {2, 0, 0}, "Ok"};
+    const smtp::Reply said = ok_reply();
     queue::History discarded = history("discarded", findings.message_id, said);
     (void)co_await services_.delivery.note(std::move(discarded), working());
     end_transaction();
-    engine_.decide(smtp::Accept{}, now());
+    if (is_lmtp()) engine_.decide(smtp::Accept{}, now());  // for each recipient
+    else engine_.decide(said, now());
     co_return;
   }
   const auto rewritten = co_await write_again();
@@ -311,17 +313,20 @@ delivery::LocalRecipient Session::local_copy(std::size_t place, std::string_view
   return copy;
 }
 
+// The same for what is thrown away: whoever sent it learns nothing.
+smtp::Reply Session::ok_reply() const { return {250, {2, 0, 0}, format("Ok: {}.{}", id_, message_number_)}; }
+
 Task<smtp::Reply> Session::deliver(std::shared_ptr<mailstore::StagedMessage> message, const HeaderFindings& findings) {
   const std::string common = common_prefix();
-  const smtp::Reply taken{250, {2, 0, 0}, format("Ok: {}.{}", id_, message_number_)};
-  queue::History journey = history("accepted", findings.message_id, taken);
+  const smtp::Reply said = ok_reply();
+  queue::History journey = history("accepted", findings.message_id, said);
   Share all{.local = {}, .with_remote = true, .wishes = transaction_->wishes};
   for (std::size_t i = 0; i < transaction_->local.size(); ++i) all.local.push_back(local_copy(i, common, journey));
   const std::uint64_t octets = message->octets();
   const auto accepted = co_await submit(std::move(message), std::move(all), common, findings.message_id, std::move(journey));
   if (!accepted) co_return reply_for(accepted.error());
   log_accepted(octets, *accepted, findings.message_id);
-  co_return taken;
+  co_return said;
 }
 
 // RFC 2033 §4.2: a reply for each recipient.

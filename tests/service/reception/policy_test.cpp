@@ -81,8 +81,107 @@ TEST_CASE("reception policy: a refusal at each stage is the reply there, and not
     said += server.say("EHLO client.elsewhere.test\r\n");
     for (const char* line : {"MAIL FROM:<carol@elsewhere.test>\r\n", "RCPT TO:<bob@example.test>\r\n"}) said += server.say(line);
     said += server.deliver_message();
-    CHECK(said.find("550 5.7.26 Not here") != std::string::npos);
+    CHECK(said.find(stage == Stage::connect ? "554 5.7.26 Not here" : "550 5.7.26 Not here") != std::string::npos);
     CHECK(server.delivery.delivered.empty());
+  }
+}
+
+namespace {
+
+constexpr Stage all_stages[] = {Stage::connect, Stage::helo, Stage::auth, Stage::mail, Stage::rcpt, Stage::headers, Stage::body, Stage::deliver, Stage::submit};
+
+// Of strangers, and at the stages that only they have, of those who logged in.
+struct JudgedAt : Judged {
+  JudgedAt(Stage stage, Decision decision)
+      : Judged(at(stage, std::move(decision)), is_of_logins(stage) ? smtp::Protocol::submission : smtp::Protocol::smtp), logs_in(is_of_logins(stage)) {}
+  static bool is_of_logins(Stage stage) { return stage == Stage::auth || stage == Stage::submit; }
+
+  // All that is heard from the greeting up to the envelope.
+  std::string enter() {
+    std::string said = heard() + say("EHLO client.elsewhere.test\r\n");
+    const std::string plain = std::string(1, '\0') + "alice@example.test" + std::string(1, '\0') + "secret of alice";
+    if (logs_in) said += say("AUTH PLAIN " + codec::encode_base64(plain) + "\r\n");
+    return said;
+  }
+  // And all of a message; a connection that is over says nothing.
+  std::string send() {
+    std::string said;
+    for (const char* line : {"MAIL FROM:<alice@example.test>\r\n", "RCPT TO:<bob@example.test>\r\n"})
+      if (!over()) said += say(line);
+    return over() ? said : said + deliver_message();
+  }
+  bool logs_in;
+};
+
+Decision of(policy::Verdict verdict) {
+  Decision decision;
+  decision.verdict = verdict;
+  return decision;
+}
+
+}  // namespace
+
+TEST_CASE("reception policy: every verdict does at every stage what it says, and of each message when it was said before") {
+  using policy::Verdict;
+  constexpr Verdict all[] = {Verdict::proceed, Verdict::accept, Verdict::reject, Verdict::defer, Verdict::quarantine, Verdict::discard, Verdict::disconnect};
+  for (const Stage stage : all_stages) {
+    CAPTURE(policy::to_string(stage));
+    for (const Verdict verdict : all) {
+      CAPTURE(policy::to_string(verdict));
+      JudgedAt server(stage, of(verdict));
+      std::string said = server.enter();
+      const bool refuses = verdict == Verdict::reject || verdict == Verdict::defer || verdict == Verdict::disconnect;
+      for (std::size_t message = 1; message <= 2 && !server.over(); ++message) {
+        const std::string reply = server.send();
+        CAPTURE(reply);
+        said += reply;
+        if (refuses) continue;
+        CHECK(reply.find("\r\n250 2.0.0 Ok: ") != std::string::npos);
+        REQUIRE(server.delivery.delivered.size() == (verdict == Verdict::discard ? 0 : message));
+        if (verdict != Verdict::discard) CHECK(server.delivery.delivered.back().local.at(0).mailbox == (verdict == Verdict::quarantine ? "Junk" : "INBOX"));
+      }
+      if (refuses) CHECK(server.delivery.delivered.empty());
+      CAPTURE(said);
+      const bool greets = stage != Stage::connect;
+      const char* words = verdict == Verdict::reject ? (greets ? "550 5.7.1" : "554 5.7.1") : verdict == Verdict::defer && greets ? "451 4.7.1" : "421 4.7.1";
+      CHECK((said.find(words) != std::string::npos) == refuses);
+      CHECK(server.over() == (verdict == Verdict::disconnect || (refuses && !greets)));
+    }
+  }
+}
+
+TEST_CASE("reception policy: every edit is made at every stage, to each message") {
+  const Decision edits = Decision::proceed()
+                             .with(policy::AddHeader{"X-Top", "a"})
+                             .with(policy::InsertHeader{1, "X-Second", "b"})
+                             .with(policy::ChangeHeader{"From", 1, "dave@elsewhere.test"})
+                             .with(policy::RemoveHeader{"X-Secret"})
+                             .with(policy::AddHeader{"X-Bottom", "c", policy::Place::bottom})
+                             .with(policy::ReplaceSender{"bounces@example.test"})
+                             .with(policy::RemoveRecipient{"bob@example.test"})
+                             .with(policy::AddRecipient{"alice@example.test"})
+                             .with(policy::Tag{"colour", "red"});
+  for (const Stage stage : all_stages) {
+    CAPTURE(policy::to_string(stage));
+    JudgedAt server(stage, edits);
+    const std::string hello = server.enter();
+    for (std::size_t message = 0; message < 2; ++message) {
+      const std::string reply = server.send();
+      CAPTURE(hello + reply);
+      REQUIRE(server.delivery.delivered.size() == message + 1);
+      const auto& delivered = server.delivery.delivered[message];
+      const std::string text = delivered.local.at(0).prefix + delivered.message;
+      CAPTURE(text);
+      for (const char* field : {"X-Top: a\r\n", "\r\nX-Second: b\r\n", "\r\nFrom: dave@elsewhere.test\r\n", "\r\nX-Bottom: c\r\n"}) {
+        CAPTURE(field);
+        CHECK(text.find(field) != std::string::npos);
+        CHECK(text.find(field) == text.rfind(field));
+      }
+      CHECK(text.find("ecret: ") == std::string::npos);
+      CHECK(delivered.local[0].prefix.starts_with("Return-Path: <bounces@example.test>\r\n"));
+      REQUIRE(delivered.local.size() == 1);
+      CHECK(delivered.local[0].account == mailstore::AccountId{1});
+    }
   }
 }
 
