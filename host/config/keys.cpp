@@ -499,7 +499,7 @@ constexpr std::array keys{
         [](Draft d, const Value& v) { return one_of(v, dmarc_names, d.config.authentication.dmarc); }},
     Key{"authentication", "trusted_sealers", "list of domains", "[]", "Domains of forwarders whose ARC seals are believed: what passed DMARC there is not refused here.",
         [](Draft d, const Value& v) { return domains(v, d.config.authentication.trusted_sealers); }},
-    Key{"authentication", "exempt", "list of networks", "[\"127.0.0.0/8\", \"::1\"]", "Addresses whose mail is not judged.",
+    Key{"authentication", "exempt", "list of networks", "[\"127.0.0.0/8\", \"::1\"]", "Addresses whose mail is not judged, and whose Authentication-Results in our name are let be: filters that hand back what was here before. No secondary MX.",
         [](Draft d, const Value& v) { return networks(v, d.config.authentication.exempt); }},
     Key{"milter", "address", "text", "required", "Where a mail filter listens: inet:ADDRESS:PORT, inet6:[ADDRESS]:PORT or unix:/path. Filters are asked "
         "in the order of the file, each sees what those before it changed.",

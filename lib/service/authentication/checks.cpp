@@ -74,16 +74,20 @@ std::string signing_domains(const std::vector<mailauth::dkim::SignatureResult>& 
   return out;
 }
 
-// Whether a forwarder we trust saw it pass.
-bool vouched_for(const mailauth::arc::Chain& chain, const std::vector<std::string>& trusted_sealers) {
+// Whether a forwarder we trust saw it pass, by the author that it names now: a seal need not sign From.
+bool vouched_for(const mailauth::arc::Chain& chain, const std::vector<std::string>& trusted_sealers, const dns::Name& author) {
   const auto* set = mailauth::arc::oldest_trusted_set(chain, trusted_sealers);
-  return set && std::ranges::any_of(set->results.results, [](const auto& r) { return r.method == "dmarc" && r.result == "pass"; });
+  return set && std::ranges::any_of(set->results.results, [&](const mailauth::MethodResult& one) {
+           if (one.method != "dmarc" || one.result != "pass") return false;
+           const std::string_view from = one.property("header", "from");
+           return from.empty() || dns::Name::from_domain(from.substr(from.rfind('@') + 1)) == author;
+         });
 }
 
 class CheckInspector final : public policy::Inspector {
  public:
-  CheckInspector(resolver::Resolver& resolver, Random& random, const CheckOptions& options, const policy::Connection& connection)
-      : resolver_(resolver), random_(random), options_(options), connection_(connection) {}
+  CheckInspector(resolver::Resolver& resolver, Random& random, const CheckOptions& options, const policy::Connection& connection, bool is_exempt)
+      : resolver_(resolver), random_(random), options_(options), connection_(connection), is_exempt_(is_exempt) {}
 
   Task<Result<policy::Decision>> judge(policy::Stage stage, const policy::Facts& facts, Context context) override {
     if (stage == policy::Stage::mail) begin(facts, *context.executor);
@@ -102,7 +106,7 @@ class CheckInspector final : public policy::Inspector {
  private:
   void begin(const policy::Facts& facts, const Executor& executor) {
     message_.reset();
-    if (!facts.login.empty()) return;
+    if (is_exempt_ || !facts.login.empty()) return;
     message_ = std::make_unique<Message>(resolver_, options_, executor);
     message_->results.authserv_id = connection_.hostname;
   }
@@ -110,6 +114,7 @@ class CheckInspector final : public policy::Inspector {
   // Keys are asked for while the body is still coming.
   Task<Result<policy::Decision>> on_header(const policy::Facts& facts, Context context) {
     policy::Decision decision;
+    if (is_exempt_ && facts.login.empty()) co_return decision;  // what it brings may be what we wrote before
     decision.edits = removals(facts.header, connection_.hostname);
     if (!message_) co_return decision;
     if (auto author = mailauth::dmarc::find_author(facts.header)) {
@@ -225,7 +230,7 @@ class CheckInspector final : public policy::Inspector {
 
   policy::Decision decide(const mailauth::dmarc::Verdict& verdict) const {
     using mailauth::dmarc::Outcome;
-    if (options_.dmarc_use == DmarcUse::observe || vouched_for(message_->arc.chain(), options_.trusted_sealers)) return policy::Decision::proceed();
+    if (options_.dmarc_use == DmarcUse::observe || vouched_for(message_->arc.chain(), options_.trusted_sealers, verdict.author)) return policy::Decision::proceed();
     const std::string& domain = verdict.author.text();
     const bool asks_for_nothing = verdict.record && verdict.demand == mailauth::dmarc::Policy::none;  // whatever the answer
     if (verdict.outcome == Outcome::temperror && !asks_for_nothing) {
@@ -244,6 +249,7 @@ class CheckInspector final : public policy::Inspector {
   Random& random_;
   const CheckOptions& options_;
   const policy::Connection& connection_;
+  const bool is_exempt_;
   std::unique_ptr<Message> message_;
 };
 
@@ -251,8 +257,8 @@ class CheckInspector final : public policy::Inspector {
 
 std::unique_ptr<policy::Inspector> Checks::inspect(const policy::Connection& connection) {
   const auto covers = [&](const IpNetwork& network) { return network.contains(connection.peer.address); };
-  if (connection.service == "lmtp" || std::ranges::any_of(options_.exempt, covers)) return nullptr;
-  return std::make_unique<CheckInspector>(resolver_, random_, options_, connection);
+  if (connection.service == "lmtp") return nullptr;
+  return std::make_unique<CheckInspector>(resolver_, random_, options_, connection, std::ranges::any_of(options_.exempt, covers));
 }
 
 }  // namespace keystonemail::authentication

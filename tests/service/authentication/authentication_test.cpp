@@ -6,6 +6,7 @@
 
 #include "keystonemail/backends/zone/resolver.hpp"
 #include "keystonemail/codec/base64.hpp"
+#include "keystonemail/mailauth/arc/sealer.hpp"
 #include "keystonemail/mailauth/dkim/key_record.hpp"
 #include "keystonemail/mime/header.hpp"
 #include "keystonemail/resolver/faulty.hpp"
@@ -137,6 +138,27 @@ TEST_CASE("D3: Authentication-Results in our name are taken out, those of others
   const std::string text = world.received(forged);
   CHECK(!has(text, "dmarc=pass"));
   CHECK(has(text, "Authentication-Results: other.test; dkim=pass\r\n"));
+}
+
+TEST_CASE("D3: an exempt network keeps such fields, and not so who logs in from there") {
+  const World world;
+  authentication::CheckOptions options;
+  options.exempt = {*IpNetwork::parse("192.0.2.0/24")};
+  const std::string forged = "Authentication-Results: mail.example.test; dmarc=pass\r\n" + message;
+  for (const auto protocol : {smtp::Protocol::smtp, smtp::Protocol::submission}) {
+    const bool logs_in = protocol == smtp::Protocol::submission;
+    ReceptionFixture server(protocol, {}, {World::checks(*world.dns, options)});
+    server.hello();
+    if (logs_in) server.say("AUTH PLAIN " + codec::encode_base64(std::string(1, '\0') + "alice@example.test" + std::string(1, '\0') + "secret of alice") + "\r\n");
+    server.say("MAIL FROM:<alice@example.test>\r\n");
+    server.say("RCPT TO:<bob@example.test>\r\n");
+    server.say("DATA\r\n");
+    REQUIRE(server.say(forged + ".\r\n").starts_with("250"));
+    const auto& delivered = server.delivery.delivered.at(0);
+    const std::string text = delivered.local.at(0).prefix + delivered.message;
+    CHECK(has(text, "dmarc=pass") == !logs_in);
+    CHECK(!has(text, "iprev="));
+  }
 }
 
 TEST_CASE("T10: a DNS that does not answer is a temporary result, and the message is taken") {
@@ -321,4 +343,27 @@ TEST_CASE("forward: what was changed behind the seal is believed by nobody") {
   Passed passed("From: writer@author.test\r\nSubject: x\r\n\r\nHello\r\n");
   passed.text.replace(passed.text.find("Hello\r\n"), 5, "Adieu");
   CHECK(passed.reply({"example.test"}).starts_with("550 5.7.26"));
+}
+
+TEST_CASE("forward: a trusted seal speaks for the author that it saw, and for no other") {
+  using mailauth::arc::ChainStatus;
+  Passed passed("From: writer@author.test\r\nSubject: x\r\n\r\nHello\r\n");
+  const std::string plain = "From: writer@author.test\r\nSubject: x\r\n\r\nHello\r\n";
+  const mailauth::arc::SealerOptions sealing{.key = {.domain = "example.test", .selector = "s1", .key = passed.key}};
+  const auto reply = [&](const std::string& from, const char* result = "pass") {
+    mailauth::AuthenticationResults results{.authserv_id = "lists.test"};
+    mailauth::MethodResult dmarc{.method = "dmarc", .result = result};
+    if (!from.empty()) dmarc.properties.push_back({"header", "from", from});
+    results.results.push_back(std::move(dmarc));
+    mailauth::arc::Sealer sealer(sealing);
+    sealer.receive(plain);
+    passed.text = sealer.receive_end(ChainStatus::none, results, WallTime{}).value() + plain;
+    passed.entry.envelope.sender = "bounces@unknown.test";
+    return passed.reply({"example.test"}).substr(0, 3);
+  };
+  CHECK(reply("author.test") == "250");
+  CHECK(reply("AUTHOR.test") == "250");
+  CHECK(reply("") == "250");
+  CHECK(reply("elsewhere.test") == "550");
+  CHECK(reply("author.test", "fail") == "550");
 }
