@@ -59,8 +59,7 @@ bool is_not_offered(const PlannedRecord& planned) {
 
 void add_host(std::vector<Finding>& findings, DnsSetting& setting) {
   if (!setting.facts.addresses.empty()) return;
-  findings.push_back({.standing = Standing::missing, .subject = "A " + setting.facts.hostname, .found = {},
-                      .advice = "the host has no address in the DNS: add an A or AAAA record"});
+  findings.push_back(without_address("A " + setting.facts.hostname, setting.facts.hostname, setting.trouble));
 }
 
 // 127.0.0.0/8 alone is an answer, and there 127.255.255.0/24 says that we may not ask (RFC 5782 §2.1, Spamhaus).
@@ -85,6 +84,18 @@ std::optional<dns::Name> list_name(const IpAddress& address, std::string_view li
     text += label + ".";
   }
   return dns::Name::from_domain(text + std::string(list));
+}
+
+// All that the lists will be asked, but for why.
+std::vector<dns::Question> questions_to(const std::vector<std::string>& lists, std::vector<IpAddress> addresses) {
+  addresses.push_back(IpAddress::v4({127, 0, 0, 2}));
+  addresses.push_back(IpAddress::v4({127, 0, 0, 1}));
+  std::vector<dns::Question> questions;
+  for (const std::string& list : lists) {
+    for (const IpAddress& address : addresses)
+      if (auto name = list_name(address, list)) questions.push_back({*std::move(name), dns::RecordType::a});
+  }
+  return questions;
 }
 
 // RFC 5782 §5: a list that works has 127.0.0.2 and has not 127.0.0.1.
@@ -125,7 +136,11 @@ Finding judge_pointer(DnsSetting& setting, const IpAddress& address) {
   Finding finding{.standing = Standing::missing, .subject = "PTR " + address.to_string(), .found = {},
                   .advice = "have whoever lends you the address set its PTR record to " + setting.facts.hostname};
   const auto answer = setting.names->ask({.name = dns::reverse_name(address), .type = dns::RecordType::ptr});
-  if (dns::is_temporary(answer.status)) finding.standing = Standing::unknown, finding.advice = "ask again later";
+  if (dns::is_temporary(answer.status)) {
+    finding.standing = Standing::unknown;
+    finding.found = "the DNS says: " + std::string(dns::to_string(answer.status));
+    finding.advice = "ask again later, or another --resolver";
+  }
   if (answer.status != dns::AnswerStatus::found) return finding;
   finding.standing = Standing::wrong;
   for (const auto& record : answer.records) {
@@ -152,6 +167,9 @@ int run_check_dns(const std::string& config, const DnsRequest& request, Output o
     std::vector<Finding> findings;
     add_host(findings, setting);
     auto plan = plan_zone(setting.facts);
+    std::vector<dns::Question> questions;
+    for (const PlannedRecord& planned : plan ? *plan : std::vector<PlannedRecord>()) questions.push_back({planned.record.owner, dns::type_of(planned.record.data)});
+    setting.names->ask_ahead(std::move(questions));
     for (const PlannedRecord& planned : plan ? *plan : std::vector<PlannedRecord>()) {
       const auto answer = setting.names->ask({.name = planned.record.owner, .type = dns::type_of(planned.record.data)});
       const bool alias = std::holds_alternative<dns::Cname>(planned.record.data);
@@ -179,6 +197,7 @@ int run_check_blocklists(const std::string& config, const DnsRequest& request, O
   return run_with_setting(config, request, output, [&lists](DnsSetting& setting) {
     std::vector<Finding> findings;
     add_host(findings, setting);
+    setting.names->ask_ahead(questions_to(lists, setting.facts.addresses));
     for (const std::string& list : lists) {
       if (std::string fault = fault_of_list(*setting.names, list); !fault.empty()) {
         findings.push_back({.standing = Standing::unknown, .subject = list, .found = std::move(fault), .advice = {}, .weighty = false});

@@ -273,7 +273,7 @@ int run_check_port25(const std::string& config, const DnsRequest& request, Outpu
     findings.push_back({.standing = Standing::unknown, .subject = "out to port 25", .found = places.error().text(), .advice = "ask again later, or say --exchanger"});
   }
   if (setting->facts.addresses.empty())
-    findings.push_back({.standing = Standing::missing, .subject = "in from outside", .found = {}, .advice = setting->facts.hostname + " has no address in the DNS"});
+    findings.push_back(without_address("in from outside", setting->facts.hostname, setting->trouble));
   for (const IpAddress& address : setting->facts.addresses)
     findings.push_back(try_port(loop, {address, own_port(setting->config)}, format("in at {}", Endpoint{address, own_port(setting->config)}.to_string()),
                                 "nobody answers there: is the server running, and port 25 open in the firewall? From behind the same router this may fail without harm"));
@@ -293,8 +293,8 @@ int run_check_tls(const std::string& config, const DnsRequest& request, Output o
   std::vector<Finding> findings;
   if (const auto domain = dns::Name::from_domain(setting->facts.domain)) judge_policy(loop, *setting->names, *trust, setting->config.relay.mta_sts_port, *domain, *hosts, findings);
   for (const dns::Name& host : *hosts) {
-    const auto addresses = addresses_of(*setting->names, host);
-    if (addresses.empty()) findings.push_back({.standing = Standing::missing, .subject = host.text(), .found = {}, .advice = "it has no address in the DNS"});
+    const auto [addresses, trouble] = ask_addresses(*setting->names, host);
+    if (addresses.empty()) findings.push_back(without_address(host.text(), host.text(), trouble));
     for (const Door& door : addresses.empty() ? std::vector<Door>() : doors_of(setting->config, host.text() == setting->facts.hostname)) {
       const Endpoint to{addresses.front(), door.port};
       Finding finding{.standing = Standing::wrong, .subject = format("{} {}:{}", door.name, host.text(), door.port), .found = {}, .advice = {}};

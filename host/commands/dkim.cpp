@@ -4,6 +4,7 @@
 
 #include "base/format.hpp"
 #include "commands/commands.hpp"
+#include "keystonemail/codec/idna.hpp"
 #include "keystonemail/mime/date.hpp"
 #include "server/stores.hpp"
 
@@ -63,7 +64,10 @@ Task<AdminReply> administer_dkim(Stores& stores, AdminRequest request, Context c
   if (request.verb == "generate") co_return changed(keys.generate(request.arguments.at(0), context.executor->wall_now()));
   if (request.verb == "rotate") co_return changed(keys.rotate(request.arguments.at(0), context.executor->wall_now()));
   std::vector<DkimKey> wanted = keys.list();
-  if (!request.arguments.empty()) std::erase_if(wanted, [&](const DkimKey& key) { return key.domain != request.arguments[0]; });
+  if (!request.arguments.empty()) {
+    const std::string domain = codec::to_ascii_domain(request.arguments[0]).value_or(request.arguments[0]);
+    std::erase_if(wanted, [&](const DkimKey& key) { return key.domain != domain; });
+  }
   const bool publish = request.verb == "publish";
   if (publish && wanted.empty()) co_return failed(Error(ErrorKind::not_found, request.arguments.at(0) + " has no keys: make some with dkim generate"));
   AdminReply reply;

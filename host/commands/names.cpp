@@ -52,9 +52,20 @@ Result<std::unique_ptr<Names>> Names::open(const std::string& server, unbound::O
 }
 
 dns::Answer Names::ask(dns::Question question) {
+  if (const auto known = known_.find(question); known != known_.end()) return known->second;
   const dns::Name name = question.name;
   auto answer = loop_.run_until(resolver_->resolve(std::move(question), Context(&loop_)));
   return answer ? *std::move(answer) : dns::Answer::none(dns::AnswerStatus::timeout, name);
+}
+
+void Names::ask_ahead(std::vector<dns::Question> questions) {
+  std::vector<Task<Result<dns::Answer>>> asking;
+  for (const dns::Question& question : questions) asking.push_back(resolver_->resolve(question, Context(&loop_)));
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    auto answer = loop_.run_until(std::move(asking[i]));
+    auto said = answer ? *std::move(answer) : dns::Answer::none(dns::AnswerStatus::timeout, questions[i].name);
+    known_.insert_or_assign(std::move(questions[i]), std::move(said));
+  }
 }
 
 }  // namespace keystonemail::host

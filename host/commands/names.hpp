@@ -4,10 +4,12 @@
 // Names: the DNS for a command that waits for each answer.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "keystonemail/backends/unbound/resolver.hpp"
 #include "keystonemail/base/executor.hpp"
@@ -25,6 +27,8 @@ class Names {
   [[nodiscard]] static Result<std::unique_ptr<Names>> open(const std::string& server, unbound::Options options = {});
 
   [[nodiscard]] dns::Answer ask(dns::Question question);
+  // Asks them all at once, so that a resolver that is silent costs its time once; ask() has the answers then.
+  void ask_ahead(std::vector<dns::Question> questions);
   // For what asks by itself, on loop().
   [[nodiscard]] resolver::Resolver& resolver() noexcept { return *resolver_; }
   [[nodiscard]] RunLoop& loop() noexcept { return loop_; }
@@ -51,6 +55,7 @@ class Names {
 
   RunLoop loop_;
   std::unique_ptr<resolver::Resolver> resolver_;
+  std::map<dns::Question, dns::Answer> known_;
 };
 
 }  // namespace keystonemail::host

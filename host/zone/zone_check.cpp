@@ -60,9 +60,19 @@ class RecordJudge {
 
   Finding judge_exchanger() && {
     const auto& wanted = std::get<dns::Mx>(planned_.record.data);
-    const bool there = std::ranges::any_of(answer_.records, [&](const auto& one) { return std::get<dns::Mx>(one).exchange == wanted.exchange; });
-    return std::move(*this).say(there ? Standing::good : Standing::wrong, joined_data(answer_.records),
-                                there ? "" : "mail goes to another server: replace by " + record_line(planned_.record));
+    const dns::Mx* ours = nullptr;
+    const dns::Mx* first = nullptr;
+    for (const auto& one : answer_.records) {
+      const auto& exchanger = std::get<dns::Mx>(one);
+      if (exchanger.exchange == wanted.exchange && (!ours || exchanger.preference < ours->preference)) ours = &exchanger;
+      if (!first || exchanger.preference < first->preference) first = &exchanger;
+    }
+    std::string found = joined_data(answer_.records);
+    if (!ours) return std::move(*this).say(Standing::wrong, std::move(found), "mail goes to another server: replace by " + record_line(planned_.record));
+    // RFC 5321 §5.1: the lowest number comes first.
+    const bool behind = first->preference < ours->preference;
+    return std::move(*this).say(Standing::good, std::move(found),
+                                behind ? "mail goes to " + first->exchange.text() + " first, and comes here when that does not answer" : "");
   }
 
   Finding judge_text() && {

@@ -46,6 +46,8 @@ with Server(sys.argv[1]) as server:
     check('rotate makes keys that wait', [s for _, s in states(server, 'other.test')] == ['active', 'next', 'active', 'next'], states(server, 'other.test'))
     server.run('dkim', 'rotate', 'other.test')
     check('said again, they take over', [s for _, s in states(server, 'other.test')] == ['active', 'old', 'active', 'old'], states(server, 'other.test'))
+    as_typed = server.run('dkim', 'publish', 'EXAMPLE.test')
+    check('a domain is found however it is typed', as_typed.returncode == 0 and as_typed.stdout == server.run('dkim', 'publish', 'example.test').stdout, as_typed)
     done = server.run('dkim', 'publish', 'nobody.test')
     check('publish of a domain without keys says so', done.returncode == 1 and 'no keys' in done.stderr, done)
     with smtplib.SMTP('127.0.0.1', server.port('submission')) as client:

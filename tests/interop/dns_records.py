@@ -9,12 +9,13 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
 from keystone import Checks, Server  # noqa: E402
 from knot import Knot  # noqa: E402
 from loopback import free_port  # noqa: E402
-from name_server import NameServer  # noqa: E402
+from name_server import SERVFAIL, NameServer  # noqa: E402
 
 HEAD = '$ORIGIN example.test.\n$TTL 300\n@ SOA ns.example.test. admin.example.test. 1 3600 600 86400 60\n@ NS ns.example.test.\nns A 127.0.0.1\n'
 check = Checks()
@@ -103,6 +104,24 @@ with Server(sys.argv[1]) as server, tempfile.TemporaryDirectory() as folder:
         check('one that does not is wrong', code == 1 and 'does not lead back' in found['PTR 192.0.2.1']['found'], found)
     with NameServer({('mail.example.test', 'A'): ['192.0.2.1']}) as dns:
         check('none is missing', statuses(look(server, 'ptr', dns)[1]) == {'PTR 192.0.2.1': 'missing'})
+
+    with NameServer(names, {'mail.example.test': SERVFAIL}) as dns:
+        for what, subject in (('dns', 'A mail.example.test'), ('ptr', 'A mail.example.test'), ('blocklists', 'A mail.example.test'), ('port25', 'in from outside')):
+            code, found = look(server, what, dns, *(['--exchanger', '127.0.0.1:9'] if what == 'port25' else []))
+            check(f'check {what}: an address that cannot be looked up is unknown, not missing', code == 1 and found[subject]['status'] == 'unknown'
+                  and 'server failure' in found[subject]['found'] and 'add' not in found[subject]['advice'], found.get(subject, found))
+    asked = [record['name'] for record in records] + ['mail.example.test']
+    with NameServer({}, dict.fromkeys(asked)) as dns:  # says nothing
+        started = time.monotonic()
+        code, found = look(server, 'dns', dns)
+        took = time.monotonic() - started
+        check('a resolver that is silent is waited for once, not for each record', code == 1 and took < 50 and set(statuses(found).values()) == {'unknown'}, (took, statuses(found)))
+    with NameServer(names, {REVERSE: SERVFAIL}) as dns:
+        code, found = look(server, 'ptr', dns)
+        check('so is a name', code == 1 and found['PTR 192.0.2.1']['status'] == 'unknown' and 'server failure' in found['PTR 192.0.2.1']['found'], found)
+    with NameServer({**names, ('example.test', 'MX'): [(5, 'old.example.net'), (10, 'mail.example.test')]}) as dns:
+        found = look(server, 'dns', dns)[1]['MX example.test']
+        check('another exchanger that comes first is told of', found['status'] == 'present' and 'goes to old.example.net first' in found['advice'], found)
 
     lists = {('mail.example.test', 'A'): ['192.0.2.1'],
              ('2.0.0.127.good.test', 'A'): ['127.0.0.2'], ('1.2.0.192.good.test', 'A'): ['127.0.0.4'], ('1.2.0.192.good.test', 'TXT'): ['see our page'],
