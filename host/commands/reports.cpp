@@ -288,8 +288,8 @@ Task<AdminReply> summarize_reports(Stores& stores, AdminRequest request, Context
   for (const auto& domain : summary.dmarc) tell(domain, text, dmarc);
   for (const auto& domain : summary.tls) tell(domain, text, tls);
   if (summary.unverified > 0)
-    text += std::to_string(summary.unverified) + (counts_all ? " of the reports are from nobody knows whom.\n"
-                                                             : " reports are not counted, as nobody vouches for them; summary --unverified does.\n");
+    text += format("Reports that nobody vouches for{}: {}{}.\n", counts_all ? "" : ", which are not counted", summary.unverified,
+                   counts_all ? "" : "; summary --unverified counts them");
   if (text.empty()) text = "No reports came in. \"keystone-mail check dns\" says whether others know where to send them.\n";
   json::Object out;
   out.emplace("dmarc", std::move(dmarc));

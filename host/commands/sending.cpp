@@ -120,6 +120,7 @@ Task<AdminReply> show_policies(Stores& stores, AdminRequest, Context context) {
     text += format("account {}:{}{}\n", standing.login, standing.has_own_ceilings ? " limits of its own" : "", standing.suspended ? " SUSPENDED" : "");
     accounts += (accounts.empty() ? "" : ",") + json_of(standing);
   }
+  if (text.empty()) text = "No policy has decided anything yet, and no DNS lists are configured.\n";
   co_return AdminReply{.status = 0, .text = std::move(text), .json = format("{{\"decided\":[{}],\"lists\":[{}],\"accounts\":[{}]}}\n", decided, lists, accounts),
                        .error = {}, .warning = {}};
 }

@@ -264,6 +264,7 @@ with NameServer(RECORDS) as names, Server(program, listeners=LISTENERS, trusted=
         running.add_account(login, PASSWORD)
     setup(running)
     running.start()
+    check('policies: nothing yet is said, and is data too', 'No policy has decided' in running.run('policies').stdout and json.loads(running.run('policies', '--json').stdout)['decided'] == [])
     test_senders_and_helo(running, names)
     test_lists(running, names)
     test_access(running)

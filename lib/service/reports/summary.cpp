@@ -128,13 +128,11 @@ std::string Summarizer::advice_for(const Source& source, const std::string& doma
   return about.passed > 0 ? "some of it is not vouched for: forwarded, or sent past your mail servers" : "nobody vouches for it: forged, or a server of yours that does not sign";
 }
 
-std::string Summarizer::advice_for(const DmarcSummary& summary) {
-  // Who sends some mail that passes is one of ours, or a forwarder.
-  const bool ours_fails = std::ranges::any_of(summary.sources, [](const SourceSummary& one) {
-    return one.passed < one.messages && (one.passed > 0 || !one.vouched_by.empty());
-  });
+std::string Summarizer::advice_for(const DmarcSummary& summary, bool ours_fails) {
   if (summary.messages == 0) return "no mail was told of";
   if (ours_fails) return "look at the sources that fail and are yours before the policy is made stricter";
+  const bool is_strict = summary.policy == "reject";
+  if (summary.passed == 0 && !is_strict) return "none of it passes: if you send mail, have it signed, and the SPF record name your servers, before the policy is made stricter";
   if (summary.policy == "none") return "all mail that is likely yours passes: say p=quarantine";
   if (summary.policy == "quarantine") return "all mail that is likely yours passes: say p=reject";
   return "nothing to do";
@@ -147,16 +145,20 @@ Summary Summarizer::finish() {
     DmarcSummary& summary = domain.about;
     summary.domain = name;
     summary.reporters = list_of(domain.reporters, SIZE_MAX);
+    bool ours_fails = false;
     for (auto& [address, source] : domain.sources) {
       source.about.advice = advice_for(source, name);
       source.vouched_by.merge(source.mail_from);
+      // Who sends some mail that passes, or signs in our name, is one of ours, or a forwarder.
+      const bool may_be_ours = source.about.passed > 0 || !source.vouched_by.empty() || !source.broken_selectors.empty();
+      ours_fails = ours_fails || (may_be_ours && source.about.passed < source.about.messages);
       source.about.vouched_by = list_of(source.vouched_by, names_max);
       summary.sources.push_back(std::move(source.about));
     }
     std::ranges::sort(summary.sources, [](const SourceSummary& a, const SourceSummary& b) {
       return a.messages != b.messages ? a.messages > b.messages : a.source < b.source;
     });
-    summary.advice = advice_for(summary);
+    summary.advice = advice_for(summary, ours_fails);
     out.dmarc.push_back(std::move(summary));
   }
   for (auto& [name, domain] : tls_) {

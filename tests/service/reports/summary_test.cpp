@@ -112,6 +112,15 @@ TEST_CASE("report summary: a policy may be made stricter once nothing of ours fa
   CHECK(has(summary_of({{"192.0.2.1", 9, true, true}, {"192.0.2.1", 1, false, false}}).advice, "before the policy is made stricter"));
 }
 
+TEST_CASE("report summary: nobody is told to be stricter while nothing passes, or signatures of ours are broken") {
+  const reports::DkimResult broken{.domain = "example.com", .selector = "s7", .result = "fail", .human_result = {}};
+  for (const char* policy : {"none", "quarantine"}) {
+    CHECK(has(summary_of({{"192.0.2.1", 9, false, false}, {"192.0.2.2", 1, false, false}}, policy).advice, "none of it passes"));
+    CHECK(has(summary_of({{"192.0.2.1", 9, true, true}, {"192.0.2.2", 1, false, false, {broken}}}, policy).advice, "look at the sources"));
+  }
+  CHECK(summary_of({{"192.0.2.66", 9, false, false}}, "reject").advice == "nothing to do");
+}
+
 TEST_CASE("report summary: sessions are added up by what failed, and failure reports by domain") {
   Summarizer all;
   ReceivedReport tls;

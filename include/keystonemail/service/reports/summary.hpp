@@ -100,7 +100,7 @@ class Summarizer {
   void add(const Received& about, const reports::TlsReport& report);
   void add(const Received& about, const reports::FailureReport& report);
   [[nodiscard]] static std::string advice_for(const Source& source, const std::string& domain);
-  [[nodiscard]] static std::string advice_for(const DmarcSummary& summary);
+  [[nodiscard]] static std::string advice_for(const DmarcSummary& summary, bool ours_fails);
 
   const Counted counted_;
   std::set<std::pair<std::string, std::string>> seen_;  // domain and report id of TLS reports, when all are counted
