@@ -42,11 +42,19 @@ class Names {
       evaluation.decide(ask(std::get<0>(std::move(event)).question), now());
     }
   }
-  // DKIM and ARC, as far as they get.
+  // DKIM and ARC, as far as they get. All keys that are wanted are asked for at once.
   template <class Verifier>
   void answer_keys(Verifier& verifier) {
-    for (auto event = verifier.next_event(); auto* key = std::get_if<mailauth::NeedKey>(&event); event = verifier.next_event()) {
-      verifier.decide(key->id, ask(std::move(key->question)));
+    for (;;) {
+      std::vector<mailauth::NeedKey> needs;
+      std::vector<dns::Question> questions;
+      for (auto event = verifier.next_event(); auto* key = std::get_if<mailauth::NeedKey>(&event); event = verifier.next_event()) {
+        questions.push_back(key->question);
+        needs.push_back(std::move(*key));
+      }
+      if (needs.empty()) return;
+      ask_ahead(std::move(questions));
+      for (auto& need : needs) verifier.decide(need.id, ask(std::move(need.question)));
     }
   }
 

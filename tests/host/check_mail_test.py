@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
 import results_field  # noqa: E402
@@ -138,6 +139,11 @@ with NameServer(RECORDS, {'broken.example': SERVFAIL}) as dns, tempfile.Temporar
     told = [dict(properties) for method, _, _, properties in results_field.read(out.encode())[1] if method == 'dkim']
     check('of thirty signatures each is told, by domain and selector', code == 0 and
           [(one['header.d'], one['header.s']) for one in told] == [(f'd{i}.example', f's{i}') for i in range(30)], out)
+    dns.faults.update({f's{i}._domainkey.d{i}.example': None for i in range(30)})  # says nothing
+    started = time.monotonic()
+    code, out, _ = message('192.0.2.1', 'user@sender.example', file='-', text=signed.replace('AAAA\n', 'BBBB\n') + MESSAGE.format('sender.example'))
+    took = time.monotonic() - started
+    check('keys of servers that are silent are waited for all at once', code == 0 and out.count('dkim=temperror') == 30 and took < 45, (took, out))
     draw = random.Random(8601)
     wrong = [found for found in (grammar_of_hostile(draw, dns.address) for _ in range(60)) if found]
     check('H11: whatever sender, HELO and message say, what is printed keeps to the grammar of RFC 8601', not wrong, wrong[:1])
