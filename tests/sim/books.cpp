@@ -15,6 +15,8 @@ namespace {
 using Address = std::string;
 using Key = std::string;
 
+// What a server goes by when it connects it has found out no longer ago than this: names, policies and other hosts before.
+constexpr auto knowledge_age_max = std::chrono::minutes(15);
 constexpr auto deadline_grain = std::chrono::seconds(2);  // BY= counts whole seconds
 
 std::string of(const Key& key) { return "message " + key; }
@@ -43,6 +45,18 @@ std::vector<RecipientReport> recipients_of(std::string_view report) {
     all.push_back({value(at + recipient.size()), value(report.find(action, at) + action.size())});
   }
   return all;
+}
+
+// Whether a server gave up on a connection for not being secure enough.
+bool blames_security(std::string_view text) {
+  constexpr std::string_view words[] = {"No mail for ", "TLS is required here", "policy does not name", "Encryption needed", "REQUIRETLS support"};
+  return std::ranges::any_of(words, [&](std::string_view one) { return text.find(one) != std::string_view::npos; });
+}
+
+using Policies = std::vector<std::optional<mailauth::mta_sts::Policy>>;
+bool is_of(const std::optional<mailauth::mta_sts::Policy>& policy, mailauth::mta_sts::Mode mode) { return policy && policy->mode == mode; }
+bool names(const std::optional<mailauth::mta_sts::Policy>& policy, const std::string& host) {
+  return policy && policy->mode != mailauth::mta_sts::Mode::none && policy->allows(*dns::Name::parse(host));
 }
 
 }  // namespace
@@ -102,6 +116,10 @@ void Books::check_queue(const SiteView& view, Ledgers& books) {
   std::set<queue::EntryId> known;
   for (const QueuedRecord& record : view.site->records().queued) {
     known.insert(record.id);
+    const auto original = sent.find(record.key);
+    if (original != sent.end() && original->second.requires_tls && !record.envelope.require_tls) {
+      books.violation(of(record.key) + " is queued at site " + std::to_string(site) + " as if its sender had not demanded REQUIRETLS");
+    }
     const bool is_doubted = record.envelope.unproven && !record.envelope.sender.empty();
     if (is_doubted && country_.vouches_for(country_.first_of(record.envelope.sender)) && view.site->unanswered() == 0) {
       books.violation(of(record.key) + " is queued as if nobody vouched for " + record.envelope.sender);
@@ -114,6 +132,7 @@ void Books::check_queue(const SiteView& view, Ledgers& books) {
       for (const auto& step : steps) {
         if (step.what == "accepted" || step.what == "forwarded") sum.accepted = step.when;
         if (step.recipient != recipient.address) continue;
+        check_patience(view, record, step, books);
         if (step.what == "delivered") ++sum.delivered;
         if (step.what != "failed") continue;
         ++sum.failed;
@@ -140,6 +159,59 @@ void Books::check_queue(const SiteView& view, Ledgers& books) {
   }
 }
 
+// Mail waits for security only where somebody has asked for it: never for a policy in testing.
+void Books::check_patience(const SiteView& view, const QueuedRecord& record, const queue::TraceStep& step, Ledgers& books) {
+  using mailauth::mta_sts::Mode;
+  if ((step.what != "deferred" && step.what != "failed") || !blames_security(step.text)) return;
+  ++books.report.withheld;
+  const SiteNumber site = view.site->number(), next = country_.site_of(step.recipient);
+  const Habits& habits = country_.habits(site);
+  if (record.envelope.require_tls || habits.asks_for_tls) return;
+  if (next != outside) {
+    if (habits.has_lmtp_route && next == country_.next(site) && habits.lmtp_tls != Habits::LmtpTls::opportunistic) return;
+    const WallTime since = step.when - knowledge_age_max;
+    if (std::ranges::any_of(books.around.promises.during(next, since, step.when), &Promise::has_dane)) return;
+    const auto known = books.around.promises.known(site, next, since, step.when);
+    if (std::ranges::any_of(known, [](const auto& policy) { return is_of(policy, Mode::enforce); })) return;
+  }
+  books.violation(of(record.key) + " at site " + std::to_string(site) + " for " + step.recipient + " was kept back, and nobody had asked for it: " + step.text);
+}
+
+void Books::check_sights(const std::vector<Sight>& sights, const Surroundings& around, ExchangeReport& report) {
+  using mailauth::mta_sts::Mode;
+  for (const Sight& sight : sights) {
+    const auto original = sent.find(sight.key);
+    const bool is_required = original != sent.end() && original->second.requires_tls;
+    if (original != sent.end() && original->second.tls_optional) continue;
+    const WallTime since = sight.opened - knowledge_age_max;
+    const auto promises = around.promises.during(sight.to, since, sight.opened);
+    const auto known = around.promises.known(sight.from, sight.to, since, sight.opened);
+    const std::string host = Country::host(sight.to);
+    const bool by_mx = sight.port == smtp_port;
+    const bool is_encrypted = sight.certificate.has_value();
+    const bool is_trusted = is_encrypted && sim::is_trusted(*sight.certificate, sight.opened);
+    const bool is_named = is_encrypted && by_mx && std::ranges::any_of(promises, [&](const Promise& one) {
+      return one.has_dane() && is_named_by(one.tlsa, *sight.certificate, sight.opened);
+    });
+    // What holds all the time, whatever was found out when.
+    const bool by_dane = by_mx && std::ranges::all_of(promises, &Promise::has_dane);
+    const bool by_policy = by_mx && std::ranges::none_of(promises, &Promise::has_dane) &&
+                           std::ranges::all_of(known, [](const auto& policy) { return is_of(policy, Mode::enforce); });
+    const bool is_in_policy = std::ranges::any_of(known, [&](const auto& policy) { return names(policy, host); });
+    const bool is_vouched = !by_mx || is_in_policy || std::ranges::any_of(promises, [](const Promise& one) { return one.zone == Promise::Zone::signed_zone; });
+    const auto broken = [&](std::string what) {
+      around.violation((sight.key.empty() ? "something" : of(sight.key)) + " from site " + std::to_string(sight.from) + " to site " + std::to_string(sight.to) + " went over " +
+                       (is_encrypted ? "TLS with certificate " + std::to_string(static_cast<int>(*sight.certificate)) : "in the clear") + ", against " + what);
+    };
+    if (is_required && !(is_vouched && (is_named || is_trusted))) broken("REQUIRETLS");
+    if (by_dane && !is_named) broken("DANE");
+    if (by_policy && !(is_trusted && is_in_policy)) broken("MTA-STS");
+    const bool is_tested = by_mx && std::ranges::all_of(known, [](const auto& policy) { return is_of(policy, Mode::testing); });
+    report.demanded += is_required || by_dane || by_policy ? 1 : 0;
+    report.tested += is_tested && !(is_trusted && is_in_policy) ? 1 : 0;
+  }
+}
+
 // Nobody is given up for a trouble that may pass, before the time is over.
 void Books::check_failure(const SiteView& view, const QueuedRecord& record, const queue::Recipient& recipient, const Step& step,
                           Ledgers& books) {
@@ -150,6 +222,8 @@ void Books::check_failure(const SiteView& view, const QueuedRecord& record, cons
     const SiteNumber next = country_.site_of(recipient.address);
     if (next == outside || !country_.habits(next).offers_deliver_by) return;
   }
+  // RFC 8689 §4.2.1: what cannot go as its sender demands comes back.
+  if (record.envelope.require_tls && !record.envelope.sender.empty() && blames_security(step.text)) return;
   const auto lifetime = record.envelope.sender.empty() ? std::min(books.around.lifetime, books.around.bounce_lifetime) : books.around.lifetime;
   const bool expired = step.when - step.accepted >= lifetime;
   if (!expired) {
@@ -174,6 +248,9 @@ void Books::check_reports(const SiteView& view, Ledgers& books) {
     if (about == records.end()) {
       books.violation("a report of an entry that never was");
       continue;
+    }
+    if (about->envelope.require_tls && report.text.find(secret_line(about->key)) != std::string::npos) {
+      books.violation("a report has the body of " + of(about->key) + ", which was for nobody else");
     }
     if (about->envelope.sender.empty()) books.violation("a bounce of a bounce: " + of(about->key));
     if (about->envelope.unproven) books.violation(of(about->key) + ": its sender may be anybody, and was told");
@@ -279,13 +356,15 @@ void Books::check_passages(const std::vector<Passage>& passages, const std::vect
       books.violation(of(transfer.key) + " has lost its sender");
     }
     for (const Address& recipient : transfer.recipients) {
+      // LMTP: a reply for each recipient, which nobody sees behind TLS.
+      const bool is_guess = passage.hidden && passage.port == lmtp_port;
       auto& [least, most] = books.taken[{passage.to, transfer.key, recipient}];
-      if (sure) ++least;
+      if (sure && !is_guess) ++least;
       ++most;
       if (country_.is_final(passage.to, recipient) && is_success_wanted(transfer.key, recipient)) {
         Range& to_confirm = books.to_confirm[{passage.to, transfer.key, recipient}];
         const bool is_doubted = std::ranges::any_of(sites, [&](const SiteView& one) { return one.site->is_unproven(transfer.key); });
-        if (sure && !is_doubted) ++to_confirm.least;
+        if (sure && !is_guess && !is_doubted) ++to_confirm.least;
         ++to_confirm.most;
       } else if (country_.redirected(passage.to, recipient) && is_success_wanted(transfer.key, recipient)) {
         ++books.to_confirm[{passage.to, transfer.key, recipient}].most;  // where it stays because it was passed on before
@@ -293,7 +372,7 @@ void Books::check_passages(const std::vector<Passage>& passages, const std::vect
       if (passage.from == outside || !sure) continue;
       Given& sum = given[{passage.from, transfer.key, recipient}];
       ++sum.answered;
-      if (is_heard) ++sum.heard.least;
+      if (is_heard && !is_guess) ++sum.heard.least;
       if (is_heard || passage.hidden) ++sum.heard.most;
     }
   }

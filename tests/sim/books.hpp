@@ -21,7 +21,11 @@ struct SentMessage {
   std::string text;
   std::string sender;                            // empty: the null sender
   std::map<std::string, queue::Notify> notify;   // by recipient
+  bool requires_tls = false;                     // REQUIRETLS (RFC 8689)
+  bool tls_optional = false;                     // TLS-Required: No
 };
+// The first line of the body of what nobody else may read.
+[[nodiscard]] inline std::string secret_line(const std::string& key) { return "the secret of " + key; }
 
 class Books {
  public:
@@ -42,6 +46,8 @@ class Books {
   // Compares all that is known. REQUIRES: no server is at work on anything.
   void balance(const std::vector<SiteView>& sites, const std::vector<Passage>& passages, const Surroundings& around,
                ExchangeReport& report);
+  // Nothing that had to be secure went over a connection that was not, whole or in part.
+  void check_sights(const std::vector<Sight>& sights, const Surroundings& around, ExchangeReport& report);
 
  private:
   struct Step {            // what a queue says of one recipient of one entry
@@ -53,6 +59,7 @@ class Books {
   struct Ledgers;
 
   void check_queue(const SiteView& view, Ledgers& books);
+  void check_patience(const SiteView& view, const QueuedRecord& record, const queue::TraceStep& step, Ledgers& books);
   void check_failure(const SiteView& view, const QueuedRecord& record, const queue::Recipient& recipient, const Step& step, Ledgers& books);
   void check_reports(const SiteView& view, Ledgers& books);
   void check_successes(const SiteView& view, const ReportRecord& report, Ledgers& books);

@@ -55,6 +55,7 @@ Habits draw_habits(SeededRandom& random) {
   return {.tls = offers[random.below(std::size(offers))],
           .asks_for_tls = random.below(8) == 0,
           .has_lmtp_route = random.below(4) == 0,
+          .lmtp_tls = static_cast<Habits::LmtpTls>(random.below(3)),
           .offers_deliver_by = random.below(3) != 0};
 }
 

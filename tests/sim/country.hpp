@@ -46,6 +46,8 @@ struct Habits {
   Tls tls = Tls::none;          // that it offers
   bool asks_for_tls = false;    // it gives mail to nobody in the clear, but where it has a route
   bool has_lmtp_route = false;  // to the next site
+  enum class LmtpTls : std::uint8_t { opportunistic, required, verified };
+  LmtpTls lmtp_tls = LmtpTls::opportunistic;  // on that route
   bool offers_deliver_by = false;
 };
 

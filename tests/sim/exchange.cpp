@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "keystonemail/codec/base64.hpp"
+#include "keystonemail/transport/tls_stream.hpp"
 #include "sim/books.hpp"
 #include "sim/country.hpp"
 #include "sim/site.hpp"
@@ -26,6 +27,7 @@ struct Nation {  // the whole world of one seed
         executor(given.seed),
         trace(given.show),
         country(2 + random.below(2), random.next_u64()),
+        promises(country, executor, given.faults, random.next_u64()),
         books(country),
         network(executor, trace, random.next_u64()) {
     constexpr int lifetimes[] = {4, 12, 30, 120};
@@ -45,12 +47,14 @@ struct Nation {  // the whole world of one seed
   test::SimExecutor executor;
   Trace trace;
   Country country;
+  Promises promises;
   Books books;
   std::vector<std::string> violations;
   HostileNetwork network;
-  Surroundings around{executor, network, trace, country, [this](std::string what) { violation(std::move(what)); }};
+  Surroundings around{executor, network, trace, country, promises, [this](std::string what) { violation(std::move(what)); }};
   std::vector<std::unique_ptr<Site>> sites;
   std::size_t clients = 0;
+  std::size_t changes = 0;
 };
 
 std::string notify_words(const queue::Notify& notify) {
@@ -93,6 +97,10 @@ class Correspondent {
     if (greeting != 220) co_return;
     const int hello = co_await ask("EHLO someone.test\r\n");
     if (hello != 250) co_return;
+    if (submits_ && random_.below(2) == 0) {
+      const bool done = co_await start_tls();
+      if (!done) co_return;
+    }
     if (submits_) {
       const std::string secret = '\0' + name_ + '\0' + "secret of " + name_;
       const int welcome = co_await ask("AUTH PLAIN " + codec::encode_base64(secret) + "\r\n");
@@ -106,6 +114,19 @@ class Correspondent {
  private:
   Context context() { return Context(&nation_.executor).until(nation_.executor.now() + std::chrono::hours(1)); }
 
+  Task<bool> start_tls() {
+    const int go = co_await ask("STARTTLS\r\n");
+    if (go != 220) co_return false;
+    tls::ClientRequest request;
+    request.server_name = Country::host(site_);
+    request.verification = tls::Verification::opportunistic;
+    auto secured = co_await transport::TlsStream::connect(std::move(stream_), client_tls(), std::move(request), transport::TlsStart::upgrade, context());
+    if (!secured) co_return false;
+    stream_ = *std::move(secured);
+    is_secure_ = true;
+    const int hello = co_await ask("EHLO someone.test\r\n");
+    co_return hello == 250;
+  }
   Task<bool> say(std::string text) {
     if (!stream_) co_return false;
     const auto written = co_await transport::write_all(*stream_, text, context());
@@ -164,9 +185,10 @@ class Correspondent {
     }
   }
 
-  std::string compose(const std::string& key) {
-    std::string text = "From: " + (sender_.empty() ? std::string("nobody@outside.test") : sender_) + "\r\nX-Token: " + key +
+  std::string compose(const std::string& key, const SentMessage& message) {
+    std::string text = (message.tls_optional ? "TLS-Required: No\r\nFrom: " : "From: ") + (sender_.empty() ? std::string("nobody@outside.test") : sender_) + "\r\nX-Token: " + key +
                        "\r\nSubject: number " + key + "\r\nMessage-ID: <" + key + "@sim.test>\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\n\r\n";
+    if (message.requires_tls) text += secret_line(key) + "\r\n";
     const std::size_t size = random_.below(8) == 0 ? random_.below(20'000) : random_.below(300);
     while (text.size() < size) text += random_.below(6) == 0 ? "..dots\r\n" : "line " + random_.hex(1 + random_.below(30)) + "\r\n";
     return text;
@@ -177,8 +199,12 @@ class Correspondent {
     SentMessage message{.text = {}, .sender = sender_, .notify = {}};
     std::string digits = std::to_string(nation_.books.sent.size());
     const std::string key = std::string(8 - digits.size(), '0') + digits;
-    message.text = compose(key);
-    std::string parameters = random_.below(2) == 0 ? " ENVID=e" + key : "";
+    message.requires_tls = is_secure_ && random_.below(2) == 0;
+    message.tls_optional = !message.requires_tls && random_.below(10) == 0;
+    message.text = compose(key, message);
+    const bool is_special = message.requires_tls || message.tls_optional;  // the network is to know it by its envelope
+    std::string parameters = is_special || random_.below(2) == 0 ? " ENVID=e" + key : "";
+    if (message.requires_tls) parameters += " REQUIRETLS";
     if (random_.below(3) == 0) parameters += random_.below(2) == 0 ? " RET=FULL" : " RET=HDRS";
     if (submits_ && random_.below(4) == 0) {
       const std::uint64_t within = 1 + random_.below(random_.below(2) == 0 ? 600 : 100'000);  // seconds
@@ -220,7 +246,7 @@ class Correspondent {
   Nation& nation_;
   SiteNumber site_;
   SeededRandom random_;
-  bool submits_ = false;
+  bool submits_ = false, is_secure_ = false;
   std::string name_, sender_;
   std::unique_ptr<transport::ByteStream> stream_;
   std::string unread_;
@@ -242,6 +268,8 @@ void draw_weather(Nation& nation) {
   constexpr std::uint64_t rates[] = {0, 0, 20, 6, 3, 2};
   const auto rate = [&] { return rates[nation.random.below(std::size(rates))]; };
   nation.network.weather = {.refuse_one_in = rate(), .ignore_one_in = rate(), .cut_one_in = rate(), .lose_reply_one_in = rate()};
+  nation.network.weather.strip_one_in = rate();
+  nation.network.weather.inject_one_in = 3 * rate();
   constexpr int delays[] = {0, 20, 900};
   nation.network.weather.delay_max = std::chrono::milliseconds(delays[nation.random.below(std::size(delays))]);
   for (auto& site : nation.sites) {
@@ -277,6 +305,14 @@ void run_phase(Nation& nation) {
     const std::chrono::seconds away(nation.random.below(nation.random.below(4) == 0 ? 40'000 : 300));
     (void)nation.executor.start_timer(nation.executor.now() + when, [&site, how, away] { site.end(how, away); });
   }
+  // Most of them while mail is under way.
+  for (std::uint64_t left = nation.options.faults ? nation.random.below(8) : 0; left > 0; --left) {
+    const auto when = std::chrono::milliseconds(nation.random.below(nation.random.below(2) == 0 ? static_cast<std::uint64_t>(span.count()) * 60'000 : 2 * busy));
+    (void)nation.executor.start_timer(nation.executor.now() + when, [&nation] {
+      nation.trace.note(nation.promises.change());
+      ++nation.changes;
+    });
+  }
   pass_time(nation, span);
 }
 
@@ -288,6 +324,7 @@ bool is_quiet(Nation& nation) {
 void make_peace(Nation& nation) {
   nation.trace.note("peace");
   nation.network.weather = {};
+  if (nation.options.faults) nation.promises.settle();
   const auto most = nation.around.lifetime + nation.around.bounce_lifetime + std::chrono::hours(48);
   for (std::chrono::minutes gone{0}; gone < most; gone += std::chrono::minutes(30)) {
     for (auto& site : nation.sites) site->fair_weather();
@@ -302,6 +339,8 @@ void settle(Nation& nation, ExchangeReport& report) {
   views.reserve(nation.sites.size());
   for (auto& site : nation.sites) views.push_back({site.get(), site->look()});
   nation.books.balance(views, nation.network.passages(), nation.around, report);
+  nation.books.check_sights(nation.network.sights(), nation.around, report);
+  report.changes = nation.changes;
   for (auto& site : nation.sites) {
     report.restarts += site->restarts();
     report.faults += site->faults();

@@ -30,6 +30,10 @@ struct ExchangeReport {
   std::size_t reports = 0;
   std::size_t encrypted = 0;            // messages that went over TLS
   std::size_t sealed = 0;               // copies in mailboxes with an ARC chain
+  std::size_t demanded = 0;             // messages on connections that had to be secure: by REQUIRETLS, DANE or MTA-STS
+  std::size_t withheld = 0;             // attempts that ended because they could not be
+  std::size_t tested = 0;               // messages on connections that a policy in testing would have forbidden
+  std::size_t changes = 0;              // of certificates, zones, TLSA records and policies
   std::size_t doubled = 0;              // "dot sent, reply lost"
   std::size_t restarts = 0;
   std::uint64_t faults = 0;

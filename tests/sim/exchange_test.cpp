@@ -4,6 +4,10 @@
 // Several servers and a hostile network: the short form; `simulate --exchange` runs any number of seeds.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <string>
+#include <string_view>
+
 #include "sim/exchange.hpp"
 #include "support/sanitized.hpp"
 
@@ -13,10 +17,11 @@ namespace {
 
 constexpr bool few = keystonemail::test::sanitized;  // a seed takes some fifty times as long there
 
-// Whether one of the first seeds notices the bug.
-bool is_noticed_between(Bug bug, std::uint64_t seeds) {
+// Whether one of the first seeds notices the bug, in these words.
+bool is_noticed_between(Bug bug, std::uint64_t seeds, std::string_view words = "") {
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    if (!simulate_exchange({.seed = seed, .bug = bug}).violations.empty()) return true;
+    const auto violations = simulate_exchange({.seed = seed, .bug = bug}).violations;
+    if (std::ranges::any_of(violations, [&](const std::string& one) { return one.find(words) != std::string::npos; })) return true;
   }
   return false;
 }
@@ -38,6 +43,10 @@ TEST_CASE("sim exchange: whatever fails between servers and in them, what was ac
     sum.encrypted += report.encrypted;
     sum.sealed += report.sealed;
     sum.restarts += report.restarts;
+    sum.demanded += report.demanded;
+    sum.withheld += report.withheld;
+    sum.tested += report.tested;
+    sum.changes += report.changes;
   }
   if (few) return;
   // The weather must be neither too good nor too bad to show anything.
@@ -49,6 +58,10 @@ TEST_CASE("sim exchange: whatever fails between servers and in them, what was ac
   CHECK(sum.doubled > 0);
   CHECK(sum.encrypted > seeds);
   CHECK(sum.sealed > seeds);
+  CHECK(sum.changes > seeds);
+  CHECK(sum.demanded > seeds);
+  CHECK(sum.withheld > seeds);
+  CHECK(sum.tested > 0);
 }
 
 TEST_CASE("sim exchange: in fair weather nothing comes twice") {
@@ -80,4 +93,8 @@ TEST_CASE("sim exchange: bugs put in on purpose are noticed" * doctest::skip(few
   CHECK(is_noticed_between(Bug::invents_denials, 10));
   CHECK(is_noticed_between(Bug::sends_in_the_clear, 20));
   CHECK(is_noticed_between(Bug::seals_wrongly, 10));
+  CHECK(is_noticed_between(Bug::ignores_dane, 20, "against DANE"));
+  CHECK(is_noticed_between(Bug::ignores_policies, 30, "against MTA-STS"));
+  CHECK(is_noticed_between(Bug::enforces_tests, 30, "nobody had asked for it"));
+  CHECK(is_noticed_between(Bug::forgets_require_tls, 20, "against REQUIRETLS"));
 }

@@ -91,6 +91,10 @@ enum class Bug : std::uint8_t {
   invents_denials,      // resolver: what cannot be asked is not there
   sends_in_the_clear,   // relay: though it should ask for TLS
   seals_wrongly,        // forwarder: with a key that is not the one in the DNS
+  ignores_dane,         // relay: TLSA records
+  ignores_policies,     // relay: MTA-STS
+  enforces_tests,       // relay: policies that are in testing
+  forgets_require_tls,  // queue: that the sender demands it
 };
 
 class WeatheredDelivery final : public delivery::Delivery {

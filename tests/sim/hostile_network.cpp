@@ -6,6 +6,7 @@
 #include <cassert>
 #include <deque>
 
+#include "base/try.hpp"
 #include "transport/waiter.hpp"
 
 namespace keystonemail::sim {
@@ -104,6 +105,11 @@ struct HostileNetwork::Link {
   SiteNumber from = outside, to = outside;
   std::size_t number = 0;
   std::size_t capacity;
+  WallTime opened{};
+  std::optional<Certificate> certificate;  // that the server showed
+  std::string clear;                       // what the client said before TLS
+  std::vector<Sight> sights;               // headers that the server has read
+  bool strips = false, injects = false;
   bool broken = false;
   bool disturbed = false;
   int ends = 2;  // that are still held
@@ -137,6 +143,7 @@ class LinkEnd final : public transport::ByteStream {
       const bool over = wake == transport::Wake::cancelled || (wake == transport::Wake::timeout && executor_.now() >= context.deadline);
       if (over) co_return transport::wake_failure(wake, "read");
     }
+    touch();
     co_return std::string_view(held_).substr(consumed_);
   }
   void consume(std::size_t octets) noexcept override {
@@ -145,6 +152,7 @@ class LinkEnd final : public transport::ByteStream {
     if (side_ == Side::client) link_->dialog.client_read(view);
     else link_->dialog.server_read(view);
     consumed_ += octets;
+    touch();
     if (link_->dialog.messages() > before) link_->message_ended();
     if (consumed_ < held_.size()) return;
     held_ = {};
@@ -154,24 +162,53 @@ class LinkEnd final : public transport::ByteStream {
 
   Task<Result<void>> write(std::span<const std::string_view> pieces, Context context) override {
     assert(!closed_);
+    const bool was_clear = !link_->dialog.is_blind();
     if (side_ == Side::server) {
       for (const std::string_view piece : pieces) link_->dialog.server_wrote(piece);
     }
+    std::string text;
+    if (was_clear) {
+      for (const std::string_view piece : pieces) text += piece;
+      if (side_ == Side::client) link_->clear += text;
+      else tamper(text);
+      const std::string_view whole = text;
+      pieces = {};
+      KM_CO_CHECK(co_await carry(whole, context));
+    }
+    for (const std::string_view piece : pieces) KM_CO_CHECK(co_await carry(piece, context));
+    touch();
+    co_return Result<void>();
+  }
+  Task<Result<void>> carry(std::string_view piece, Context context) {
     Flow& out = this->out();
-    for (std::string_view piece : pieces) {
-      while (!piece.empty()) {
-        if (link_->broken) co_return fail(ErrorKind::unavailable, {}, "reset by the peer");
-        const std::size_t room = link_->capacity - std::min(link_->capacity, out.octets);
-        if (room == 0) {
-          const transport::Wake wake = co_await out.writable.wait(context);
-          if (wake != transport::Wake::ready) co_return transport::wake_failure(wake, "write");
-          continue;
-        }
-        link_->carry(out, piece.substr(0, room));
-        piece.remove_prefix(std::min(room, piece.size()));
+    while (!piece.empty()) {
+      if (link_->broken) co_return fail(ErrorKind::unavailable, {}, "reset by the peer");
+      const std::size_t room = link_->capacity - std::min(link_->capacity, out.octets);
+      if (room == 0) {
+        const transport::Wake wake = co_await out.writable.wait(context);
+        if (wake != transport::Wake::ready) co_return transport::wake_failure(wake, "write");
+        continue;
       }
+      link_->carry(out, piece.substr(0, room));
+      piece.remove_prefix(std::min(room, piece.size()));
     }
     co_return Result<void>();
+  }
+  // With what the server says in the clear.
+  void tamper(std::string& text) {
+    constexpr std::string_view offer = "STARTTLS\r\n";
+    if (const auto at = text.find(offer); link_->strips && at != std::string::npos) {
+      text.replace(at, offer.size(), "XXXXXXXX\r\n");
+      ++link_->network.struck;
+      link_->note("strips STARTTLS");
+    }
+    if (!link_->injects || !link_->dialog.is_blind()) return;
+    text += "250 2.0.0 injected\r\n";
+    ++link_->network.struck;
+    link_->note("injects a reply");
+  }
+  void touch() noexcept {
+    if (side_ == Side::server) link_->network.touched(*link_);
   }
   Task<void> close(Context) override {
     closed_ = true;
@@ -234,6 +271,9 @@ Task<Result<std::unique_ptr<transport::ByteStream>>> HostileNetwork::connect(Sit
     flow.cut_at = random_.below(random_.below(3) == 0 ? 5'000 : 700);
     flow.how = all_breaks[random_.below(std::size(all_breaks))];
   }
+  link->strips = from != outside && strikes(weather.strip_one_in);
+  link->injects = from != outside && strikes(weather.inject_one_in);
+  link->opened = executor_.wall_now();
   if (++next_port_ == 0) next_port_ = 1024;
   const Endpoint here{IpAddress::v4({198, 51, 100, static_cast<std::uint8_t>(from == outside ? 200 : from + 1)}), next_port_};
   link->client = here;
@@ -244,12 +284,32 @@ Task<Result<std::unique_ptr<transport::ByteStream>>> HostileNetwork::connect(Sit
   co_return std::make_unique<LinkEnd>(link, executor_, Side::client, to, here);
 }
 
-void HostileNetwork::taken(std::string_view peer, Transfer transfer) {
+HostileNetwork::Link& HostileNetwork::link_of(std::string_view peer) {
   const auto link = std::find_if(links_.rbegin(), links_.rend(), [&](const auto& one) { return one->client.to_string() == peer; });
   assert(link != links_.rend());
-  if (!(*link)->dialog.is_blind()) return;
-  (*link)->hidden.push_back(std::move(transfer));
-  (*link)->message_ended();
+  return **link;
+}
+
+void HostileNetwork::taken(std::string_view peer, Transfer transfer) {
+  Link& link = link_of(peer);
+  if (!link.dialog.is_blind()) return;
+  link.hidden.push_back(std::move(transfer));
+  link.message_ended();
+}
+
+void HostileNetwork::shows(SiteNumber site, Certificate certificate) {
+  assert(current_ && current_->to == site);
+  assert(current_->dialog.is_blind());
+  current_->certificate = certificate;
+}
+
+void HostileNetwork::seen(std::string_view peer, std::string key) {
+  Link& link = link_of(peer);
+  if (link.from == outside) return;
+  const bool is_hidden = link.dialog.is_blind();
+  assert(!is_hidden || link.certificate);
+  link.sights.push_back({.from = link.from, .to = link.to, .port = link.server.port, .opened = link.opened, .when = executor_.wall_now(),
+                         .certificate = is_hidden ? link.certificate : std::nullopt, .key = std::move(key)});
 }
 
 void HostileNetwork::excuse(SiteNumber site) {
@@ -270,6 +330,24 @@ std::vector<Passage> HostileNetwork::passages() const {
   for (const auto& link : links_) {
     for (Transfer& transfer : link->dialog.transfers()) all.push_back({link->from, link->to, std::move(transfer), link->disturbed, false, link->server.port});
     for (const Transfer& transfer : link->hidden) all.push_back({link->from, link->to, transfer, link->disturbed, true, link->server.port});
+  }
+  return all;
+}
+
+// What went over in the clear, as far as it got: each transaction by its first command, which has the key of the message in ENVID if
+// anything there has.
+std::vector<Sight> HostileNetwork::sights() const {
+  constexpr std::string_view command = "MAIL FROM:<", envelope_id = " ENVID=e";
+  std::vector<Sight> all;
+  for (const auto& link : links_) {
+    if (link->from == outside) continue;
+    all.insert(all.end(), link->sights.begin(), link->sights.end());
+    for (auto at = link->clear.find(command); at != std::string::npos; at = link->clear.find(command, at + 1)) {
+      const std::string_view line = std::string_view(link->clear).substr(at, link->clear.find('\n', at) - at);
+      const auto id = line.find(envelope_id);
+      all.push_back({.from = link->from, .to = link->to, .port = link->server.port, .opened = link->opened, .when = link->opened, .certificate = std::nullopt,
+                     .key = id == std::string_view::npos ? std::string() : std::string(line.substr(id + envelope_id.size(), 8))});
+    }
   }
   return all;
 }

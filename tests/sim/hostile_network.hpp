@@ -18,6 +18,7 @@
 #include "keystonemail/base/random.hpp"
 #include "keystonemail/transport/listener.hpp"
 #include "sim/dialog.hpp"
+#include "sim/keys.hpp"
 #include "sim/trace.hpp"
 #include "support/sim_executor.hpp"
 
@@ -32,7 +33,18 @@ struct NetworkWeather {
   std::uint64_t ignore_one_in = 0;      // nobody answers it
   std::uint64_t cut_one_in = 0;         // it is cut at some octet
   std::uint64_t lose_reply_one_in = 0;  // after the end of a message nothing comes back
+  std::uint64_t strip_one_in = 0;       // between servers: nobody hears that STARTTLS is offered
+  std::uint64_t inject_one_in = 0;      // between servers: a reply in the clear rides behind that to STARTTLS (attack A4)
   std::chrono::milliseconds delay_max{0};
+};
+
+// A message, or its beginning, that a connection between servers carried, and what kept others from reading it.
+struct Sight {
+  SiteNumber from = outside, to = outside;
+  std::uint16_t port = 0;
+  WallTime opened{}, when{};               // the connection; the first octet of the message, or a moment later
+  std::optional<Certificate> certificate;  // that the other side showed; none: all went over in the clear
+  std::string key;                         // empty: not seen
 };
 
 // A message that went from one place to another, and whether something had befallen the connection.
@@ -62,13 +74,20 @@ class HostileNetwork {
   void sever(SiteNumber site);
   // The server with that peer has taken a message, and is about to say so. For encrypted connections: of others the network knows.
   void taken(std::string_view peer, Transfer transfer);
+  // The site shows that certificate, on the connection that it used last.
+  void shows(SiteNumber site, Certificate certificate);
+  // The server with that peer has read the header of a message.
+  void seen(std::string_view peer, std::string key);
   // What is sent there is never answered.
   void silence(const IpAddress& address) { silent_.insert(address); }
 
   [[nodiscard]] Task<Result<std::unique_ptr<transport::ByteStream>>> connect(SiteNumber from, Endpoint to, Context context);
   [[nodiscard]] std::vector<Passage> passages() const;
+  // Of messages between servers, whole or not.
+  [[nodiscard]] std::vector<Sight> sights() const;
 
   struct Link;
+  void touched(Link& link) noexcept { current_ = &link; }
 
  private:
   struct Listener {
@@ -82,7 +101,10 @@ class HostileNetwork {
   SeededRandom random_;
   std::map<Endpoint, Listener> listeners_;
   std::set<IpAddress> silent_;
+  [[nodiscard]] Link& link_of(std::string_view peer);
+
   std::vector<std::shared_ptr<Link>> links_;  // every one there ever was
+  Link* current_ = nullptr;                   // whose server's end was used last
   std::uint16_t next_port_ = 1024;
 };
 

@@ -88,6 +88,10 @@ int run_exchange(const Asked& asked) {
         total.reports += report.reports;
         total.encrypted += report.encrypted;
         total.sealed += report.sealed;
+        total.demanded += report.demanded;
+        total.withheld += report.withheld;
+        total.tested += report.tested;
+        total.changes += report.changes;
         total.doubled += report.doubled;
         total.restarts += report.restarts;
         total.faults += report.faults;
@@ -97,6 +101,8 @@ int run_exchange(const Asked& asked) {
                     "%zu doubled by the network, %zu restarts, %llu faults\n",
                     total.accepted, total.refused, total.delivered, total.bounced, total.reports, total.encrypted, total.sealed, total.doubled, total.restarts,
                     static_cast<unsigned long long>(total.faults));
+        std::printf("%zu changes of promises, %zu messages where security was demanded, %zu attempts ended for want of it, %zu that only tests minded\n",
+                    total.changes, total.demanded, total.withheld, total.tested);
       });
 }
 

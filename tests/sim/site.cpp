@@ -9,6 +9,7 @@
 #include "keystonemail/backends/memory/blob_store.hpp"
 #include "keystonemail/backends/memory/kv_store.hpp"
 #include "keystonemail/service/authentication/checks.hpp"
+#include "service/mta_sts/policy_row.hpp"
 #include "sim/keys.hpp"
 #include "sim/store_tables.hpp"
 
@@ -122,7 +123,11 @@ class FlawedQueue final : public queue::Queue {
   Task<Result<std::vector<queue::Entry>>> list(queue::EntryId after, std::size_t entries_max, Context context) override {
     return inner_.list(after, entries_max, std::move(context));
   }
-  Task<Result<queue::Entry>> show(queue::EntryId id, Context context) override { return inner_.show(id, std::move(context)); }
+  Task<Result<queue::Entry>> show(queue::EntryId id, Context context) override {
+    auto entry = co_await inner_.show(id, std::move(context));
+    if (entry && bug_ == Bug::forgets_require_tls) entry->envelope.require_tls = false;
+    co_return entry;
+  }
   Task<Result<std::unique_ptr<mailstore::MessageReader>>> open(queue::EntryId id, Context context) override {
     return inner_.open(id, std::move(context));
   }
@@ -172,7 +177,9 @@ struct Site::Server {
         kv_delivery(*mail, queue),
         watched(kv_delivery, site.records_, Country::host(site.number_)),
         delivery(watched, site.delivery_weather_, site.around_.bug),
-        dns(site.zone_, site.dns_weather_, site.struck_, site.around_.bug),
+        dns(site.promising_, site.dns_weather_, site.struck_, site.around_.bug),
+        policy_hosts(site.around_.promises, site.number_, site.fetch_weather_, site.around_.bug),
+        policies({.table = policies_table()}, {*site.faulty_kv_, dns, policy_hosts, site.witness_}),
         connector(site.around_.network, site.number_),
         random(site.random_.next_u64()),
         logins{site.directory_, gate, random, "0123456789abcdef"},
@@ -182,10 +189,11 @@ struct Site::Server {
                                                          : site.around_.country.forwarder(site.number_)),
         redirects(*site.faulty_kv_, redirects_table()),
         smtp(reception(site, smtp::Protocol::smtp), services(site)),
-        submission(reception(site, smtp::Protocol::submission), services(site)),
+        submission(reception(site, smtp::Protocol::submission), services(site, Desk::people)),
         lmtp(reception(site, smtp::Protocol::lmtp), services(site)),
         relay(relay_options(site),
-              {flawed_queue, delivery, site.directory_, dns, connector, random, site.witness_, client_tls(), nullptr, nullptr, forwarder}) {}
+              {flawed_queue, delivery, site.directory_, dns, connector, random, site.witness_, client_tls(), nullptr,
+               site.around_.bug == Bug::ignores_policies ? nullptr : &policies, forwarder}) {}
 
   static reception::Options reception(Site& site, smtp::Protocol protocol) {
     smtp::ServerOptions engine;
@@ -196,7 +204,7 @@ struct Site::Server {
     engine.offer_chunking = protocol != smtp::Protocol::lmtp;  // Dialog counts on it
     const Habits& habits = site.around_.country.habits(site.number_);
     engine.offer_deliver_by = habits.offers_deliver_by;
-    const bool tls = protocol == smtp::Protocol::smtp && habits.tls != Habits::Tls::none;
+    const bool tls = protocol == smtp::Protocol::submission || habits.tls != Habits::Tls::none;
     return {.engine = engine, .tls = tls ? reception::TlsUse::starttls : reception::TlsUse::none,
             .offer_auth = protocol == smtp::Protocol::submission, .primary_domain = Country::domain(site.number_), .hops_max = 12};
   }
@@ -206,15 +214,22 @@ struct Site::Server {
     options.retry.bounce_lifetime = site.around_.bounce_lifetime;
     const Habits& habits = site.around_.country.habits(site.number_);
     if (habits.asks_for_tls && site.around_.bug != Bug::sends_in_the_clear) options.routes.usual.tls = relay::RouteTls::required;
-    const SiteNumber next = site.around_.country.next(site.number_);
-    if (habits.has_lmtp_route) options.routes.domains[Country::domain(next)] = relay::Route::parse("lmtp:" + Country::host(next) + ":24").value();
+    options.use_dane = site.around_.bug != Bug::ignores_dane;
+    if (habits.has_lmtp_route) {
+      const SiteNumber next = site.around_.country.next(site.number_);
+      using enum relay::RouteTls;
+      constexpr relay::RouteTls ways[] = {opportunistic, required, verified};  // as Habits::LmtpTls
+      relay::Route route = relay::Route::parse("lmtp:" + Country::host(next) + ":24").value();
+      route.tls = ways[static_cast<std::size_t>(habits.lmtp_tls)];
+      options.routes.domains[Country::domain(next)] = std::move(route);
+    }
     options.own_endpoints = {{Country::address(site.number_), smtp_port}};
     return options;
   }
-  reception::Services services(Site& site) {
-    const bool is_broken = site.around_.country.habits(site.number_).tls == Habits::Tls::broken;
-    return {site.directory_, delivery, logins, limits, random, site.witness_, [is_broken] { return is_broken ? broken_tls() : good_tls(); },
-            [this] { return chain; }, forwarder, &redirects};
+  enum class Desk : std::uint8_t { servers, people };
+  reception::Services services(Site& site, Desk desk = Desk::servers) {
+    return {site.directory_, delivery, logins, limits, random, site.witness_,
+            [&site, desk] { return desk == Desk::people ? good_tls() : site.show_certificate(); }, [this] { return chain; }, forwarder, &redirects};
   }
 
   std::unique_ptr<service::KvMailStore> mail;
@@ -224,6 +239,8 @@ struct Site::Server {
   WatchedDelivery watched;
   WeatheredDelivery delivery;
   WeatheredResolver dns;
+  PolicyHosts policy_hosts;
+  mta_sts::Policies policies;
   SiteConnector connector;
   SeededRandom random;
   access::LoginGate gate{{}};
@@ -236,7 +253,7 @@ struct Site::Server {
   forwarding::Redirects redirects;
   reception::Reception smtp, submission, lmtp;
   relay::Relay relay;
-  std::optional<Task<void>> relaying;
+  std::optional<Task<void>> relaying, refreshing;
 };
 
 Site::Site(Surroundings& surroundings, SiteNumber number, std::uint64_t seed)
@@ -251,7 +268,9 @@ Site::Site(Surroundings& surroundings, SiteNumber number, std::uint64_t seed)
       faulty_blobs_(blob::make_faulty(late_blobs_, faults_)),
       directory_(people_, directory_weather_),
       zone_(surroundings.country.zone()),
-      witness_(surroundings.trace, [this](std::string_view peer, Transfer transfer) { around_.network.taken(peer, std::move(transfer)); }) {
+      promising_(zone_, surroundings.promises, struck_),
+      witness_(surroundings.trace, [this](std::string_view peer, Transfer transfer) { around_.network.taken(peer, std::move(transfer)); },
+               [this](std::string_view peer, std::string key) { around_.network.seen(peer, std::move(key)); }) {
   draw_staging(store_options_, random_);
   around_.country.fill(people_, number);
   auto mail = now(service::KvMailStore::open(*kv_, *blobs_, random_, store_options_, context_));
@@ -267,10 +286,29 @@ Site::~Site() = default;
 
 void Site::start() {
   auto mail = now(service::KvMailStore::open(*faulty_kv_, *faulty_blobs_, random_, store_options_, context_));
+  recall_policies();
   server_ = std::make_unique<Server>(*this, std::move(mail));
   listen();
   server_->relaying.emplace(server_->relay.run(context_.with_stop(server_->drain.get_token())));
+  server_->refreshing.emplace(server_->policies.run(context_.with_stop(server_->drain.get_token())));
   phase_ = Phase::up;
+}
+
+// What it fetched before and kept.
+void Site::recall_policies() {
+  const auto snapshot = now(kv_->snapshot(context_));
+  for (SiteNumber site = 0; site < around_.country.sites(); ++site) {
+    Promises::Known known;
+    const auto row = now(snapshot->get(policies_table(), Country::domain(site)));
+    if (const auto kept = row ? mta_sts::read_policy(*row) : std::nullopt) known = {.policy = kept->policy, .expires = kept->fetched + kept->policy.max_age};
+    around_.promises.learn(number_, site, std::move(known));
+  }
+}
+
+std::shared_ptr<const tls::ServerContext> Site::show_certificate() {
+  const Certificate certificate = around_.promises.now(number_).certificate;
+  around_.network.shows(number_, certificate);
+  return around_.country.habits(number_).tls == Habits::Tls::broken ? broken_tls() : good_tls(certificate);
 }
 
 void Site::listen() {
@@ -291,7 +329,7 @@ void Site::draw_weather() {
   fair_weather();
   constexpr std::uint64_t rates[] = {0, 0, 100, 40, 15, 6};
   const auto rate = [&] { return rates[random_.below(std::size(rates))]; };
-  for (PortWeather* weather : {&kv_weather_, &directory_weather_, &delivery_weather_, &dns_weather_}) {
+  for (PortWeather* weather : {&kv_weather_, &directory_weather_, &delivery_weather_, &dns_weather_, &fetch_weather_}) {
     weather->random = SeededRandom(random_.next_u64());
     weather->delay_max = std::chrono::milliseconds(random_.below(3) == 0 ? 0 : random_.below(2) == 0 ? 20 : 3'000);
   }
@@ -299,6 +337,7 @@ void Site::draw_weather() {
   delivery_weather_.fail_one_in = rate();
   constexpr std::uint64_t dns_rates[] = {0, 0, 10, 3, 1};
   dns_weather_.fail_one_in = dns_rates[random_.below(std::size(dns_rates))];
+  fetch_weather_.fail_one_in = dns_rates[random_.below(std::size(dns_rates))];
   using enum kv::Call;
   const std::set<kv::Call> plans[] = {
       {}, {snapshot, get, scan}, {put, erase, transact, commit}, {transact, commit},
@@ -311,7 +350,7 @@ void Site::draw_weather() {
 void Site::fair_weather() {
   if (phase_ == Phase::ending) return;
   faults_.clear();
-  for (PortWeather* weather : {&kv_weather_, &directory_weather_, &delivery_weather_, &dns_weather_}) *weather = PortWeather{};
+  for (PortWeather* weather : {&kv_weather_, &directory_weather_, &delivery_weather_, &dns_weather_, &fetch_weather_}) *weather = PortWeather{};
 }
 
 void Site::end(End how, std::chrono::seconds away) {
@@ -333,8 +372,9 @@ void Site::end(End how, std::chrono::seconds away) {
 
 void Site::tick() {
   const Instant now = around_.executor.now();
-  if (phase_ == Phase::ending && *sessions_ == 0 && server_->relaying->done()) {
+  if (phase_ == Phase::ending && *sessions_ == 0 && server_->relaying->done() && server_->refreshing->done()) {
     server_->relaying->take();
+    server_->refreshing->take();
     if (server_->limits.connections() != 0) around_.violation("connections are still counted");
     server_.reset();
     phase_ = Phase::down;

@@ -21,6 +21,7 @@
 #include "sim/country.hpp"
 #include "sim/faulty_ports.hpp"
 #include "sim/hostile_network.hpp"
+#include "sim/promises.hpp"
 #include "sim/witness.hpp"
 
 namespace keystonemail::sim {
@@ -50,6 +51,7 @@ struct Surroundings {
   HostileNetwork& network;
   Trace& trace;
   const Country& country;
+  Promises& promises;
   std::function<void(std::string)> violation;
   std::chrono::hours lifetime{120};              // of a message in the queue
   std::chrono::hours bounce_lifetime{24};
@@ -101,6 +103,8 @@ class Site {
   enum class Phase : std::uint8_t { up, ending, down };
   void start();
   void listen();
+  void recall_policies();
+  [[nodiscard]] std::shared_ptr<const tls::ServerContext> show_certificate();
 
   template <class T>
   T now(Task<Result<T>> task) {
@@ -116,7 +120,7 @@ class Site {
   service::MailStoreOptions store_options_;
   std::unique_ptr<kv::Store> kv_;
   std::unique_ptr<blob::Store> blobs_;
-  PortWeather kv_weather_, directory_weather_, delivery_weather_, dns_weather_;
+  PortWeather kv_weather_, directory_weather_, delivery_weather_, dns_weather_, fetch_weather_;
   kv::Faults faults_;
   WeatheredKv late_kv_;
   WeatheredBlobs late_blobs_;
@@ -125,6 +129,7 @@ class Site {
   test::FakeDirectory people_;
   WeatheredDirectory directory_;
   zone::ZoneResolver zone_;
+  PromisingResolver promising_;
   Witness witness_;
   std::unique_ptr<Server> server_;
   std::shared_ptr<std::size_t> sessions_ = std::make_shared<std::size_t>(0);

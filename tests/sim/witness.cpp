@@ -23,6 +23,7 @@ class Witness::Rule final : public policy::Rule {
   explicit Rule(Witness& owner) : owner_(owner) {}
   std::string_view name() const noexcept override { return "witness"; }
   Task<Result<policy::Decision>> judge(policy::Stage stage, const policy::Facts& facts, Context) override {
+    if (stage == policy::Stage::headers) owner_.seen_(facts.connection.peer.to_string(), key_of(facts.header));
     if (stage == policy::Stage::deliver || stage == policy::Stage::submit) note(facts);
     co_return policy::Decision();
   }

@@ -21,8 +21,9 @@ namespace keystonemail::sim {
 class Witness final : public Log {
  public:
   using Taken = std::function<void(std::string_view peer, Transfer transfer)>;
-  // `taken` is told when the message is in the store, before the reply is said.
-  Witness(Log& log, Taken taken) : log_(log), taken_(std::move(taken)) {}
+  using Seen = std::function<void(std::string_view peer, std::string key)>;
+  // `taken` is told when the message is in the store, before the reply is said; `seen` when its header has been read.
+  Witness(Log& log, Taken taken, Seen seen) : log_(log), taken_(std::move(taken)), seen_(std::move(seen)) {}
 
   [[nodiscard]] bool wants(LogLevel level) const noexcept override { return log_.wants(level); }
   void write(LogLevel level, std::string_view event, std::span<const LogField> fields) noexcept override;
@@ -35,6 +36,7 @@ class Witness final : public Log {
   class Rule;
   Log& log_;
   Taken taken_;
+  Seen seen_;
   std::map<std::string, Transfer, std::less<>> pending_;  // by session
   std::set<std::string> unproven_;
 };
