@@ -79,7 +79,8 @@ struct Policies::State {
 
   State(Options given, Services with) : options(given), services(with) {}
 
-  [[nodiscard]] Task<void> load(Context context);
+  [[nodiscard]] Task<bool> be_loaded(Context context);
+  [[nodiscard]] Task<bool> load(Context context);
   [[nodiscard]] Task<void> look(dns::Name domain, How how, Context context);
   [[nodiscard]] Task<void> update(dns::Name domain, How how, Context context);
   [[nodiscard]] Task<Lookup> look_up(dns::Name domain, Context context);
@@ -95,7 +96,8 @@ struct Policies::State {
 
   const Options options;
   Services services;
-  bool is_loaded = false;
+  bool is_loaded = false, is_loading = false;
+  std::vector<transport::Waiter*> loaders;  // who wait until it is
   std::map<dns::Name, Entry> entries;
   std::size_t octets = 0;                // of them
   std::map<dns::Name, Failure> failures;
@@ -109,7 +111,10 @@ std::size_t Policies::size() const noexcept { return state_->entries.size(); }
 
 Task<Finding> Policies::find(dns::Name domain, Context context) {
   State& s = *state_;
-  if (!s.is_loaded) co_await s.load(context);
+  const bool is_loaded = co_await s.be_loaded(context);
+  Finding unknown;
+  unknown.is_known = false;
+  if (!is_loaded) co_return unknown;
   co_await s.look(domain, State::How::if_changed, context);
   const WallTime now = context.executor->wall_now();
   if (auto* entry = s.entry_of(domain)) entry->kept.used = now;
@@ -118,9 +123,9 @@ Task<Finding> Policies::find(dns::Name domain, Context context) {
 
 Task<void> Policies::run(Context context) {
   State& s = *state_;
-  if (!s.is_loaded) co_await s.load(context);
   while (!context.stop.stop_requested()) {
-    co_await s.refresh_due(context);
+    const bool is_loaded = co_await s.be_loaded(context);
+    if (is_loaded) co_await s.refresh_due(context);
     co_await sleep_until(context.executor->now() + refresh_poll, context);
   }
 }
@@ -283,8 +288,25 @@ Task<void> Policies::State::drop(std::vector<std::string> rows, Context context)
   (void)co_await services.store.transact(erase, frees, context.with_stop({}));
 }
 
-Task<void> Policies::State::load(Context context) {
-  is_loaded = true;
+// One reads, and who comes meanwhile waits: without what was kept before, a policy whose record is held back would be none.
+Task<bool> Policies::State::be_loaded(Context context) {
+  if (is_loaded) co_return true;
+  if (is_loading) {
+    transport::Waiter waiter;
+    loaders.push_back(&waiter);
+    (void)co_await waiter.wait(context);
+    std::erase(loaders, &waiter);
+    co_return is_loaded;
+  }
+  is_loading = true;
+  is_loaded = co_await load(std::move(context));
+  is_loading = false;
+  for (transport::Waiter* waiter : std::exchange(loaders, {})) waiter->wake_later();
+  co_return is_loaded;
+}
+
+// False: it cannot be read now.
+Task<bool> Policies::State::load(Context context) {
   const WallTime now = context.executor->wall_now();
   auto snapshot = co_await services.store.snapshot(context);
   std::string last;
@@ -299,9 +321,10 @@ Task<void> Policies::State::load(Context context) {
       auto kept = read_policy(row.value);
       if (domain && kept && kept->is_valid(now) && entries.size() < options.domains_max) put(*domain, *std::move(kept));
     }
-    if (rows->size() < rows_read) co_return;
+    if (rows->size() < rows_read) co_return true;
   }
   services.log.event(LogLevel::error, "mta_sts.unreadable", {{"what", table_name}});
+  co_return false;
 }
 
 // RFC 8461 §10.2: whatever its record says now, so that suppressing that one is not enough.

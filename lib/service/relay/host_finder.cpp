@@ -142,6 +142,7 @@ Task<Courier::Opened> HostFinder::open(std::string destination, Route route, Tls
     co_return said_by_us(*std::move(problem));
   }
   co_await find_policy(search, context);
+  if (!search.sts.is_known) co_return said_by_us({451, {4, 3, 0}, "The MTA-STS policies kept here cannot be read now"});
   for (std::size_t i = 0; i < hosts.size() && search.tries < options_.addresses_per_attempt_max; ++i) {
     if (context.stop.stop_requested()) break;
     auto courier = co_await try_host(search, hosts[i], context);

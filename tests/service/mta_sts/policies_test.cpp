@@ -65,6 +65,25 @@ class Fixture {
   std::optional<Task<void>> running;
 };
 
+// A store that takes its time, or cannot be read.
+class SlowStore final : public kv::Store {
+ public:
+  explicit SlowStore(kv::Store& inner) : inner_(inner) {}
+  bool is_broken = false;
+  Task<Result<std::unique_ptr<kv::Snapshot>>> snapshot(Context context) override {
+    co_await sleep_until(context.executor->now() + 1s, context);
+    if (is_broken) co_return fail(ErrorKind::unavailable, {}, "injected fault");
+    co_return co_await inner_.snapshot(context);
+  }
+  Task<Result<void>> transact(kv::Operation operation, kv::TransactOptions how, Context context) override {
+    return inner_.transact(std::move(operation), how, std::move(context));
+  }
+  std::string_view format_id() const noexcept override { return inner_.format_id(); }
+
+ private:
+  kv::Store& inner_;
+};
+
 }  // namespace
 
 TEST_CASE("mta-sts: a policy that is announced is fetched once, and kept over a restart") {
@@ -80,6 +99,39 @@ TEST_CASE("mta-sts: a policy that is announced is fetched once, and kept over a 
   f.open();
   CHECK(f.mode() == Mode::enforce);
   CHECK(f.web.requests.size() == 1);
+}
+
+TEST_CASE("D11: who asks while the store is being read waits for what it kept, so that a record that is held back is no way around it") {
+  Fixture fixture;
+  fixture.announce("1");
+  fixture.serve(policy_text());
+  CHECK(fixture.mode() == Mode::enforce);
+  fixture.dns.set("_mta-sts.dest.test", dns::RecordType::txt, dns::AnswerStatus::no_such_name);
+  SlowStore slow(*fixture.store);
+  fixture.policies.emplace(fixture.options, mta_sts::Services{slow, fixture.dns, fixture.web, fixture.log});
+  fixture.run();  // begins to read
+  auto first = fixture.policies->find(ScriptedDns::name("dest.test"), Context(&fixture.loop));
+  auto second = fixture.policies->find(ScriptedDns::name("dest.test"), Context(&fixture.loop));
+  for (auto* task : {&first, &second}) {
+    const auto found = fixture.loop.run(std::move(*task));
+    REQUIRE(found.policy);
+    CHECK(found.policy->mode == Mode::enforce);
+  }
+}
+
+TEST_CASE("mta-sts: while the store cannot be read nobody knows what holds, and then it does again") {
+  Fixture fixture;
+  fixture.announce("1");
+  fixture.serve(policy_text());
+  CHECK(fixture.mode() == Mode::enforce);
+  fixture.dns.set("_mta-sts.dest.test", dns::RecordType::txt, dns::AnswerStatus::no_such_name);
+  SlowStore slow(*fixture.store);
+  slow.is_broken = true;
+  fixture.policies.emplace(fixture.options, mta_sts::Services{slow, fixture.dns, fixture.web, fixture.log});
+  CHECK(!fixture.find().is_known);
+  slow.is_broken = false;
+  CHECK(fixture.find().is_known);
+  CHECK(fixture.mode() == Mode::enforce);
 }
 
 TEST_CASE("mta-sts: without a record, or with a broken one, nothing is fetched") {

@@ -58,9 +58,10 @@ struct Finding {
   std::optional<mailauth::mta_sts::Policy> policy;  // the newest that we could get, not expired
   Problem problem = Problem::none;
   std::string detail;                               // of the problem, for people
+  bool is_known = true;                             // false: the store cannot be read now, and may have a policy that holds
 };
 
-// Threads: its executor's. Errors: none; what cannot be had is not there, or was there before (RFC 8461 §3.3).
+// Threads: its executor's. Errors: none; what cannot be had is not there, or was there before (RFC 8461 §3.3), or is not known.
 // Limits: Options; one lookup and one fetch at a time for each domain, however many ask.
 class Policies {
  public:
