@@ -120,6 +120,9 @@ void Books::check_queue(const SiteView& view, Ledgers& books) {
     if (original != sent.end() && original->second.requires_tls && !record.envelope.require_tls) {
       books.violation(of(record.key) + " is queued at site " + std::to_string(site) + " as if its sender had not demanded REQUIRETLS");
     }
+    if (original != sent.end() && record.envelope.tls_optional && !original->second.tls_optional) {
+      books.violation(of(record.key) + " is queued at site " + std::to_string(site) + " as if its sender did not care for TLS");
+    }
     const bool is_doubted = record.envelope.unproven && !record.envelope.sender.empty();
     if (is_doubted && country_.vouches_for(country_.first_of(record.envelope.sender)) && view.site->unanswered() == 0) {
       books.violation(of(record.key) + " is queued as if nobody vouched for " + record.envelope.sender);
@@ -182,7 +185,7 @@ void Books::check_sights(const std::vector<Sight>& sights, const Surroundings& a
   for (const Sight& sight : sights) {
     const auto original = sent.find(sight.key);
     const bool is_required = original != sent.end() && original->second.requires_tls;
-    if (original != sent.end() && original->second.tls_optional) continue;
+    if ((original != sent.end() && original->second.tls_optional) || optional_reports_.contains(sight.key)) continue;
     const WallTime since = sight.opened - knowledge_age_max;
     const auto promises = around.promises.during(sight.to, since, sight.opened);
     const auto known = around.promises.known(sight.from, sight.to, since, sight.opened);
@@ -190,9 +193,11 @@ void Books::check_sights(const std::vector<Sight>& sights, const Surroundings& a
     const bool by_mx = sight.port == smtp_port;
     const bool is_encrypted = sight.certificate.has_value();
     const bool is_trusted = is_encrypted && sim::is_trusted(*sight.certificate, sight.opened);
-    const bool is_named = is_encrypted && by_mx && std::ranges::any_of(promises, [&](const Promise& one) {
-      return one.has_dane() && is_named_by(one.tlsa, *sight.certificate, sight.opened);
-    });
+    const auto is_named_in = [&](const Promise& one) {
+      return is_encrypted && by_mx && one.has_dane() && is_named_by(one.tlsa, *sight.certificate, sight.opened);
+    };
+    const bool is_named = std::ranges::any_of(promises, is_named_in);
+    const bool is_proven = is_trusted || std::ranges::any_of(promises, [&](const Promise& one) { return one.tlsa != Promise::Tlsa::unusable && is_named_in(one); });
     // What holds all the time, whatever was found out when.
     const bool by_dane = by_mx && std::ranges::all_of(promises, &Promise::has_dane);
     const bool by_policy = by_mx && std::ranges::none_of(promises, &Promise::has_dane) &&
@@ -203,7 +208,7 @@ void Books::check_sights(const std::vector<Sight>& sights, const Surroundings& a
       around.violation((sight.key.empty() ? "something" : of(sight.key)) + " from site " + std::to_string(sight.from) + " to site " + std::to_string(sight.to) + " went over " +
                        (is_encrypted ? "TLS with certificate " + std::to_string(static_cast<int>(*sight.certificate)) : "in the clear") + ", against " + what);
     };
-    if (is_required && !(is_vouched && (is_named || is_trusted))) broken("REQUIRETLS");
+    if (is_required && !(is_vouched && is_proven)) broken("REQUIRETLS");
     if (by_dane && !is_named) broken("DANE");
     if (by_policy && !(is_trusted && is_in_policy)) broken("MTA-STS");
     const bool is_tested = by_mx && std::ranges::all_of(known, [](const auto& policy) { return is_of(policy, Mode::testing); });
@@ -241,6 +246,9 @@ void Books::check_reports(const SiteView& view, Ledgers& books) {
     ++least, ++most;
     if (count(report.text, "Content-Type: multipart/report") != 1) books.violation("a report of a report, or of nothing: " + report.key);
     check_successes(view, report, books);
+    const auto token = report.text.find("X-Token: ");
+    const auto subject = token == std::string::npos ? sent.end() : sent.find(key_of(std::string_view(report.text).substr(token)));
+    if (subject != sent.end() && subject->second.tls_optional) optional_reports_.insert(report.key);  // RFC 8689 §5: in the same manner
     if (!report.settlement) continue;
     std::size_t failed = 0;
     const auto& records = view.site->records().queued;

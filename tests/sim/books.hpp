@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -73,6 +74,7 @@ class Books {
 
   const Country& country_;
   const dns::Zone zone_;
+  std::set<std::string> optional_reports_;               // of messages that said TLS-Required: No
 };
 
 }  // namespace keystonemail::sim

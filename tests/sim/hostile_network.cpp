@@ -344,6 +344,7 @@ std::vector<Sight> HostileNetwork::sights() const {
     all.insert(all.end(), link->sights.begin(), link->sights.end());
     for (auto at = link->clear.find(command); at != std::string::npos; at = link->clear.find(command, at + 1)) {
       const std::string_view line = std::string_view(link->clear).substr(at, link->clear.find('\n', at) - at);
+      if (line.starts_with("MAIL FROM:<>")) continue;  // a report, which does not say of what; its header does
       const auto id = line.find(envelope_id);
       all.push_back({.from = link->from, .to = link->to, .port = link->server.port, .opened = link->opened, .when = link->opened, .certificate = std::nullopt,
                      .key = id == std::string_view::npos ? std::string() : std::string(line.substr(id + envelope_id.size(), 8))});

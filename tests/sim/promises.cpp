@@ -85,13 +85,13 @@ void Promises::draw(SiteNumber site, std::uint64_t aspect, Promise& promise) {
   switch (static_cast<Aspect>(aspect)) {
     case Aspect::zone: {
       using enum Promise::Zone;
-      constexpr Promise::Zone choices[] = {unsigned_zone, unsigned_zone, signed_zone, signed_zone, signed_zone, bogus};
+      constexpr Promise::Zone choices[] = {unsigned_zone, unsigned_zone, unsigned_zone, unsigned_zone, signed_zone, signed_zone, signed_zone, signed_zone, bogus};
       promise.zone = choices[random_.below(std::size(choices))];
       return;
     }
     case Aspect::tlsa: {
       using enum Promise::Tlsa;
-      constexpr Promise::Tlsa choices[] = {none, none, first, first, second, both, both, authority, unusable};
+      constexpr Promise::Tlsa choices[] = {none, none, none, first, first, second, both, both, authority, unusable};
       promise.tlsa = !is_able && random_.below(4) != 0 ? none : choices[random_.below(std::size(choices))];
       return;
     }
@@ -113,7 +113,7 @@ void Promises::draw(SiteNumber site, std::uint64_t aspect, Promise& promise) {
         if (random_.below(8) == 0) drawn.patterns = {"mx.elsewhere.test"};
         else drawn.patterns = {"mx." + domain, "old." + domain};
       }
-      const bool is_new = promise.policy || random_.below(3) != 0;
+      const bool is_new = promise.policy || random_.below(6) != 0;
       if (is_new) promise.policy = std::move(drawn);
       return;
     }
@@ -159,7 +159,15 @@ std::vector<Promise> Promises::during(SiteNumber site, WallTime from, WallTime u
   return held;
 }
 
-void Promises::learn(SiteNumber who, SiteNumber domain, Known known) { known_[{who, domain}].emplace_back(executor_.wall_now(), std::move(known)); }
+Policy as_taken(Policy policy, Bug bug) {
+  if (bug == Bug::enforces_tests && policy.mode == Mode::testing) policy.mode = Mode::enforce;
+  return policy;
+}
+
+void Promises::learn(SiteNumber who, SiteNumber domain, Known known) {
+  auto& all = known_[{who, domain}];
+  all.emplace_back(all.empty() ? WallTime::min() : executor_.wall_now(), std::move(known));  // what it begins with it had before
+}
 
 std::vector<std::optional<Policy>> Promises::known(SiteNumber who, SiteNumber domain, WallTime from, WallTime until) const {
   std::vector<std::optional<Policy>> all{std::nullopt};
@@ -215,9 +223,8 @@ Task<web::FetchResult> PolicyHosts::fetch(web::FetchRequest request, Context con
   if (!promise.policy) co_return response;
   Policy policy = *promise.policy;
   promises_.learn(who_, site, {.policy = policy, .expires = promises_.wall_now() + policy.max_age});
-  if (bug_ == Bug::enforces_tests && policy.mode == Mode::testing) policy.mode = Mode::enforce;
   response.headers.push_back({"Content-Type", "text/plain"});
-  response.body = policy.text();
+  response.body = as_taken(std::move(policy), bug_).text();
   co_return response;
 }
 

@@ -54,7 +54,7 @@ class Promises {
   [[nodiscard]] const Country& country() const noexcept { return country_; }
   [[nodiscard]] WallTime wall_now() const { return executor_.wall_now(); }
 
-  // What a site has of another's policy from now on.
+  // What a site has of another's policy from now on; the first time, since ever.
   struct Known {
     std::optional<mailauth::mta_sts::Policy> policy;
     WallTime expires = WallTime::max();
@@ -85,6 +85,9 @@ class PromisingResolver final : public resolver::Resolver {
   const Promises& promises_;
   std::uint64_t& struck_;
 };
+
+// As a server with that bug understands it.
+[[nodiscard]] mailauth::mta_sts::Policy as_taken(mailauth::mta_sts::Policy policy, Bug bug);
 
 // The policy hosts, as one site sees them. What it gets it knows.
 class PolicyHosts final : public web::Fetcher {

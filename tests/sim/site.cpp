@@ -279,6 +279,7 @@ Site::Site(Surroundings& surroundings, SiteNumber number, std::uint64_t seed)
       throw std::runtime_error("no account");
     }
   }
+  remember_policies();
   start();
 }
 
@@ -294,13 +295,31 @@ void Site::start() {
   phase_ = Phase::up;
 }
 
+// Some of the others' it had fetched before all this began.
+void Site::remember_policies() {
+  for (SiteNumber site = 0; site < around_.country.sites(); ++site) {
+    const Promise& promise = around_.promises.now(site);
+    if (site == number_ || !promise.policy || random_.below(2) == 0) continue;
+    const WallTime fetched = around_.executor.wall_now() - std::chrono::seconds(random_.below(1'800));
+    const auto policy = as_taken(*promise.policy, around_.bug);
+    const std::string row = mta_sts::encode_policy({.id = std::to_string(promise.policy_id), .policy = policy, .fetched = fetched, .used = fetched});
+    const kv::Operation write = [&](kv::Transaction& t) -> Task<Result<void>> {
+      t.put(policies_table(), Country::domain(site), row);
+      co_return Result<void>();
+    };
+    if (!around_.executor.run(kv_->transact(write, {}, context_))) throw std::runtime_error("no policy");
+    around_.promises.learn(number_, site, {.policy = promise.policy, .expires = fetched + policy.max_age});
+  }
+}
+
 // What it fetched before and kept.
 void Site::recall_policies() {
+  if (around_.bug == Bug::enforces_tests) return;  // it keeps what was not so
   const auto snapshot = now(kv_->snapshot(context_));
   for (SiteNumber site = 0; site < around_.country.sites(); ++site) {
     Promises::Known known;
     const auto row = now(snapshot->get(policies_table(), Country::domain(site)));
-    if (const auto kept = row ? mta_sts::read_policy(*row) : std::nullopt) known = {.policy = kept->policy, .expires = kept->fetched + kept->policy.max_age};
+    if (auto kept = row ? mta_sts::read_policy(*row) : std::nullopt) known = {.policy = kept->policy, .expires = kept->fetched + kept->policy.max_age};
     around_.promises.learn(number_, site, std::move(known));
   }
 }

@@ -103,6 +103,7 @@ class Site {
   enum class Phase : std::uint8_t { up, ending, down };
   void start();
   void listen();
+  void remember_policies();
   void recall_policies();
   [[nodiscard]] std::shared_ptr<const tls::ServerContext> show_certificate();
 

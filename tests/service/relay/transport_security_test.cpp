@@ -11,6 +11,7 @@
 #include "keystonemail/backends/memory/kv_store.hpp"
 #include "keystonemail/crypto/certificate.hpp"
 #include "keystonemail/crypto/digest.hpp"
+#include "keystonemail/kv/faulty.hpp"
 #include "service/relay/fixture.hpp"
 #include "support/fake_fetcher.hpp"
 #include "support/scripted_dns.hpp"
@@ -435,6 +436,24 @@ TEST_CASE_FIXTURE(SecureFixture, "mta-sts: a host that the policy does not name 
   send();
   REQUIRE(until([&] { return second.messages.size() == 1; }, 60s));
   CHECK(first.connections == 0);
+}
+
+TEST_CASE_FIXTURE(SecureFixture, "D11: while the store with the policies cannot be read, mail waits: nobody knows what one of them demands") {
+  kv::Faults faults;
+  const auto faulty = kv::make_faulty(*sts_store, faults);
+  policies.emplace(mta_sts::Options{}, mta_sts::Services{*faulty, dns, web, log});
+  auto& host = peer();
+  faults.watch({kv::Call::snapshot});
+  faults.fail_at(1, kv::Repeat::sticky);
+  start();
+  const auto id = send();
+  loop.advance(60s);
+  CHECK(host.connections == 0);
+  CHECK(contains(last_reply(id), "policies"));
+  faults.clear();
+  CHECK(until([&] { return host.messages.size() == 1; }, 3h));
+  stop();
+  policies.reset();
 }
 
 TEST_CASE_FIXTURE(SecureFixture, "D11: DANE beats MTA-STS, both ways") {
