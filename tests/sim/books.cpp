@@ -123,6 +123,7 @@ void Books::check_queue(const SiteView& view, Ledgers& books) {
     if (original != sent.end() && record.envelope.tls_optional && !original->second.tls_optional) {
       books.violation(of(record.key) + " is queued at site " + std::to_string(site) + " as if its sender did not care for TLS");
     }
+    if (record.envelope.tls_optional) sent_optional_.insert(site);
     const bool is_doubted = record.envelope.unproven && !record.envelope.sender.empty();
     if (is_doubted && country_.vouches_for(country_.first_of(record.envelope.sender)) && view.site->unanswered() == 0) {
       books.violation(of(record.key) + " is queued as if nobody vouched for " + record.envelope.sender);
@@ -185,6 +186,7 @@ void Books::check_sights(const std::vector<Sight>& sights, const Surroundings& a
   for (const Sight& sight : sights) {
     const auto original = sent.find(sight.key);
     const bool is_required = original != sent.end() && original->second.requires_tls;
+    if (sight.key.empty() && sent_optional_.contains(sight.from)) continue;  // a list's envelope has no ENVID; its header says what it is
     if ((original != sent.end() && original->second.tls_optional) || optional_reports_.contains(sight.key)) continue;
     const WallTime since = sight.opened - knowledge_age_max;
     const auto promises = around.promises.during(sight.to, since, sight.opened);

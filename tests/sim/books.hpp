@@ -75,6 +75,7 @@ class Books {
   const Country& country_;
   const dns::Zone zone_;
   std::set<std::string> optional_reports_;               // of messages that said TLS-Required: No
+  std::set<SiteNumber> sent_optional_;                   // sites that had such messages in their queue
 };
 
 }  // namespace keystonemail::sim
