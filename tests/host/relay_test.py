@@ -15,6 +15,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
 from keystone import Checks, Server  # noqa: E402
+from loopback import free_port, wait  # noqa: E402
 
 PASSWORD = 'a long enough password'
 program = sys.argv[1]
@@ -55,25 +56,10 @@ def wire_name(name):
     return b''.join(bytes([len(label)]) + label.encode() for label in name.split('.')) + b'\0'
 
 
-def free_port():
-    with socket.socket() as listening:
-        listening.bind(('127.0.0.1', 0))
-        return listening.getsockname()[1]
-
-
 def submit(server, recipients, subject='hello', sender='alice@example.test', **options):
     with smtplib.SMTP('127.0.0.1', server.port('submission'), timeout=20) as client:
         client.login('alice@example.test', PASSWORD)
         client.sendmail(sender, recipients, f'From: {sender}\r\nSubject: {subject}\r\n\r\nText of {subject}.\r\n', **options)
-
-
-def wait(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return bool(condition())
 
 
 def inbox(server, login):

@@ -22,21 +22,13 @@ from email.message import EmailMessage
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
 from keystone import Checks, Server  # noqa: E402
+from loopback import wait  # noqa: E402
 from name_server import NameServer  # noqa: E402
 
 PASSWORD = 'a long enough password'
 LISTENERS = [('smtp', 'none', False), ('imap', 'starttls', True)]
 program = sys.argv[1]
 check = Checks()
-
-
-def wait(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.2)
-    return bool(condition())
 
 
 def deliver(server, recipient, message, sender='someone@sender.test'):

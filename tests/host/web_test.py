@@ -15,10 +15,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
 from keystone import Checks, Server  # noqa: E402
+from loopback import wait  # noqa: E402
 
 PASSWORD = 'a long enough password'
 SECRET = 'a secret of webhooks'
@@ -26,15 +26,6 @@ POLICY = 'version: STSv1\nmode: testing\nmx: mail.example.test\nmax_age: 1209600
 WIRE = POLICY.replace('\n', '\r\n').encode()
 program = sys.argv[1]
 check = Checks()
-
-
-def wait(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return bool(condition())
 
 
 def curl(server, url_host, path, *options, scheme='https', certificate=True):

@@ -23,18 +23,13 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
 from keystone import Checks, Server  # noqa: E402
+from loopback import free_port  # noqa: E402
 
 ALICE, BOB = 'alice@example.test', 'bob@example.test'
 PASSWORD = 'correct horse battery staple'
 GTUBE = 'XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X'
 HERE = pathlib.Path(__file__).resolve().parent
 check = Checks()
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
 
 
 def name_of_loopback():

@@ -22,5 +22,5 @@ def wait(condition, seconds=30):
     while time.monotonic() < end:
         if found := condition():
             return found
-        time.sleep(0.1)
+        time.sleep(0.05)
     return condition()
