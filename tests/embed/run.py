@@ -3,13 +3,13 @@
 # Copyright the Keystone Mail authors
 """Builds a consumer of the library in each way that others use: installed (shared and static, by pkg-config) and as a
 Meson subproject. Also looks at what the shared library shows. Argument: the build folder."""
+import contextlib
 import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'support'))
 from keystone import Checks  # noqa: E402
@@ -17,6 +17,7 @@ from keystone import Checks  # noqa: E402
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONSUMER = ROOT / 'tests' / 'embed' / 'consumer.cpp'
 BUILD = pathlib.Path(sys.argv[1])
+COMPILER = [*(['ccache'] if shutil.which('ccache') else []), 'g++']
 check = Checks()
 
 
@@ -24,8 +25,22 @@ def run(*command, **options):
     return subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
 
 
-with tempfile.TemporaryDirectory() as scratch:
-    scratch = pathlib.Path(scratch)
+@contextlib.contextmanager
+def empty_folder(path):
+    """Of the same name in each run, so that a compiler cache finds what it had then."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir()
+    yield path
+    shutil.rmtree(path)
+
+
+def build(source, program, flags, libraries):
+    """In two steps, of which a compiler cache keeps the first."""
+    out = run(*COMPILER, *flags, '-c', str(source), '-o', f'{program}.o')
+    return out if out.returncode else run('g++', f'{program}.o', '-o', str(program), *libraries)
+
+
+with empty_folder(BUILD / 'embed') as scratch:
     prefix = scratch / 'installed'
     out = run('meson', 'install', '-C', str(BUILD), '--no-rebuild', '--destdir', str(prefix))
     check('meson install', out.returncode == 0, out.stdout)
@@ -37,12 +52,12 @@ with tempfile.TemporaryDirectory() as scratch:
         root = str(prefix) + re.search(r'^prefix=(.*)$', pc.read_text(), re.M)[1]
         environment = dict(os.environ, PKG_CONFIG_PATH=str(pc.parent))
         for kind in ('shared', 'static'):
-            flags = run('pkg-config', f'--define-variable=prefix={root}', *(['--static'] if kind == 'static' else []), '--cflags', '--libs',
-                        'keystonemail', env=environment).stdout.split()
+            flags, libraries = (run('pkg-config', f'--define-variable=prefix={root}', *(['--static'] if kind == 'static' else []), option,
+                                    'keystonemail', env=environment).stdout.split() for option in ('--cflags', '--libs'))
             if kind == 'static':
-                flags = [str(next(prefix.rglob('libkeystonemail.a'))) if flag == '-lkeystonemail' else flag for flag in flags]
+                libraries = [str(next(prefix.rglob('libkeystonemail.a'))) if flag == '-lkeystonemail' else flag for flag in libraries]
             program = scratch / f'consumer-{kind}'
-            out = run('g++', '-std=c++23', str(CONSUMER), '-o', str(program), *flags)
+            out = build(CONSUMER, program, flags, libraries)
             check(f'a consumer links the {kind} library', out.returncode == 0, out.stdout)
             if out.returncode == 0:
                 library = str(next(prefix.rglob('libkeystonemail.so')).parent)
@@ -52,7 +67,7 @@ with tempfile.TemporaryDirectory() as scratch:
                             for option in ('--cflags', '--libs'))
         for example in ('embed_server', 'unit_test_mailbox', 'custom_policy'):
             source = ROOT / 'examples' / example / f'{example}.cpp'
-            out = run('g++', *flags, '-Wall', '-Wextra', '-Wpedantic', '-Werror', str(source), '-o', str(scratch / example), *libraries)
+            out = build(source, scratch / example, [*flags, '-Wall', '-Wextra', '-Wpedantic', '-Werror'], libraries)
             check(f'{example} is built elsewhere, with the shared library and without a warning', out.returncode == 0, out.stdout)
         shared = next(prefix.rglob('libkeystonemail.so'))
         names = [line.split()[-1] for line in run('nm', '-D', '--defined-only', str(shared)).stdout.splitlines()]
