@@ -41,7 +41,7 @@ std::optional<Problem> check_size(const crypto::PublicKey& key, KeyPolicy policy
 }
 
 std::optional<Problem> check_record(const KeyRecord& record, const Signature& signature, KeyPolicy policy) {
-  if (!record.for_mail) return permanent("key not for mail");
+  if (!record.for_mail && !(policy.takes_report_keys && record.for_tls_reports)) return key_not_for_mail();
   if (!record.sha256) return permanent("inappropriate hash algorithm");
   if (record.revoked()) return permanent("key revoked");
   if (record.type != signature.key_type) return permanent("inappropriate key algorithm");
@@ -50,6 +50,8 @@ std::optional<Problem> check_record(const KeyRecord& record, const Signature& si
 }
 
 }  // namespace
+
+Problem key_not_for_mail() { return permanent("key not for mail"); }
 
 std::expected<std::vector<KeyRecord>, Problem> usable_keys(const dns::Answer& answer, const Signature& signature,
                                                            KeyPolicy policy) {

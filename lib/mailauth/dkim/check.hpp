@@ -21,11 +21,14 @@ namespace keystonemail::mailauth::dkim {
 struct KeyPolicy {
   unsigned rsa_bits_min;
   unsigned rsa_bits_max;
+  bool takes_report_keys = false;  // such as are not for mail, but for TLS reports
 };
 
 // The records of the answer that may be used for this signature, at least one.
 [[nodiscard]] std::expected<std::vector<KeyRecord>, Problem> usable_keys(const dns::Answer& answer, const Signature& signature,
                                                                          KeyPolicy policy);
+
+[[nodiscard]] Problem key_not_for_mail();
 
 // The digest that b= signs: the fields of h=, and `own`, the field of the signature itself.
 [[nodiscard]] crypto::Sha256Value header_digest(const HeaderFields& fields, const mime::Field& own, const Signature& signature);

@@ -59,6 +59,7 @@ Result<KeyRecord> parse_key_record(std::string_view text) {
   KM_TRY(record.type, read_type(tags));
   record.sha256 = !tags.find("h") || lists(tags, "h", "sha256");
   record.for_mail = !tags.find("s") || lists(tags, "s", "*") || lists(tags, "s", "email");
+  record.for_tls_reports = record.for_mail || lists(tags, "s", "tlsrpt");
   record.testing = lists(tags, "t", "y");
   record.exact_domain = lists(tags, "t", "s");
   const auto value = tags.value("p");

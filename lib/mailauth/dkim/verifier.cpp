@@ -135,17 +135,20 @@ std::optional<Problem> Verifier::State::check_fields(const Candidate& candidate)
 
 std::optional<Problem> Verifier::State::verify(Candidate& candidate) {
   const Signature& signature = candidate.signature;
-  const auto keys = usable_keys(lookups.answer(candidate.question), signature, {options.rsa_bits_min, options.rsa_bits_max});
+  const auto keys = usable_keys(lookups.answer(candidate.question), signature, {options.rsa_bits_min, options.rsa_bits_max, true});
   if (!keys) return keys.error();
   candidate.result.key_bits = keys->front().key->bits();
   candidate.result.testing = keys->front().testing;
   if (auto problem = check_body_hash(body, signature)) return problem;
   const KeyRecord* key = matching_key(*keys, header_digest(*fields, *candidate.field, signature), signature);
-  if (!key) return Problem{Outcome::fail, "signature did not verify"};
+  if (!key) return std::ranges::none_of(*keys, &KeyRecord::for_mail) ? key_not_for_mail() : Problem{Outcome::fail, "signature did not verify"};
   candidate.result.key_bits = key->key->bits();
   candidate.result.testing = key->testing;
   candidate.result.weak_key = key->type == crypto::KeyType::rsa && key->key->bits() < rsa_bits_recommended;
-  return check_appended(candidate);
+  auto problem = check_appended(candidate);
+  if (key->for_mail) return problem;
+  candidate.result.is_for_tls_reports = !problem && candidate.result.unsigned_body_octets == 0;
+  return key_not_for_mail();
 }
 
 std::optional<Problem> Verifier::State::check_appended(Candidate& candidate) const {

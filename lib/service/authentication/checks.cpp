@@ -74,6 +74,15 @@ std::string signing_domains(const std::vector<mailauth::dkim::SignatureResult>& 
   return out;
 }
 
+// RFC 8460 §3: whose signatures count for a TLS report.
+std::string report_domains(const std::vector<mailauth::dkim::SignatureResult>& signatures) {
+  std::string out;
+  for (const auto& signature : signatures) {
+    if (signature.is_for_tls_reports && !signature.testing) out.append(out.empty() ? "" : " ").append(signature.domain);
+  }
+  return out;
+}
+
 // Whether a forwarder we trust saw it pass, by the author that it names now: a seal need not sign From.
 bool vouched_for(const mailauth::arc::Chain& chain, const std::vector<std::string>& trusted_sealers, const dns::Name& author) {
   const auto* set = mailauth::arc::oldest_trusted_set(chain, trusted_sealers);
@@ -141,6 +150,7 @@ class CheckInspector final : public policy::Inspector {
     const bool signed_well = std::ranges::any_of(signatures, &mailauth::dkim::SignatureResult::usable);
     message_->tag("dkim", signed_well ? "pass" : signatures.empty() ? "none" : "fail");
     message_->tag("dkim-domains", signing_domains(signatures));
+    message_->tag("tlsrpt-domains", report_domains(signatures));
     const auto& chain = message_->arc.chain();
     message_->found(mailauth::arc::method_result(chain));
     message_->tag("arc", to_string(chain.status));

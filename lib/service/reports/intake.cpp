@@ -57,6 +57,7 @@ class IntakeInspector final : public policy::Inspector {
     if (const auto author = mailauth::dmarc::find_author(facts.header)) {
       incoming.author = author->address;
       incoming.verified = is_signed_by(author->domain, facts.tag("dkim-domains"));
+      incoming.verified_tls = incoming.verified || is_signed_by(author->domain, facts.tag("tlsrpt-domains"));
     }
     incoming.message = std::exchange(message_, {});
     is_wanted_ = false;

@@ -21,6 +21,7 @@ struct Incoming {
   std::string message;
   std::string author;          // of its From field; empty: there is not exactly one
   bool verified = false;       // signed by the author's domain
+  bool verified_tls = false;   // or so, by a key for TLS reports
 };
 
 // What has been copied, and what is being copied, within Options::incoming_total_max: beyond it mail is not looked at.

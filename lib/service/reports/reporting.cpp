@@ -52,7 +52,7 @@ struct Reporting::State {
 
   [[nodiscard]] Task<Result<void>> flush(Context context);
   [[nodiscard]] Task<void> read_incoming(Context context);
-  [[nodiscard]] Task<Result<void>> keep(const reports::Reports& found, const std::string& from, bool verified, Context context);
+  [[nodiscard]] Task<Result<void>> keep(const reports::Reports& found, const Incoming& incoming, Context context);
   [[nodiscard]] Task<Result<void>> keep_one(Report report, std::string from, bool verified, Context context);
   [[nodiscard]] Task<void> send_due(Context context);
   [[nodiscard]] Task<void> send_failures(Context context);
@@ -143,7 +143,7 @@ Task<Result<void>> Reporting::State::flush(Context context) {
 // A report of ours to an address of ours: it never passes by the intake.
 void Reporting::State::received_here(std::string message, const std::string& to) {
   if (!is_report_address(options, to) || !room->reserve(message.size())) return;
-  room->put({.message = std::move(message), .author = options.contact, .verified = true});
+  room->put({.message = std::move(message), .author = options.contact, .verified = true, .verified_tls = true});
 }
 
 Task<void> Reporting::State::read_incoming(Context context) {
@@ -160,21 +160,23 @@ Task<void> Reporting::State::read_incoming(Context context) {
     }
     for (const std::string& problem : found.problems)
       services.log.event(LogLevel::warning, "reports.unreadable", {{"from", incoming.author}, {"why", problem}});
-    const auto kept = co_await keep(found, incoming.author, incoming.verified, context);
+    const auto kept = co_await keep(found, incoming, context);
     if (!kept) services.log.event(LogLevel::warning, "reports.store.failed", {{"from", incoming.author}, {"error", kept.error().describe()}});
   }
 }
 
-Task<Result<void>> Reporting::State::keep(const reports::Reports& found, const std::string& from, bool verified, Context context) {
+Task<Result<void>> Reporting::State::keep(const reports::Reports& found, const Incoming& incoming, Context context) {
+  const std::string& from = incoming.author;
+  const bool verified = incoming.verified;
   for (const auto& report : found.aggregates) {
     if (!report.records.empty()) KM_CO_CHECK(co_await keep_one(report, from, verified, context));
   }
   for (const auto& report : found.tls) {
-    if (!verified) {  // RFC 8460 §3: those without a signature are ignored
+    if (!incoming.verified_tls) {  // RFC 8460 §3: those without a signature are ignored
       services.log.event(LogLevel::warning, "reports.ignored", {{"kind", "tls"}, {"from", from}, {"why", "its domain has not signed it"}});
       continue;
     }
-    KM_CO_CHECK(co_await keep_one(report, from, verified, context));
+    KM_CO_CHECK(co_await keep_one(report, from, true, context));
   }
   for (const auto& report : found.failures) KM_CO_CHECK(co_await keep_one(report, from, verified, context));
   co_return Result<void>();

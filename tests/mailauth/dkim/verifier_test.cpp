@@ -210,6 +210,22 @@ TEST_CASE("dkim: what the key record says is obeyed (RFC 6376 §6.1.2)") {
   }
 }
 
+TEST_CASE("dkim: a key for TLS reports signs those, and passes nothing (RFC 8460 §3)") {
+  OneKey domain;
+  const auto text = domain.sign(message);
+  const auto record = domain.record();
+  domain.publish("v=DKIM1; s=tlsrpt; " + record.substr(record.find("p=")));
+  const auto results = verify_dkim(domain.zone, text);
+  CHECK(describe(results.at(0)) == "permerror: key not for mail");
+  CHECK(results[0].is_for_tls_reports);
+  CHECK(!results[0].usable());
+  auto changed = text;
+  changed.replace(changed.find("Subject: x"), 10, "Subject: y");
+  CHECK(!verify_dkim(domain.zone, changed).at(0).is_for_tls_reports);
+  domain.publish("v=DKIM1; s=other; " + record.substr(record.find("p=")));
+  CHECK(!verify_dkim(domain.zone, text).at(0).is_for_tls_reports);
+}
+
 TEST_CASE("dkim: of several key records one that fits is enough, and a foreign one does not hurt") {
   OneKey domain;
   const auto other = key_record_text(crypto::PrivateKey::generate(crypto::KeyType::rsa).value().public_key());

@@ -16,6 +16,7 @@
 #include "keystonemail/codec/archive.hpp"
 #include "keystonemail/codec/base64.hpp"
 #include "keystonemail/mailauth/dkim/key_record.hpp"
+#include "keystonemail/mailauth/dkim/signer.hpp"
 #include "keystonemail/mime/header.hpp"
 #include "keystonemail/reports/report_reader.hpp"
 #include "keystonemail/resolver/faulty.hpp"
@@ -171,14 +172,20 @@ struct World {
     }
     return reply;
   }
-  // Mail of a stranger to the receiver's report address, which is a file.
-  void attach(const std::string& type, const std::string& file) {
+  // Mail of a stranger to the receiver's report address, which is a file; signed, if they have a key.
+  void attach(const std::string& type, const std::string& file, const dkim::SignerOptions* signing = nullptr) {
+    std::string message = "From: a@stranger.test\r\nMIME-Version: 1.0\r\nContent-Type: " + type + "\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+                          codec::encode_base64(file, {76, codec::Base64Layout::LineEnd::crlf, 1}) + "\r\n";
+    if (signing != nullptr) {
+      dkim::Signer signer(*signing);
+      signer.receive(message);
+      message = signer.receive_end(loop.wall_now()).value() + message;
+    }
     auto stream = pipes.connect_from({*IpAddress::parse("203.0.113.9"), 4'000}, {*IpAddress::parse("192.0.2.1"), 25}).value();
     (void)hear(*stream);
     for (const std::string& line :
          {std::string("EHLO client.test\r\n"), std::string("MAIL FROM:<a@stranger.test>\r\n"), std::string("RCPT TO:<postmaster@receiver.test>\r\n"), std::string("DATA\r\n"),
-          "From: a@stranger.test\r\nMIME-Version: 1.0\r\nContent-Type: " + type + "\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
-              codec::encode_base64(file, {76, codec::Base64Layout::LineEnd::crlf, 1}) + "\r\n.\r\n"}) {
+          message + ".\r\n"}) {
       (void)loop.run(transport::write_all(*stream, line, Context{&loop}));
       (void)hear(*stream);
     }
@@ -489,4 +496,19 @@ TEST_CASE("reporting: a TLS report that its domain has not signed is ignored, a 
   REQUIRE(received.size() == 1);
   CHECK(received[0].kind == Kind::dmarc);
   CHECK(!received[0].verified);
+}
+
+TEST_CASE("reporting: a TLS report that is signed by a key for such alone counts; a DMARC report so signed does not (RFC 8460 §3)") {
+  auto key = crypto::PrivateKey::generate(crypto::KeyType::ed25519).value();
+  const std::string record = dkim::key_record_text(key.public_key());
+  World w("t._domainkey.stranger TXT \"v=DKIM1; k=ed25519; s=tlsrpt; " + record.substr(record.find("p=")) + "\"\nstranger MX 10 mx.stranger\n");
+  dkim::SignerOptions signing;
+  signing.keys.push_back({.domain = "stranger.test", .selector = "t", .key = std::move(key)});
+  w.receiver->start();
+  w.attach("application/tlsrpt+json", reports::write_tls_report(sample_tls()), &signing);
+  w.attach("application/xml", reports::write_aggregate(sample_aggregate(), reports::AggregateSchema::rfc7489), &signing);
+  w.loop.advance(1min);
+  const auto received = w.receiver->received();
+  REQUIRE(received.size() == 2);
+  for (const auto& one : received) CHECK(one.verified == (one.kind == Kind::tls));
 }

@@ -27,6 +27,7 @@ struct KeyRecord {
   std::optional<crypto::PublicKey> key;           // p=; nothing: revoked
   bool sha256 = true;                             // h= lets it be used
   bool for_mail = true;                           // s= lets it be used
+  bool for_tls_reports = true;                    // likewise, of such mail alone (RFC 8460 §3)
   bool testing = false;                           // t=y
   bool exact_domain = false;                      // t=s: i= may not be below d=
 

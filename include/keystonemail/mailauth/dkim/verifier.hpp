@@ -49,6 +49,7 @@ struct SignatureResult {
   unsigned key_bits = 0;                     // 0: no key was read
   bool weak_key = false;                     // RSA of less than 2048 bits: it still counts (attack D4)
   bool testing = false;                      // the key says t=y: treat it as no signature (RFC 6376 §3.6.1)
+  bool is_for_tls_reports = false;           // no pass, as its key is for TLS reports alone; but of those it is the signature (RFC 8460 §3)
   std::uint64_t unsigned_body_octets = 0;    // of the canonical form, behind l=
   std::optional<std::uint64_t> signed_at;    // t= and x=
   std::optional<std::uint64_t> expires_at;

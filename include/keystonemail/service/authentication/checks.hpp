@@ -42,9 +42,9 @@ struct CheckOptions {
 };
 
 // Finds out by iprev, SPF, DKIM, ARC and DMARC who vouches for a message; writes it into Authentication-Results (RFC 8601) and
-// the tags "iprev", "spf", "dkim", "dkim-domains" (whose signatures count), "arc" and "dmarc"; takes out such fields as claim to be
-// ours. Mail of those who logged in, of exempt networks and by LMTP is not looked at; that of the last two keeps such fields, as
-// it may have been here before.
+// the tags "iprev", "spf", "dkim", "dkim-domains" (whose signatures count), "tlsrpt-domains" (whose count for TLS reports alone),
+// "arc" and "dmarc"; takes out such fields as claim to be ours. Mail of those who logged in, of exempt networks and by LMTP is not
+// looked at; that of the last two keeps such fields, as it may have been here before.
 //
 // Threads: as Policy. Ownership: borrows resolver and random. Errors: a DNS that cannot answer is a temporary result, which is
 // written down and never rejects. Limits: CheckOptions.
