@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/format.hpp"
+#include "keystonemail/base/ip_address.hpp"
 #include "keystonemail/base/text.hpp"
 #include "keystonemail/mime/builder.hpp"
 #include "keystonemail/mime/date.hpp"
@@ -52,6 +53,20 @@ std::string original_address(std::string_view original, bool internationalized) 
   const std::string_view address = original.substr(std::min(semicolon + 1, original.size()));
   if (!is_ascii(address)) return typed_address(address, internationalized);
   return printable(type, false) + "; " + printable(address, false);
+}
+
+// RFC 3464 §2.3.5, RFC 5321 §4.1.3: a host without a name is a domain literal.
+std::string host_name(std::string_view host) {
+  const auto address = IpAddress::parse(host);
+  return address ? address->literal() : printable(host, false);
+}
+
+// So much of it as a line has room for, in whole characters.
+std::string_view cut(std::string_view diagnostic) {
+  if (diagnostic.size() <= limits::diagnostic_octets_max) return diagnostic;
+  std::size_t end = limits::diagnostic_octets_max;
+  while (end > 0 && (static_cast<unsigned char>(diagnostic[end]) & 0xc0) == 0x80) --end;
+  return diagnostic.substr(0, end);
 }
 
 std::string_view word(Action action) noexcept {
@@ -110,7 +125,7 @@ std::string text_for_people(const Report& report) {
       const bool utf8 = report.internationalized;
       out += format("\r\n<{}>", utf8 ? printable(recipient.recipient, true) : ascii_address(recipient.recipient));
       if (!recipient.remote_host.empty()) out += format(": {} said", printable(recipient.remote_host, false));
-      const auto diagnostic = std::string_view(recipient.diagnostic).substr(0, limits::diagnostic_octets_max);
+      const std::string_view diagnostic = cut(recipient.diagnostic);
       out += format(":\r\n    {}\r\n", printable(diagnostic, utf8));
       if (recipient.retried_until) out += format("    It will be tried until {}.\r\n", date(*recipient.retried_until));
     }
@@ -139,8 +154,8 @@ std::string fields_of_recipient(const Report& report, const RecipientStatus& rec
   mime::append_folded_field(out, "Status", recipient.status);
   // Only what a server said is a diagnostic of type smtp (§2.3.6).
   if (!recipient.remote_host.empty()) {
-    mime::append_folded_field(out, "Remote-MTA", "dns; " + printable(recipient.remote_host, false));
-    const auto diagnostic = std::string_view(recipient.diagnostic).substr(0, limits::diagnostic_octets_max);
+    mime::append_folded_field(out, "Remote-MTA", "dns; " + host_name(recipient.remote_host));
+    const std::string_view diagnostic = cut(recipient.diagnostic);
     if (!diagnostic.empty()) mime::append_folded_field(out, "Diagnostic-Code", "smtp; " + printable(diagnostic, utf8));
   }
   if (recipient.last_attempt) mime::append_folded_field(out, "Last-Attempt-Date", date(*recipient.last_attempt));

@@ -81,6 +81,11 @@ std::string rcpt_line(const ClientRecipient& recipient, const Capabilities& offe
   return line;
 }
 
+// RFC 5321 §4.5.3.1.10: it was 552 once, where it is 452 now. One that speaks of something else says so.
+bool too_many_recipients(const Reply& reply) {
+  return reply.code == 552 && (!reply.status.given() || reply.status == EnhancedStatus{5, 5, 3});
+}
+
 bool needs_utf8(const ClientEnvelope& envelope) {
   return envelope.smtputf8 || !envelope.sender.is_ascii() ||
          std::ranges::any_of(envelope.recipients, [](const ClientRecipient& r) { return !r.path.is_ascii(); });
@@ -355,7 +360,7 @@ void ClientSession::send(ClientEnvelope envelope, Instant now) {
 
 void ClientSession::refuse_locally(const Reply& reply) {
   mail_refused_ = reply;
-  finish_message();
+  finish_message(Words::ours);
 }
 
 void ClientSession::send_next_rcpt() {
@@ -367,7 +372,7 @@ void ClientSession::on_envelope(const Expected& expected, const Reply& reply) {
   if (expected.what == Expect::mail) {
     if (!reply.positive()) mail_refused_ = reply;
   } else if (!reply.positive()) {
-    results_[expected.recipient] = reply;
+    results_[expected.recipient] = too_many_recipients(reply) ? Reply{452, {4, 5, 3}, reply.to_string()} : reply;
   }
   if (!capabilities_.pipelining && !mail_refused_ && rcpt_sent_ < envelope_.recipients.size()) return send_next_rcpt();
   if (expected_.empty()) envelope_answered();
@@ -441,9 +446,9 @@ void ClientSession::end_message(Instant now) {
 // LMTP answers for each recipient, SMTP once for all (RFC 2033 §4.2).
 void ClientSession::on_end_of_message(const Expected& expected, const Reply& reply) {
   if (options_->protocol == Protocol::lmtp) {
-    results_[expected.recipient] = mail_refused_ && !reply.positive() ? *mail_refused_ : reply;
+    results_[expected.recipient] = mail_refused_.value_or(reply);  // what was refused in part has not been taken, whatever is said of the rest
   } else {
-    const Reply& said = mail_refused_ && !reply.positive() ? *mail_refused_ : reply;
+    const Reply said = mail_refused_.value_or(reply);
     for (auto& result : results_) {
       if (!result) result = said;
     }
@@ -453,8 +458,9 @@ void ClientSession::on_end_of_message(const Expected& expected, const Reply& rep
   finish_message();
 }
 
-void ClientSession::finish_message() {
+void ClientSession::finish_message(Words words) {
   ClientMessageDone done;
+  done.is_unsaid = words == Words::ours;
   for (auto& result : results_) done.replies.push_back(result ? std::move(*result) : mail_refused_.value_or(connection_lost_reply()));
   results_.clear();
   cleaner_.reset();

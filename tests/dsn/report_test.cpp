@@ -110,3 +110,23 @@ TEST_CASE("dsn: words of our own are no SMTP diagnostic") {
   CHECK(!has(text, "Remote-MTA"));
   CHECK(has(text, "    Cannot connect\r\n"));
 }
+
+TEST_CASE("dsn: a host without a name is a domain literal, and no line is longer than RFC 5322 lets it be") {
+  Report report = sample();
+  report.recipients[0].remote_host = "192.0.2.1";
+  report.recipients[0].diagnostic = "550 " + std::string(895, 'x') + std::string(500, '\xc3') ;
+  std::string text = build_report(report);
+  CHECK(has(text, "Remote-MTA: dns; [192.0.2.1]\r\n"));
+  report.recipients[0].remote_host = "2001:db8::1";
+  report.internationalized = true;
+  report.recipients[0].diagnostic = "550 " + std::string(895, 'x');
+  for (int i = 0; i < 100; ++i) report.recipients[0].diagnostic += "\xc3\xbc";
+  text += build_report(report);
+  CHECK(has(text, "Remote-MTA: dns; [IPv6:2001:db8::1]\r\n"));
+  CHECK(is_utf8(text));
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t end = rest.find("\r\n");
+    CHECK(end <= 998);
+    rest.remove_prefix(end + 2);
+  }
+}

@@ -197,3 +197,25 @@ TEST_CASE("client session: a reply that asks for more, or success before the mes
   CHECK(outcome_of({greeting, ok, ok, "354 x\r\n"}) == 451);                  // RCPT
   CHECK(outcome_of({greeting, ok, ok, ok, "354 x\r\n", "354 x\r\n"}) == 451);  // the end of the message
 }
+
+TEST_CASE("client session: a message of which a chunk was refused is not taken, whatever is said of the last one (RFC 3030 §2)") {
+  ClientOptions options;
+  ClientSession client(options, at(0ms));
+  std::vector<Reply> results;
+  int given = 0;
+  for (const std::string_view reply : {"220 x\r\n", "250-x\r\n250 CHUNKING\r\n", "250 x\r\n", "250 x\r\n", "452 4.3.1 Full\r\n", "250 2.0.0 Taken\r\n"}) {
+    client.consume_output(client.pending_output().size(), at(0ms));
+    for (std::string_view rest = reply; !rest.empty();) {
+      rest.remove_prefix(client.receive(rest, at(0ms)));
+      for (ClientEvent event = client.next_event(); !std::holds_alternative<ClientNeedInput>(event); event = client.next_event()) {
+        if (std::holds_alternative<ClientReady>(event) && results.empty()) client.send({Path{"a", "b"}, {{Path{"c", "d"}, {}}}}, at(0ms));
+        if (const auto* done = std::get_if<ClientMessageDone>(&event)) results = done->replies;
+        if (!std::holds_alternative<ClientNeedMessage>(event)) continue;
+        if (given++ == 0) client.give_message("Subject: x\r\n\r\nHello.\r\n", at(0ms));
+        client.end_message(at(0ms));
+      }
+    }
+  }
+  REQUIRE(results.size() == 1);
+  CHECK(results[0] == Reply{452, {4, 3, 1}, "Full"});
+}

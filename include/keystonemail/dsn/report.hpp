@@ -58,7 +58,7 @@ struct Report {
 [[nodiscard]] std::string build_report(const Report& report);
 
 namespace limits {
-inline constexpr std::size_t diagnostic_octets_max = 1'000;
+inline constexpr std::size_t diagnostic_octets_max = 900;  // with what stands before it no more than RFC 5322 §2.1.1 lets a line have
 }  // namespace limits
 
 }  // namespace keystonemail::dsn

@@ -89,6 +89,7 @@ struct ClientNeedMessage {};
 // The message is dealt with: one reply for each recipient, in order. Positive: the server has taken it on.
 struct ClientMessageDone {
   std::vector<Reply> replies;
+  bool is_unsaid = false;  // the words are ours: the server cannot take it, and was not asked
 };
 enum class ClientCloseReason : std::uint8_t { quit, peer_closed, refused, fault };
 // The last event, again and again. `reply` is that of a server that sent us away.

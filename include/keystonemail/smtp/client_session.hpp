@@ -101,7 +101,8 @@ class ClientSession {
   void envelope_answered();
   void start_body();
   void send_chunk(bool last);
-  void finish_message();
+  enum class Words : std::uint8_t { theirs, ours };
+  void finish_message(Words words = Words::theirs);
   void refuse_locally(const Reply& reply);
   void fail(ServerFault fault);
   void close(ClientClosed closed);

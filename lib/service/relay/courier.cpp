@@ -286,7 +286,10 @@ Task<std::vector<Outcome>> Courier::deliver(Consignment consignment) {
     if (auto* done = std::get_if<smtp::ClientMessageDone>(&event)) {
       stale_ = messages_ > 0 && !wanted;
       ++messages_;
-      co_return outcomes_of(std::move(done->replies));
+      if (done->is_unsaid) {
+        for (smtp::Reply& reply : done->replies) reply.text = target_.host.to_string() + ": " + reply.text;
+      }
+      co_return outcomes_of(std::move(done->replies), done->is_unsaid);
     }
   }
 }
@@ -315,7 +318,7 @@ Task<void> Courier::hear_early_reply() {
   }
 }
 
-std::vector<Outcome> Courier::outcomes_of(std::vector<smtp::Reply> replies) {
+std::vector<Outcome> Courier::outcomes_of(std::vector<smtp::Reply> replies, bool are_ours) {
   const smtp::ClientEvent after = engine_.next_event();
   ready_ = std::holds_alternative<smtp::ClientReady>(after);
   const auto* closed = std::get_if<smtp::ClientClosed>(&after);
@@ -324,7 +327,7 @@ std::vector<Outcome> Courier::outcomes_of(std::vector<smtp::Reply> replies) {
   outcomes.reserve(replies.size());
   for (smtp::Reply& reply : replies) {
     Outcome& outcome = outcomes.emplace_back();
-    outcome.host = target_.host.name;
+    if (!are_ours) outcome.host = target_.host.name;
     outcome.security = security();
     outcome.notifies = engine_.capabilities().dsn;
     outcome.final_host = target_.protocol == smtp::Protocol::lmtp;

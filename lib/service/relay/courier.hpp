@@ -97,7 +97,7 @@ class Courier {
   [[nodiscard]] std::optional<Outcome> refusal_for(const std::optional<smtp::DeliverBy>& by) const;
   void ask_about_delays(smtp::ClientEnvelope& envelope) const;
   [[nodiscard]] HostFailure failure_of(const smtp::ClientClosed& closed);
-  [[nodiscard]] std::vector<Outcome> outcomes_of(std::vector<smtp::Reply> replies);
+  [[nodiscard]] std::vector<Outcome> outcomes_of(std::vector<smtp::Reply> replies, bool are_ours);
   [[nodiscard]] Instant now() const noexcept { return context_.executor->now(); }
   // For what must not be left half done.
   [[nodiscard]] Context working() const { return context_.with_stop(services_.hurry); }
