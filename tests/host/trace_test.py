@@ -3,6 +3,8 @@
 # Copyright the Keystone Mail authors
 """queue move, trace, and what a sender may ask for at submission, by the real program: argv[1] is keystone-mail."""
 import datetime
+import datetime
+import imaplib
 import json
 import pathlib
 import re
@@ -16,7 +18,7 @@ from keystone import Checks, Server  # noqa: E402
 from sink import Sink  # noqa: E402
 
 PASSWORD = 'a long enough password'
-LISTENERS = [('submission', 'none', True), ('smtp', 'none', False)]
+LISTENERS = [('imap', 'starttls', True), ('submission', 'none', True), ('smtp', 'none', False)]
 check = Checks()
 
 
@@ -31,6 +33,14 @@ def wait_for(condition, seconds=10):
     while not condition() and time.monotonic() < end:
         time.sleep(0.05)
     return condition()
+
+
+def inbox(server):
+    with imaplib.IMAP4('127.0.0.1', server.port('imap')) as client:
+        client.login('alice@example.test', PASSWORD)
+        client.select('INBOX', readonly=True)
+        numbers = client.search(None, 'ALL')[1][0].split()
+        return [client.fetch(number.decode(), '(BODY.PEEK[HEADER.FIELDS (SUBJECT)])')[1][0][1].decode().partition(': ')[2].strip() for number in numbers]
 
 
 def entries(server):
@@ -88,9 +98,10 @@ with Server(sys.argv[1], listeners=LISTENERS, extra=extra) as server:
     began = time.monotonic()
     check('mail held back for a while waits', 'held back until' in server.run('queue', 'show', entries(server)[-1]['id']).stdout and 'later' not in sink.subjects)
     check('and goes when it is time', wait_for(lambda: 'later' in sink.subjects) and time.monotonic() - began > 1.0, sink.subjects)
+    submit('later here', 'alice@example.test', ['HOLDFOR=2'])
+    check('so does mail for a mailbox here', 'later here' not in inbox(server) and wait_for(lambda: 'later here' in inbox(server)), server.log()[-2000:])
     until = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=60)).strftime('%Y-%m-%dT%H:%M:%SZ')
-    for options, to, what in ((['HOLDUNTIL=' + until], 'x@sink.test', 'later than is offered'), (['BY=0;R'], 'x@sink.test', 'a time that has passed'),
-                              (['HOLDFOR=60'], 'alice@example.test', 'holding back what is for a mailbox here')):
+    for options, to, what in ((['HOLDUNTIL=' + until], 'x@sink.test', 'later than is offered'), (['BY=0;R'], 'x@sink.test', 'a time that has passed')):
         try:
             submit('refused', to, options)
             check(f'refused: {what}', False)

@@ -61,7 +61,7 @@ class Session {
   [[nodiscard]] Task<void> refuse(policy::Stage stage, std::string address, smtp::Reply reply);
   void end_transaction() noexcept;
   [[nodiscard]] std::optional<smtp::Reply> take_release_time(const smtp::MailParameters& parameters);
-  [[nodiscard]] std::optional<smtp::Reply> unable_to_promise(bool here) const;
+  [[nodiscard]] std::optional<smtp::Reply> unable_to_promise() const;
   [[nodiscard]] Task<std::optional<smtp::Reply>> accept_recipient(const smtp::RcptTo& event);
   [[nodiscard]] Task<std::optional<smtp::Reply>> add_mailboxes(directory::Mailboxes found, const smtp::RcptTo& event,
                                                                std::string_view address);

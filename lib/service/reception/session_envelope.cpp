@@ -67,8 +67,7 @@ std::optional<smtp::Reply> Session::take_release_time(const smtp::MailParameters
 }
 
 // What was asked for in MAIL that cannot be had for this recipient.
-std::optional<smtp::Reply> Session::unable_to_promise(bool here) const {
-  if (here && transaction_->released != WallTime{}) return smtp::Reply{554, {5, 5, 4}, "Mail for mailboxes here cannot be held back"};
+std::optional<smtp::Reply> Session::unable_to_promise() const {
   const auto& by = transaction_->parameters.deliver_by;
   // RFC 2852 §4: a time that has passed cannot be kept. Whether servers elsewhere can, is seen when they are asked.
   if (by && by->mode == smtp::DeliverByMode::return_to_sender && by->within <= std::chrono::seconds(0))
@@ -86,7 +85,7 @@ Task<void> Session::on(const smtp::RcptTo& event) {
   if (!refusal) {
     const bool kept = transaction_->local.size() > mark.local || !transaction_->accepted.back().empty();
     const bool ours = kept || transaction_->addresses_here > mark.addresses_here;
-    refusal = unable_to_promise(kept);
+    refusal = unable_to_promise();
     if (!refusal) {
       transaction_->judged.push_back({event.recipient.to_string(), ours});
       refusal = co_await screen(policy::Stage::rcpt);
@@ -134,6 +133,13 @@ Task<std::optional<smtp::Reply>> Session::accept_here(directory::Resolution reso
     // Said of the recipient, rather than of the message: others may have it.
     const bool is_report = transaction_->sender.is_null() && !account_;
     if (is_report && !found->lists.empty()) co_return smtp::Reply{550, {5, 7, 1}, "Reports do not go to mailing lists"};
+    const auto canonical = mime::Address::parse(address);
+    if (transaction_->released != WallTime{} && canonical) {  // RFC 4865: it waits in the queue, for mailboxes here as well
+      add_remote(event, canonical->to_string());
+      ++transaction_->addresses_here;
+      transaction_->accepted.emplace_back();
+      co_return std::nullopt;
+    }
     co_return co_await add_mailboxes(std::move(*found), event, address);
   }
   // Unknown and disabled read the same from outside.

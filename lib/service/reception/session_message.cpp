@@ -261,6 +261,7 @@ Task<void> Session::on(smtp::Reset) {
 // What stands on top of every recipient's copy: what policies add, and our trace.
 std::string Session::common_prefix() {
   const bool alone = transaction_->accepted.size() == 1;
+  const std::string traced = alone ? traced_recipient(transaction_->first_recipient) : std::string();
   const std::string literal = stream_->peer().address.literal();
   const bool with_top = transaction_->draft && transaction_->top_is_apart;
   return (with_top ? std::string(transaction_->draft->top()) : std::string()) +
@@ -270,7 +271,7 @@ std::string Session::common_prefix() {
                          .protocol = engine_.with_protocol(),
                          .tls = tls_clause_,
                          .id = id_,
-                         .recipient = alone ? std::string_view(transaction_->first_recipient) : std::string_view(),
+                         .recipient = traced,
                          .time = context_.executor->wall_now()});
 }
 

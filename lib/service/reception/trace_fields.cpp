@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "keystonemail/base/text.hpp"
+#include "keystonemail/mime/address.hpp"
 #include "keystonemail/mime/date.hpp"
 
 namespace keystonemail::reception {
@@ -21,6 +22,13 @@ std::string safe(std::string_view text) {
 }
 
 }  // namespace
+
+std::string traced_recipient(std::string_view address) {
+  if (is_ascii(address)) return std::string(address);
+  const auto parsed = mime::Address::parse(address);
+  std::string text = parsed ? parsed->to_string() : std::string();
+  return is_ascii(text) ? text : std::string();
+}
 
 // RFC 5321 §4.4: Time-stamp-line
 std::string received_field(const ReceivedFacts& facts) {

@@ -22,6 +22,10 @@ struct ReceivedFacts {
   WallTime time;
 };
 
+// As it stands behind "for": in ASCII, since it must not be our field that a message cannot go on for where SMTPUTF8 is not
+// offered. Empty: it cannot.
+[[nodiscard]] std::string traced_recipient(std::string_view address);
+
 // Each returns whole lines that end in CRLF, folded below 78 octets where words allow. What a peer chose is reduced
 // to characters that can neither end a line nor a comment.
 [[nodiscard]] std::string received_field(const ReceivedFacts& facts);

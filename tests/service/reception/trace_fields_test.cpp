@@ -27,3 +27,10 @@ TEST_CASE("trace: a Received field says from, by, with, id, for and when") {
         "Received: from client ([192.0.2.1])\r\n\tby mx.test with ESMTPS id abc\r\n\t(TLS1.3)\r\n"
         "\tfor <bob@example.test>; Thu, 01 Jan 1970 00:00:00 +0000\r\n");
 }
+
+TEST_CASE("trace: for whom it is stands there in ASCII, or not at all, so that it can go on without SMTPUTF8") {
+  CHECK(traced_recipient("bob@example.test") == "bob@example.test");
+  CHECK(traced_recipient("joe@b\xc3\xbc" "cher.test") == "joe@xn--bcher-kva.test");
+  CHECK(traced_recipient("j\xc3\xb6rg@example.test").empty());
+  CHECK(traced_recipient("joe@\xff.test").empty());
+}
