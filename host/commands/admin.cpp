@@ -408,7 +408,7 @@ Task<AdminReply> queue_move(Stores& stores, AdminRequest request, Context contex
   const auto id = parse_decimal(request.arguments.at(0));
   if (!id) co_return wrong_usage("an entry's id is a number");
   std::string to = request.arguments.at(1) == "mx" ? std::string() : request.arguments[1];
-  if (to.find(':') != std::string::npos) {
+  if (to.find(':') != std::string::npos || IpAddress::parse(to)) {
     const auto route = relay::Route::parse(to);
     if (!route) co_return wrong_usage("neither a host and port nor a domain: " + to);
     to = route->to_string();

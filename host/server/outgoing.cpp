@@ -79,7 +79,9 @@ Result<relay::RouteTable> route_table(const RelayConfig& config, const std::vect
   }
   for (const auto& [domain, tls] : config.tls_domains) {
     KM_TRY(const std::string key, domain_key("tls_domains", domain));
-    table.domains.try_emplace(key, table.usual).first->second.tls = to_route_tls(tls);
+    relay::Route route = table.find(key);  // by the same way as without it
+    route.tls = to_route_tls(tls);
+    table.domains[key] = std::move(route);
   }
   return table;
 }

@@ -82,7 +82,8 @@ def two_servers():
         names = NameServer({('mxed.example', 15): struct.pack('>H', 10) + wire_name('mx.mxed.example'), ('mx.mxed.example', 1): bytes([127, 0, 0, 1])})
         closed = free_port()
         relay = (f'\n[relay]\nport = {there.port("smtp")}\n'
-                 f'routes = {{ "dest.test" = "127.0.0.1:{there.port("smtp")}", "down.test" = "127.0.0.1:{closed}" }}\n'
+                 f'routes = {{ "dest.test" = "127.0.0.1:{there.port("smtp")}", "down.test" = "127.0.0.1:{closed}", ".below.test" = "127.0.0.1:{there.port("smtp")}" }}\n'
+                 'tls_domains = { "a.below.test" = "required" }\n'
                  f'\n[resolver]\nservers = ["127.0.0.1:{names.port}"]\n')
         with Server(program, extra=relay) as here:
             here.add_account('alice@example.test', PASSWORD)
@@ -90,6 +91,8 @@ def two_servers():
             exchange(here, there)
             by_mx(here, there, names)
             administer(here)
+            keep_the_way(here)
+            become_ours(here)
             started = time.monotonic()
             check('relay: SIGTERM ends the server in time', here.stop() == 0 and time.monotonic() - started < 15)
 
@@ -127,6 +130,26 @@ def administer(here):
     check('relay: queue retry tries at once', wait(lambda: '2 attempts' in here.run('queue', 'show', entry).stdout), here.run('queue', 'show', entry).stdout)
     check('relay: queue cancel removes it', here.run('queue', 'cancel', entry).returncode == 0 and queue(here) == [])
     check('relay: an entry that is not there is exit status 1', here.run('queue', 'hold', entry).returncode == 1)
+
+
+def keep_the_way(here):
+    submit(here, ['x@a.below.test'], 'required')
+    check('relay: tls_domains changes the security of a domain, not the way of its mail', wait(lambda: any('x@a.below.test' in m and 'Relaying denied' in m for m in inbox(here, 'alice@example.test'))),
+          here.log()[-2000:])
+
+
+def become_ours(here):
+    submit(here, ['new@down.test'], 'late')
+    wait(lambda: len(queue(here)) == 1)
+    entry = queue(here)[0].split()[0]
+    wait(lambda: '1 attempts' in here.run('queue', 'show', entry).stdout)
+    moved = here.run('queue', 'move', entry, '127.0.0.1')
+    check('relay: an address without a port is a host', moved.stdout == f'moved {entry} to 127.0.0.1:25\n', moved.stdout + moved.stderr)
+    here.run('queue', 'move', entry, 'mx')
+    assert here.run('domain', 'add', 'down.test').returncode == 0 and here.run('alias', 'add', 'new@down.test', 'alice@example.test').returncode == 0
+    here.run('queue', 'retry', entry)
+    check('relay: mail that waits for a domain that becomes ours comes to the mailbox here', wait(lambda: any('Text of late' in m for m in inbox(here, 'alice@example.test'))), here.log()[-2000:])
+    check('relay: and leaves the queue', wait(lambda: queue(here) == []), queue(here))
 
 
 def sink_and_kill():

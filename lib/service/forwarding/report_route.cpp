@@ -35,6 +35,7 @@ Task<Result<bool>> address_report(directory::Directory& directory, const Forward
   report.envelope.smtputf8 = original.smtputf8;
   report.envelope.require_tls = original.require_tls;  // RFC 8689 §5
   report.envelope.tls_optional = original.tls_optional;
+  report.envelope.priority = original.priority;  // RFC 6710 §4.6
   report.envelope.eight_bit = original.eight_bit || original.smtputf8;
   for (std::string& address : remote) {
     queue::Recipient& recipient = report.recipients.emplace_back();

@@ -186,24 +186,30 @@ Task<Result<void>> Clerk::settle(Verdict verdict, const queue::Entry& entry, Con
   co_return co_await services_.queue.settle(std::move(verdict.settlement), context);
 }
 
-// The report, to where the sender is: mailboxes here, the queue for elsewhere.
-Task<Result<void>> Clerk::tell(const Verdict& verdict, const queue::Entry& entry, Context context) {
-  delivery::Submission submission;
+// To where the sender is: mailboxes here, the queue for elsewhere. False: there is nobody to tell.
+Task<Result<bool>> Clerk::write_report(const Verdict& verdict, const queue::Entry& entry, delivery::Submission& submission, Context context) {
   std::string sender = entry.envelope.sender;
   KM_CO_TRY(const bool somebody, co_await forwarding::address_report(services_.directory, services_.forwarder.get(), std::move(sender),
                                                                      entry.envelope, submission, context));
-  if (!somebody) {  // a sender of ours that is no more: there is nobody to tell
-    services_.log.event(LogLevel::warning, "relay.report.dropped",
-                        {{"queued", static_cast<std::uint64_t>(entry.id)}, {"to", entry.envelope.sender}});
-    queue::Settlement settlement = verdict.settlement;
-    co_return co_await services_.queue.settle(std::move(settlement), context);
-  }
+  if (!somebody) co_return false;
   const std::string unique = services_.random.hex(16);
   if (submission.remote) submission.remote->message_id = "<" + unique + "@" + options_.hostname + ">";
   KM_CO_TRY(const std::string text, co_await compose(verdict, entry, unique, context));
   KM_CO_TRY(const auto writer, services_.delivery.create_message());
   KM_CO_CHECK(co_await writer->write(text, context));
   KM_CO_TRY(submission.message, co_await writer->finish(context));
+  co_return true;
+}
+
+Task<Result<void>> Clerk::tell(const Verdict& verdict, const queue::Entry& entry, Context context) {
+  delivery::Submission submission;
+  KM_CO_TRY(const bool somebody, co_await write_report(verdict, entry, submission, context));
+  if (!somebody) {  // a sender of ours that is no more: there is nobody to tell
+    services_.log.event(LogLevel::warning, "relay.report.dropped",
+                        {{"queued", static_cast<std::uint64_t>(entry.id)}, {"to", entry.envelope.sender}});
+    queue::Settlement settlement = verdict.settlement;
+    co_return co_await services_.queue.settle(std::move(settlement), context);
+  }
   submission.settlement = verdict.settlement;
   KM_CO_TRY(const auto accepted, co_await services_.delivery.deliver(std::move(submission), context));
   services_.log.event(LogLevel::info, "relay.reported",

@@ -23,7 +23,15 @@ class Clerk {
 
   [[nodiscard]] Task<void> conclude(Job job, std::vector<Outcome> outcomes, Context context);
 
+  // Of the recipients that are due, those whose domain is one of ours by now.
+  [[nodiscard]] Task<std::vector<std::size_t>> those_here(const queue::Entry& entry, WallTime now, Context context) const;
+  // Into their mailboxes.
+  [[nodiscard]] Task<void> bring_home(Job job, Context context);
+
  private:
+  [[nodiscard]] Task<std::optional<smtp::Reply>> bring_home(const Job& job, std::size_t index, Context context);
+  [[nodiscard]] Task<Result<void>> bring_home(const Job& job, std::size_t index, const directory::Mailboxes& found, Context context);
+
   struct Verdict {
     queue::Settlement settlement;
     std::vector<dsn::RecipientStatus> reports;
@@ -37,6 +45,7 @@ class Clerk {
   [[nodiscard]] WallTime expiry(const queue::Entry& entry) const noexcept;
 
   [[nodiscard]] Task<Result<void>> settle(Verdict verdict, const queue::Entry& entry, Context context);
+  [[nodiscard]] Task<Result<bool>> write_report(const Verdict& verdict, const queue::Entry& entry, delivery::Submission& submission, Context context);
   [[nodiscard]] Task<Result<void>> tell(const Verdict& verdict, const queue::Entry& entry, Context context);
   [[nodiscard]] Task<Result<std::string>> compose(const Verdict& verdict, const queue::Entry& entry, const std::string& unique, Context context);
   void log(const queue::Entry& entry, const queue::RecipientChange& change, const Outcome& outcome) const;

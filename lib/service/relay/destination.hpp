@@ -21,6 +21,7 @@ namespace keystonemail::relay {
 struct Destination {
   std::string name;                         // its key: what asks for different TLS, or logs in as another, is another destination
   std::string domain;                       // or the route that several of them have in common
+  std::string paced;                        // the domain with a rate of its own, whose mail alone goes this way
   TlsDemand demand = TlsDemand::usual;
   Route route;                              // without a host: by the mail exchangers of `domain`
   bool is_moved_to = false;                 // by an administrator's word, entry by entry

@@ -72,7 +72,9 @@ void HostFinder::note(Search& search, HostFailure failure) {
 
 bool HostFinder::is_ourselves(const Endpoint& endpoint) const noexcept {
   return std::ranges::any_of(options_.own_endpoints, [&](const Endpoint& own) {
-    const bool here = own.address == endpoint.address || (is_unspecified(own.address) && endpoint.address.is_loopback());
+    // What connects to no address in particular comes out here.
+    const bool is_this_machine = endpoint.address.is_loopback() || is_unspecified(endpoint.address);
+    const bool here = own.address == endpoint.address || (is_this_machine && (is_unspecified(own.address) || is_unspecified(endpoint.address)));
     return own.port == endpoint.port && here;
   });
 }
@@ -123,6 +125,7 @@ Task<void> HostFinder::find_policy(Search& search, Context context) {
 
 Task<Courier::Opened> HostFinder::open(std::string destination, Route route, TlsDemand demand, Context context) {
   Search search{.domain = std::move(destination), .route = std::move(route), .demand = demand, .domain_names = {}, .sts = {}, .failure = std::nullopt};
+  const Instant end = context.executor->now() + options_.search_time_max;
   const std::string& where = search.route.host.empty() ? search.domain : search.route.host;
   const auto literal = search.route.host.empty() ? literal_address(where) : IpAddress::parse(where);
   if (literal) {  // RFC 7672 §2.2, RFC 8461 §3.4: neither speaks of addresses
@@ -144,7 +147,7 @@ Task<Courier::Opened> HostFinder::open(std::string destination, Route route, Tls
   co_await find_policy(search, context);
   if (!search.sts.is_known) co_return said_by_us({451, {4, 3, 0}, "The MTA-STS policies kept here cannot be read now"});
   for (std::size_t i = 0; i < hosts.size() && search.tries < options_.addresses_per_attempt_max; ++i) {
-    if (context.stop.stop_requested()) break;
+    if (context.stop.stop_requested() || context.executor->now() >= end) break;
     auto courier = co_await try_host(search, hosts[i], context);
     if (courier) co_return std::move(courier);
   }

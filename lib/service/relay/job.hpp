@@ -18,6 +18,7 @@ struct ActiveEntry {
   queue::Entry entry;
   queue::Due due;                         // where it stood
   std::size_t open_jobs = 0;
+  bool was_moved = false;                 // by an administrator, while it stood in line
 };
 
 // Recipients of one entry who are reached together, in one transaction.

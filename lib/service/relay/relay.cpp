@@ -116,9 +116,10 @@ Task<void> Relay::State::read_due(Context with) {
 // Reads one entry; false when the store cannot be read now.
 Task<bool> Relay::State::take(queue::Due due, Context with) {
   if (active.contains(static_cast<std::uint64_t>(due.id))) co_return true;
-  auto entry = co_await services.queue.show(due.id, std::move(with));
+  auto entry = co_await services.queue.show(due.id, with);
   if (entry) {
-    activate(*std::move(entry), due);
+    const std::vector<std::size_t> here = co_await clerk.those_here(*entry, wall_now(), with);
+    activate(*std::move(entry), due, here);
     co_return true;
   }
   const ErrorKind kind = entry.error().kind();
@@ -131,18 +132,20 @@ Task<bool> Relay::State::take(queue::Due due, Context with) {
   co_return false;
 }
 
-void Relay::State::activate(queue::Entry entry, queue::Due due) {
+// `here`: recipients who are reached without any network.
+void Relay::State::activate(queue::Entry entry, queue::Due due, const std::vector<std::size_t>& here) {
   const WallTime now = wall_now();
   std::map<Destination*, std::vector<std::size_t>, ByName> groups;
   const auto is_forced = [&](const queue::Recipient& recipient) { return recipient.next_attempt < entry.arrived; };
   for (std::size_t i = 0; i < entry.recipients.size(); ++i) {
     const queue::Recipient& recipient = entry.recipients[i];
     if (recipient.state != queue::RecipientState::pending || recipient.next_attempt > now) continue;
+    if (std::ranges::binary_search(here, i)) continue;
     Destination& destination = destination_of(entry, recipient.address);
     if (is_forced(recipient)) destination.not_before = {};  // an administrator's word (queue::Handling::retry)
     groups[&destination].push_back(i);
   }
-  if (groups.empty() || entry.held) return;
+  if ((groups.empty() && here.empty()) || entry.held) return;
   if (!entry.login.empty() && !has_turn(entry.login, due)) return;
   std::erase_if(groups, [&](const auto& group) {
     Destination& destination = *group.first;
@@ -151,14 +154,15 @@ void Relay::State::activate(queue::Entry entry, queue::Due due) {
     if (no_room) short_of.erase(&destination);
     return no_room;
   });
-  if (groups.empty()) return;
+  if (groups.empty() && here.empty()) return;
   if (!entry.login.empty()) {
     Account& account = accounts[entry.login];
     ++account.active;
     account.pacer.take(context->executor->now());
   }
-  auto shared = std::make_shared<ActiveEntry>(ActiveEntry{std::move(entry), due, groups.size()});
+  auto shared = std::make_shared<ActiveEntry>(ActiveEntry{std::move(entry), due, groups.size() + (here.empty() ? 0 : 1)});
   active.emplace(static_cast<std::uint64_t>(due.id), shared);
+  if (!here.empty()) bring_home(Job{shared, here});
   for (auto& [destination, recipients] : groups) {
     if (destination->is_away(now)) {
       put_off(*destination, shared, std::move(recipients));
@@ -278,25 +282,27 @@ Destination& Relay::State::destination_of(const queue::Entry& entry, const std::
                              : parsed ? parsed->domain() : address.substr(std::min(address.rfind('@') + 1, address.size()));
   const Route& route = options.routes.find(domain);
   std::string place_name = route.host.empty() ? domain : route.to_string();
-  std::string name = prefix + (route.host.empty() ? domain : route.connection());
+  const std::string paced = own_rate_of(domain) ? domain : "";
+  std::string name = prefix + (route.host.empty() ? domain : route.connection() + (paced.empty() ? "" : " for " + paced));
   auto& place = destinations[name];
   if (!place) {
     place = std::make_unique<Destination>();
     place->name = std::move(name);
     place->domain = std::move(place_name);
+    place->paced = paced;
     place->demand = demand;
     place->route = route;
-    place->pacer = Pacer(route.host.empty() ? rate_of(domain) : options.messages_per_minute_max);
+    place->pacer = Pacer(own_rate_of(paced).value_or(options.messages_per_minute_max));
   }
   return *place;
 }
 
-std::uint32_t Relay::State::rate_of(std::string_view domain) const {
+std::optional<std::uint32_t> Relay::State::own_rate_of(std::string_view domain) const {
   if (const auto found = options.rates.find(domain); found != options.rates.end()) return found->second;
   for (std::size_t dot = domain.find('.'); dot != std::string_view::npos; dot = domain.find('.', dot + 1)) {
     if (const auto found = options.rates.find(domain.substr(dot)); found != options.rates.end()) return found->second;
   }
-  return options.messages_per_minute_max;
+  return std::nullopt;
 }
 
 // --- New options ---
@@ -334,7 +340,7 @@ void Relay::State::renew(Destination& destination, bool is_paced_anew) const {
   destination.passed_over.reset();  // all is read again
   destination.connections_max = std::min(destination.connections_max, std::max<std::size_t>(options.connections_per_destination_max, 1));
   const bool is_by_mx = destination.route.host.empty();
-  if (is_paced_anew) destination.pacer = Pacer(is_by_mx ? rate_of(destination.domain) : options.messages_per_minute_max);
+  if (is_paced_anew) destination.pacer = Pacer(own_rate_of(is_by_mx ? destination.domain : destination.paced).value_or(options.messages_per_minute_max));
   if (destination.is_moved_to) return;
   // One that no message takes any more keeps what it had.
   const std::string connection = destination.route.connection();  // as in its name
@@ -533,7 +539,10 @@ void Relay::State::note_failure(Destination& destination, HostFailure failure) {
   }
   auto waiting = std::exchange(destination.waiting, {});
   for (Job& job : waiting) {
-    std::vector<Outcome> outcomes(job.recipients.size(), outcome);
+    Outcome own = outcome;
+    // Where an administrator sent it is not where its sender did, who must not lose it by a slip of the hand.
+    if (!job.active->entry.route.empty() && !own.temporary()) own.reply = {451, {4, 4, 4}, "Moved to where no mail can go: " + own.reply.to_string()};
+    std::vector<Outcome> outcomes(job.recipients.size(), own);
     conclude(std::move(job), std::move(outcomes));
   }
   job_taken(destination);
@@ -547,10 +556,23 @@ Task<void> Relay::State::wait_for_job(Destination& destination) {
   std::erase(destination.idle, &idle);
 }
 
+// Whether it still goes this way: an administrator may have held it, moved it or taken it out while it stood in line.
+Task<bool> Relay::State::may_go(Job& job) {
+  const Context working = context->with_stop({});
+  const auto current = co_await services.queue.show(job.active->entry.id, working);
+  if (!current) co_return current.error().kind() != ErrorKind::not_found;
+  job.active->was_moved = job.active->was_moved || current->route != job.active->entry.route;
+  co_return !current->held && !job.active->was_moved;
+}
+
 // False when the session is over, or had better be. `generation`: of the route that the session was opened by.
 Task<bool> Relay::State::deliver(Destination& destination, Courier& courier, Job job, std::uint32_t generation) {
   const queue::Entry& entry = job.active->entry;
   const Context working = context->with_stop({});
+  if (!co_await may_go(job)) {
+    forget(job.active);
+    co_return true;
+  }
   auto letter = co_await Letter::open(services.queue, entry.id, working);
   if (!letter) {
     if (letter.error().kind() == ErrorKind::not_found) {  // taken out of the queue meanwhile
@@ -633,10 +655,23 @@ Task<void> Relay::State::conclude_and_forget(Job job, std::vector<Outcome> outco
   forget(entry);
 }
 
+void Relay::State::bring_home(Job job) {
+  ++unfinished;
+  bring_home_and_forget(std::move(job)).detach();
+}
+
+Task<void> Relay::State::bring_home_and_forget(Job job) {
+  const std::shared_ptr<ActiveEntry> entry = job.active;
+  co_await clerk.bring_home(std::move(job), *context);
+  --unfinished;
+  forget(entry);
+}
+
 // One job of the entry is over; with the last one it leaves the memory.
 void Relay::State::forget(const std::shared_ptr<ActiveEntry>& entry) {
   if (--entry->open_jobs > 0) return;
   active.erase(static_cast<std::uint64_t>(entry->entry.id));
+  if (entry->was_moved) look_again({});  // it has been due since it was moved
   if (const auto account = accounts.find(entry->entry.login); account != accounts.end()) {
     if (account->second.active > 0) --account->second.active;
     const bool has_room = account->second.active <= options.active_per_account_max / 2 && !account->second.is_resuming;

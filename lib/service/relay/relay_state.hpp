@@ -42,7 +42,7 @@ struct Relay::State {
   // Reading the queue
   [[nodiscard]] Task<void> read_due(Context context);
   [[nodiscard]] Task<bool> take(queue::Due due, Context context);
-  void activate(queue::Entry entry, queue::Due due);
+  void activate(queue::Entry entry, queue::Due due, const std::vector<std::size_t>& here);
   [[nodiscard]] bool has_turn(const std::string& login, queue::Due due);
   [[nodiscard]] Task<void> resume_account(std::string login, Instant when);
   void look_again(queue::Due from);
@@ -61,13 +61,14 @@ struct Relay::State {
   void connect(Destination& destination);
   void connect_hungry();
   [[nodiscard]] Task<void> resume(Destination& destination, Instant when);
-  [[nodiscard]] std::uint32_t rate_of(std::string_view domain) const;
+  [[nodiscard]] std::optional<std::uint32_t> own_rate_of(std::string_view domain) const;
   void renew(Destination& destination, bool is_paced_anew) const;
   void line_up_again(std::vector<Job> jobs);
   [[nodiscard]] bool has_place(const Destination& destination) const noexcept;
   [[nodiscard]] Task<void> serve(Destination& destination);
   [[nodiscard]] Task<std::unique_ptr<Courier>> open(Destination& destination);
   [[nodiscard]] Task<void> wait_for_job(Destination& destination);
+  [[nodiscard]] Task<bool> may_go(Job& job);
   [[nodiscard]] Task<bool> deliver(Destination& destination, Courier& courier, Job job, std::uint32_t generation);
   void put_back(Destination& destination, Job job, std::uint32_t generation);
   void sort_out(Destination& destination, Job job, std::vector<Outcome> outcomes, std::uint32_t generation);
@@ -75,6 +76,8 @@ struct Relay::State {
   void end_connection(Destination& destination, bool was_doubtful);
   void conclude(Job job, std::vector<Outcome> outcomes);
   [[nodiscard]] Task<void> conclude_and_forget(Job job, std::vector<Outcome> outcomes);
+  void bring_home(Job job);
+  [[nodiscard]] Task<void> bring_home_and_forget(Job job);
   void forget(const std::shared_ptr<ActiveEntry>& entry);
   void job_taken(Destination& destination);
   [[nodiscard]] bool stopping() const noexcept { return context->stop.stop_requested(); }

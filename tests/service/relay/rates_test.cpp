@@ -78,3 +78,48 @@ TEST_CASE("relay: asked to stop while mail waits for its turn, it stops") {
   CHECK(f.queued() == 2);
   CHECK(f.is_sound());
 }
+
+TEST_CASE("relay: what was held, moved or taken out while it stood in line does not go") {
+  RelayFixture f;
+  auto& dest = f.peer("192.0.2.1");
+  auto& other = f.peer("192.0.2.2");
+  f.options.rates["dest.test"] = 2;
+  std::vector<queue::EntryId> ids;
+  for (int i = 0; i < 6; ++i) ids.push_back(f.send({"u" + std::to_string(i) + "@dest.test"}));
+  f.start();
+  REQUIRE(f.until([&] { return dest.messages.size() == 1; }, 10s));
+  const auto handle = [&](queue::EntryId id, queue::Handling handling) { REQUIRE(f.loop.run(f.store.queue_.handle(id, handling, f.context())).has_value()); };
+  handle(ids[1], queue::Handling::hold);
+  handle(ids[2], queue::Handling::hold);
+  handle(ids[2], queue::Handling::release);
+  REQUIRE(f.loop.run(f.store.queue_.move(ids[3], "other.test", f.context())).has_value());
+  REQUIRE(f.loop.run(f.store.queue_.remove(ids[4], f.context())).has_value());
+  REQUIRE(f.until([&] { return f.queued() == 1; }, 10min));
+  CHECK(dest.recipients() == std::vector<std::string>{"u0@dest.test", "u2@dest.test", "u5@dest.test"});
+  CHECK(other.recipients() == std::vector<std::string>{"u3@dest.test"});
+  CHECK(f.entry(ids[1])->held);
+  handle(ids[1], queue::Handling::release);
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 5min));
+  CHECK(dest.messages.size() == 4);
+  CHECK(f.is_sound());
+}
+
+TEST_CASE("relay: the rate of a domain holds on the way that a route gives it, for it alone") {
+  RelayFixture f;
+  auto& smarthost = f.peer("192.0.2.9");
+  f.options.routes.usual = *relay::Route::parse("192.0.2.9:25");
+  f.options.rates["dest.test"] = 12;
+  for (int i = 0; i < 30; ++i) f.send();
+  for (int i = 0; i < 30; ++i) f.send({"x@other.test"});
+  f.start();
+  const auto to = [&](std::string_view address) { return std::ranges::count(smarthost.recipients(), address); };
+  REQUIRE(f.until([&] { return to("x@other.test") == 30; }, 10s));
+  CHECK(to("bob@dest.test") <= 4);
+  f.loop.advance(60s);
+  CHECK(to("bob@dest.test") <= 16);
+  relay::Options fresh = f.options;
+  fresh.rates.clear();
+  f.relay->set_options(fresh);
+  REQUIRE(f.until([&] { return f.queued() == 0; }, 30s));
+  CHECK(to("bob@dest.test") == 30);
+}
