@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 #include "base/format.hpp"
 #include "commands/commands.hpp"
@@ -12,6 +17,7 @@
 #include "keystonemail/crypto/certificate.hpp"
 #include "operations/offline.hpp"
 #include "server/directory_plugin.hpp"
+#include "server/outgoing.hpp"
 #include "server/privileges.hpp"
 #include "server/tls_material.hpp"
 
@@ -87,6 +93,34 @@ void check_secrets(ConfigReading& reading) {
   }
 }
 
+bool is_of_this_machine(const IpAddress& address) {
+  sockaddr_in v4{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {}, .sin_zero = {}};
+  sockaddr_in6 v6{.sin6_family = AF_INET6, .sin6_port = 0, .sin6_flowinfo = 0, .sin6_addr = {}, .sin6_scope_id = 0};
+  const bool is_v4 = address.family() == IpAddress::Family::v4;
+  std::memcpy(&v4.sin_addr, address.octets().data(), sizeof v4.sin_addr);
+  std::memcpy(&v6.sin6_addr, address.octets().data(), sizeof v6.sin6_addr);
+  const auto* name = is_v4 ? reinterpret_cast<const sockaddr*>(&v4) : reinterpret_cast<const sockaddr*>(&v6);
+  const int probe = socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (probe < 0) return true;  // who can say
+  const bool is_ours = bind(probe, name, is_v4 ? sizeof v4 : sizeof v6) == 0 || errno != EADDRNOTAVAIL;
+  close(probe);
+  return is_ours;
+}
+
+// Ways, names, secrets and authorities, as the server would take them.
+void check_outgoing(ConfigReading& reading) {
+  const RelayConfig& relay = reading.config.relay;
+  if (const auto options = relay_options(reading.config); relay.enabled && !options) reading.errors.push_back({0, error_text(options.error())});
+  const auto trust = client_trust(relay);
+  const auto loaded = trust ? tls::ClientContext::create(*trust) : Result<std::shared_ptr<const tls::ClientContext>>(std::unexpected(trust.error()));
+  if (!loaded) reading.errors.push_back({0, format("[relay] authorities: {}", error_text(loaded.error()))});
+  for (const std::string* text : {&relay.source_address4, &relay.source_address6}) {
+    const auto address = IpAddress::parse(*text);
+    if (relay.enabled && address && !is_of_this_machine(*address))
+      reading.warnings.push_back({0, format("[relay] source_address: {} is no address of this machine, so no mail can leave from it", *text)});
+  }
+}
+
 // Loads the plugin as the server would, and has it open.
 void check_directory(ConfigReading& reading) {
   NullLog log;
@@ -110,6 +144,7 @@ int run_check(const std::string& path, Output output) {
     check_surroundings(*reading);
     check_overlap(*reading);
     check_secrets(*reading);
+    check_outgoing(*reading);
     check_directory(*reading);
   }
   const bool good = reading->errors.empty();

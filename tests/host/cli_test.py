@@ -123,6 +123,17 @@ with tempfile.TemporaryDirectory() as directory:
         bad.write(before + '\n[[listener]]\nprotocol = "smtp"\naddress = "[::]:2525"\n\n[[listener]]\nprotocol = "smtp"\naddress = "127.0.0.1:2525"\n')
     code, _, err = run("--config", directory + "/twice.toml", "check")
     check("and warns of one that another takes too", code == 0 and "127.0.0.1:2525 is among what [::]:2525 takes already" in err, err)
+    for what, line, said in (("a route for what is no domain", 'routes = { "x test" = "host:25" }', '"x test" is no domain'),
+                             ("a rate for what is no domain", 'rates = { "x test" = "5" }', '"x test" is no domain'),
+                             ("authorities that are not there", 'authorities = "/nowhere/ca.pem"', '/nowhere/ca.pem')):
+        with open(directory + "/outgoing.toml", "w") as file:
+            file.write(open(config).read() + f"\n[relay]\n{line}\n")
+        code, out, err = run("--config", directory + "/outgoing.toml", "check")
+        check(f"check finds {what}, which serve would not take", code == 1 and said in err, (code, out, err))
+    with open(directory + "/outgoing.toml", "w") as file:
+        file.write(open(config).read() + '\n[relay]\nsource_address4 = "203.0.113.9"\n')
+    code, _, err = run("--config", directory + "/outgoing.toml", "check")
+    check("and warns of a source address that this machine has not", code == 0 and "203.0.113.9 is no address of this machine" in err, (code, err))
     with open(config, "a") as more:
         for protocol, tls in (("smtp", "starttls"), ("submission", "starttls"), ("submissions", "implicit"), ("imap", "starttls"),
                               ("imaps", "implicit")):
