@@ -142,10 +142,11 @@ std::size_t ClientSession::receive(std::string_view octets, Instant now) {
   }
   line_ += piece;
   if (found == nullptr) return piece.size();
-  waiting_since_ = now_;
   const bool complete = take_line(line_);
   line_.clear();
-  if (complete) take_reply();
+  if (!complete) return piece.size();
+  waiting_since_ = now_;  // a reply that comes line by line has no more time than one in one piece
+  take_reply();
   return piece.size();
 }
 

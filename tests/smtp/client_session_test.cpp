@@ -133,6 +133,18 @@ TEST_CASE("client session: every wait has its end, and an unanswered message is 
   CHECK(std::get<ClientClosed>(event).fault == ServerFault::timed_out);
 }
 
+TEST_CASE("client session: a reply that comes line by line has no more time than one in one piece") {
+  ClientOptions options;
+  ClientSession client(options, at(0ms));
+  (void)client.receive("220 x\r\n", at(1s));
+  client.consume_output(client.pending_output().size(), at(1s));
+  for (int i = 1; i <= 10; ++i) {
+    CHECK(std::holds_alternative<ClientNeedInput>(client.next_event()));
+    (void)client.receive("250-x\r\n", at(1s + i * 29s));
+  }
+  CHECK(client.deadline() == at(301s));
+}
+
 TEST_CASE("client session: a server that is gone leaves 451 for every recipient without an answer") {
   ClientOptions options;
   ClientSession client(options, at(0ms));

@@ -17,6 +17,8 @@ namespace keystonemail::relay {
 
 namespace {
 
+constexpr auto looked_up_lately = std::chrono::minutes(1);
+
 smtp::Reply reply_for(const directory::Resolution& resolution) {
   if (std::holds_alternative<directory::UnknownRecipient>(resolution)) return {550, {5, 1, 1}, "There is no such address here"};
   if (std::holds_alternative<directory::DisabledRecipient>(resolution)) return {550, {5, 2, 1}, "This account takes no mail"};
@@ -30,15 +32,16 @@ std::string_view owner_of(const directory::Mailboxes& found, std::string_view li
 
 }  // namespace
 
-// What has never been tried was looked up when it came, so that this costs nothing where all goes well.
+// What came just now was looked up when it came, so that this costs nothing where all goes well.
 Task<std::vector<std::size_t>> Clerk::those_here(const queue::Entry& entry, WallTime now, Context context) const {
   std::vector<std::size_t> here;
   if (!entry.route.empty()) co_return here;  // an administrator's word
+  const bool is_new = entry.envelope.released == WallTime{} && now - entry.arrived < looked_up_lately;
   std::map<std::string, bool> known;
   for (std::size_t i = 0; i < entry.recipients.size(); ++i) {
     const queue::Recipient& recipient = entry.recipients[i];
     const bool is_due = recipient.state == queue::RecipientState::pending && recipient.next_attempt <= now;
-    if (!is_due || (recipient.attempts == 0 && entry.envelope.released == WallTime{})) continue;
+    if (!is_due || (is_new && recipient.attempts == 0)) continue;
     const auto address = mime::Address::parse(recipient.address);
     if (!address) continue;
     const std::string domain = address->domain();

@@ -154,12 +154,20 @@ Task<std::optional<HostFailure>> Courier::log_in(Context context) {
   const auto exchange = sasl::make_client(*mechanism, std::move(credentials), {}, services_.random);
   const auto initial = exchange->initial_response();
   engine_.authenticate(to_string(*mechanism), initial, now());
+  bool was_cancelled = false;
   for (;;) {
     auto event = co_await next(context);
     if (const auto* closed = std::get_if<smtp::ClientClosed>(&event)) co_return failure_of(*closed);
     if (const auto* challenge = std::get_if<smtp::ClientAuthChallenge>(&event)) {
+      if (was_cancelled) {  // RFC 4954 §4: it was to say 501
+        ready_ = false;
+        HostFailure failure{.reply = {454, {4, 7, 0}, target_.host.to_string() + " does not let the login be broken off"}, .host = {}};
+        co_return failure;
+      }
       auto answer = exchange->receive(challenge->data);
-      if (const auto* response = std::get_if<sasl::Response>(&answer)) engine_.respond(response->text, now());
+      const auto* response = std::get_if<sasl::Response>(&answer);
+      was_cancelled = response == nullptr;
+      if (response != nullptr) engine_.respond(response->text, now());
       else engine_.cancel_authentication(now());
     }
     if (const auto* done = std::get_if<smtp::ClientAuthDone>(&event)) {
@@ -199,6 +207,7 @@ Task<smtp::ClientEvent> Courier::next(Context context) {
     // The engine knows when its own time is up, but not the caller's.
     if (lost == ErrorKind::timeout && now() < context.deadline) engine_.expire(now());
     else engine_.receive_end(now());
+    is_out_of_time_ = lost == ErrorKind::timeout;
   }
 }
 
@@ -210,7 +219,7 @@ HostFailure Courier::failure_of(const smtp::ClientClosed& closed) {
     if (!reply.temporary()) reply = {450, {4, 4, 0}, host + " said: " + closed.reply->to_string()};
     return {.reply = std::move(reply), .host = closed.reply->temporary() ? target_.host.name : std::string(), .tls = facts_};
   }
-  const std::string why = closed.fault ? std::string(to_string(*closed.fault)) : "closed by the server";
+  const std::string why = closed.fault ? std::string(to_string(*closed.fault)) : is_out_of_time_ ? "it took too long" : "closed by the server";
   if (closed.fault == smtp::ServerFault::tls_not_offered || closed.fault == smtp::ServerFault::tls_refused) {
     facts_.stage = closed.fault == smtp::ServerFault::tls_refused ? TlsStage::refused : TlsStage::not_offered;
     facts_.detail = why;
@@ -274,8 +283,13 @@ Task<std::vector<Outcome>> Courier::deliver(Consignment consignment) {
   engine_.send(std::move(consignment.envelope), now());
   std::uint64_t offset = 0;
   bool wanted = false;
+  const auto for_its_size = std::chrono::seconds(letter.octets() / services_.options.octets_per_second_min);
+  const Context limited = working().until(now() + services_.options.transaction_time_max + for_its_size);
   for (;;) {
-    auto event = co_await next(working());
+    // Once all of it is sent, only the answer tells whether it will have to be sent again.
+    const bool is_sent = wanted && offset >= letter.octets();
+    const Context within = is_sent ? working() : limited;
+    auto event = co_await next(within);
     if (std::holds_alternative<smtp::ClientNeedMessage>(event)) {
       wanted = true;
       if (co_await give_message(letter, offset)) continue;

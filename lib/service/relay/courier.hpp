@@ -112,6 +112,7 @@ class Courier {
   std::size_t messages_ = 0;
   bool ready_ = false;
   bool stale_ = false;
+  bool is_out_of_time_ = false;
 };
 
 }  // namespace keystonemail::relay

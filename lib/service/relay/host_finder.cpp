@@ -125,7 +125,7 @@ Task<void> HostFinder::find_policy(Search& search, Context context) {
 
 Task<Courier::Opened> HostFinder::open(std::string destination, Route route, TlsDemand demand, Context context) {
   Search search{.domain = std::move(destination), .route = std::move(route), .demand = demand, .domain_names = {}, .sts = {}, .failure = std::nullopt};
-  const Instant end = context.executor->now() + options_.search_time_max;
+  search.end = context.executor->now() + options_.search_time_max;
   const std::string& where = search.route.host.empty() ? search.domain : search.route.host;
   const auto literal = search.route.host.empty() ? literal_address(where) : IpAddress::parse(where);
   if (literal) {  // RFC 7672 §2.2, RFC 8461 §3.4: neither speaks of addresses
@@ -147,7 +147,7 @@ Task<Courier::Opened> HostFinder::open(std::string destination, Route route, Tls
   co_await find_policy(search, context);
   if (!search.sts.is_known) co_return said_by_us({451, {4, 3, 0}, "The MTA-STS policies kept here cannot be read now"});
   for (std::size_t i = 0; i < hosts.size() && search.tries < options_.addresses_per_attempt_max; ++i) {
-    if (context.stop.stop_requested() || context.executor->now() >= end) break;
+    if (context.stop.stop_requested() || context.executor->now() >= search.end) break;
     auto courier = co_await try_host(search, hosts[i], context);
     if (courier) co_return std::move(courier);
   }
@@ -273,7 +273,8 @@ Task<std::unique_ptr<Courier>> HostFinder::try_address(Search& search, const Can
     co_return nullptr;
   }
   for (;;) {
-    if (search.tries++ >= options_.addresses_per_attempt_max) co_return nullptr;
+    const bool is_late = search.failure && context.executor->now() >= search.end;
+    if (search.tries++ >= options_.addresses_per_attempt_max || is_late) co_return nullptr;
     CourierTarget attempt = target;
     auto opened = co_await Courier::open(courier_services_, std::move(attempt), context);
     if (auto* courier = std::get_if<std::unique_ptr<Courier>>(&opened)) {

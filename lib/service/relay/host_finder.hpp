@@ -38,6 +38,7 @@ class HostFinder {
     std::vector<std::string> domain_names;  // that certificates may bear besides the host's (RFC 7672 §3.2.2)
     mta_sts::Finding sts;
     std::size_t tries = 0;
+    Instant end{};                          // then no more are made
     std::optional<HostFailure> failure;     // the one worth telling
   };
   // A host, once it is known what a session with it must be like.

@@ -876,3 +876,36 @@ TEST_CASE("relay: what was held back for a mailbox here comes there at its time;
   CHECK(peer.recipients() == std::vector<std::string>{"x@dest.test"});
   CHECK(f.is_sound());
 }
+
+TEST_CASE("A4: a server that never ends a login is left") {
+  RelayFixture f;
+  auto& peer = f.peer();
+  peer.script.extensions.emplace_back("AUTH PLAIN");
+  peer.script.replies["AUTH"] = peer.script.replies["*"] = "334 YWdhaW4=";
+  relay::Route route = *relay::Route::parse("127.0.0.1:25");
+  auto& here = f.peer("127.0.0.1");
+  here.script = peer.script;
+  route.login = std::make_shared<const relay::RouteLogin>(relay::RouteLogin{"u", crypto::SecretString("p")});
+  f.options.routes.usual = route;
+  f.start();
+  const auto id = f.send();
+  REQUIRE(f.until([&] { return f.entry(id)->recipients[0].attempts == 1; }, 30s));
+  CHECK(has(f.entry(id)->recipients[0].last_reply, "does not let the login be broken off"));
+  CHECK(here.open == 0);
+}
+
+TEST_CASE("relay: a server that is slow at every step, and never too slow at one, is left after an hour") {
+  RelayFixture f;
+  auto& peer = f.peer();
+  peer.script.extensions.clear();
+  peer.script.delay = 250s;
+  f.options.recipients_per_message_max = 1'000;
+  std::vector<std::string> many;
+  for (int i = 0; i < 200; ++i) many.push_back("r" + std::to_string(i) + "@dest.test");
+  f.start();
+  const auto id = f.send(many);
+  REQUIRE(f.until([&] { return f.entry(id)->recipients[199].attempts == 1; }, 3h));
+  CHECK(f.loop.wall_now() - f.entry(id)->arrived < 90min);
+  CHECK(has(f.entry(id)->recipients[199].last_reply, "it took too long"));
+  CHECK(peer.messages.empty());
+}

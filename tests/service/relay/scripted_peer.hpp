@@ -101,7 +101,7 @@ class ScriptedPeer {
         if (!co_await start_tls(c)) co_return;
       } else if (verb == "AUTH") {
         logged_in = line->ends_with(script.credentials);
-        const std::string answer = logged_in ? "235 2.7.0 Welcome\r\n" : "535 5.7.8 No\r\n";
+        const std::string answer = reply_for(verb, logged_in ? "235 2.7.0 Welcome\r\n" : "535 5.7.8 No\r\n");
         if (!co_await say(c, Stage::none, answer)) co_return;
       } else if (verb == "MAIL") {
         begin(c, *line);
@@ -115,7 +115,8 @@ class ScriptedPeer {
         (void)co_await say(c, Stage::quit, "221 2.0.0 Bye\r\n");
         co_return;
       } else {
-        if (!co_await say(c, Stage::none, "250 2.0.0 Ok\r\n")) co_return;
+        const std::string answer = reply_for(verb, "250 2.0.0 Ok\r\n");
+        if (!co_await say(c, Stage::none, answer)) co_return;
       }
     }
   }

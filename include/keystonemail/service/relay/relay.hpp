@@ -59,6 +59,8 @@ struct Options {
   std::size_t recipients_per_message_max = 100;     // in one transaction (RFC 5321 §4.5.3.1.8)
   std::size_t addresses_per_attempt_max = 10;       // RFC 5321 §5.1: at least two
   std::chrono::seconds search_time_max{600};        // for a session with one of a destination's hosts, DNS and all; then no more are begun
+  std::chrono::seconds transaction_time_max{3'600};  // for the recipients of a message and its text, however slow each step ...
+  std::size_t octets_per_second_min = 4'096;        // ... and what its size adds to that
   std::chrono::seconds idle_connection_max{2};      // kept for the next message
   std::chrono::seconds destination_wait_max{3'600};  // a domain that failed is tried again at least so often
   std::size_t returned_octets_max = 256 * 1024;     // of a message sent back whole; larger ones as their header
