@@ -130,7 +130,7 @@ def may_unshare():
 def main():
     kinds = [kind for kind in (Postfix, Exim, OpenSmtpd) if not only or kind.name in only]
     if not may_unshare():
-        print('no namespaces here: Postfix alone')
+        print('skipped: Exim and OpenSMTPD: they are unpacked in namespaces of their own, which need root')
         kinds = [Postfix]
     with tempfile.TemporaryDirectory(prefix='keystone-peers-', dir='/var/tmp') as scratch:
         os.chmod(scratch, 0o755)

@@ -316,8 +316,8 @@ def play(program, packages, scratch):
 def in_a_network_of_its_own():
     """Runs this program again where nothing but loopback is, and names are asked of what listens there."""
     if os.geteuid() != 0 or subprocess.run(['unshare', '--mount', '--net', '--pid', '--fork', 'true'], capture_output=True).returncode != 0:
-        print('not to be shown without namespaces of our own, which need root')
-        return 1
+        print('skipped: DANE and MTA-STS with other servers: they have a network of their own, which needs root and namespaces')
+        return 0
     os.execvp('unshare', ['unshare', '--mount', '--net', '--pid', '--fork', '--kill-child=SIGKILL', '--mount-proc', '--propagation', 'private',
                           sys.executable, __file__, *sys.argv[1:3], INSIDE])
 

@@ -5,7 +5,7 @@
 
 #include <doctest/doctest.h>
 
-#include <chrono>
+#include <ctime>
 #include <random>
 #include <string>
 
@@ -64,8 +64,8 @@ TEST_CASE("B2: a pattern of many wildcards is matched in linear time") {
   std::string pattern;
   for (int i = 0; i < 500; ++i) pattern += "*a";
   const std::string path(4000, 'a');
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   CHECK_FALSE(matches(pattern + "b", path));
   CHECK(matches(pattern, path));
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(1));
+  CHECK(std::clock() - start < CLOCKS_PER_SEC);
 }
