@@ -115,6 +115,8 @@ def configure(name, settings):
     environment = dict(os.environ, **CACHE_ENVIRONMENT)
     if 'compiler' in settings:
         environment['CXX'] = f'ccache {settings["compiler"]}'
+    if 'clang' in settings.get('compiler', ''):
+        environment['CXX_LD'] = 'lld'  # a quarter of the time, for a hundred programs
     result = run(['meson', 'setup', str(directory), *settings['options']], env=environment)
     return directory, result if result.returncode else None
 
