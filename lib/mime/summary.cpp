@@ -207,7 +207,7 @@ Summary::Summary(std::string_view encoded) noexcept {
 }
 
 bool Summary::ambiguous() const noexcept { return (flags_ & format::flags::ambiguous) != 0; }
-bool Summary::may_hold_nul() const noexcept { return !valid_ || (flags_ & format::flags::has_nul) != 0; }
+bool Summary::may_hold_nul() const noexcept { return !valid_ || (flags_ & format::flags::free_of_nul) == 0; }
 bool Summary::has_attachment() const noexcept { return (flags_ & format::flags::has_attachment) != 0; }
 
 std::optional<ZonedTime> Summary::date() const noexcept {

@@ -210,7 +210,7 @@ bool is_attachment(const Message& message, const Part& part, const ContentType& 
 void append_summary(std::string& out, const Message& message) {
   std::string parts;
   std::uint8_t flags = message.ambiguous() ? format::flags::ambiguous : 0;
-  if (message.raw().find('\0') != std::string_view::npos) flags |= format::flags::has_nul;
+  if (message.raw().find('\0') == std::string_view::npos) flags |= format::flags::free_of_nul;
   PartEncoder encoder(message, parts);
   PreviewMaker preview(message);
   for (const Part& part : message.parts()) {

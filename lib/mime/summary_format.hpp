@@ -14,7 +14,7 @@ namespace keystonemail::mime::summary_format {
 inline constexpr std::uint8_t version = 1;
 
 namespace flags {
-inline constexpr std::uint8_t ambiguous = 1, has_attachment = 2, has_date = 4, has_nul = 8;
+inline constexpr std::uint8_t ambiguous = 1, has_attachment = 2, has_date = 4, free_of_nul = 16;
 }
 
 // Bits of an envelope's mask, in the order its members follow.

@@ -126,7 +126,7 @@ class Summary {
   [[nodiscard]] bool ambiguous() const noexcept;
   // A part that is neither inline text nor the body of the message: JMAP hasAttachment (RFC 8621 §4.1.4).
   [[nodiscard]] bool has_attachment() const noexcept;
-  // Whether NUL stands anywhere in the message: what may not be sent as IMAP text (RFC 9051 §4.3). True when nothing is known.
+  // Whether NUL stands anywhere in the message: what may not be sent as IMAP text (RFC 9051 §4.3). True when that was not looked for.
   [[nodiscard]] bool may_hold_nul() const noexcept;
   [[nodiscard]] std::uint64_t message_octets() const noexcept { return octets_; }
 

@@ -13,6 +13,7 @@
 #include "keystonemail/mime/limits.hpp"
 #include "keystonemail/mime/message.hpp"
 #include "keystonemail/mime/message_id.hpp"
+#include "keystonemail/mime/reencode.hpp"
 #include "keystonemail/mime/summary.hpp"
 
 namespace keystonemail::service {
@@ -38,6 +39,9 @@ bool may_hold_base64(std::string_view text) {
   if (encoding && istarts_with(trim(encoding->value), "base64")) return true;
   return type && (istarts_with(trim(type->value), "multipart") || istarts_with(trim(type->value), "message"));
 }
+
+// IMAP cannot show NUL but in what is encoded (RFC 3516 §6), and what is stored is what is shown.
+bool holds_nul(std::string_view text) noexcept { return text.find('\0') != std::string_view::npos; }
 
 std::uint64_t id_hash(const SipKey& key, std::string_view id) noexcept {
   const std::uint64_t hash = sip_hash(key, id);
@@ -212,12 +216,31 @@ Task<Result<void>> KvStagedMessage::stage_text(std::string_view text, Context co
 }
 
 Task<Result<void>> KvStagedMessage::stage(Context context) {
-  if (!spool_) co_return co_await stage_text(raw_, context);
-  KM_CO_TRY(const auto room, co_await core_.staging.take(room_for(octets_), context));
+  if (!spool_) {
+    if (holds_nul(raw_)) raw_ = mime::encode_nul(raw_);
+    octets_ = raw_.size();
+    co_return co_await stage_text(raw_, context);
+  }
+  KM_CO_TRY(auto room, co_await core_.staging.take(room_for(octets_), context));
   std::string text;
-  KM_CO_CHECK(spool_->read(0, octets_, text));
-  if (text.size() != octets_) co_return fail(ErrorKind::unavailable, {}, "a spooled message came back short");
+  KM_CO_CHECK(read_spool(text));
+  if (holds_nul(text)) {
+    text = std::string();
+    room = StagingRoom::Lease();
+    KM_CO_TRY(room, co_await core_.staging.take(room_for(octets_) + static_cast<std::size_t>(octets_), context));
+    KM_CO_CHECK(read_spool(text));
+    text = mime::encode_nul(text);
+    KM_CO_TRY(spool_, core_.blobs.create_spool());
+    KM_CO_CHECK(spool_->write(text));
+    octets_ = text.size();
+  }
   co_return co_await stage_text(text, context);
+}
+
+Result<void> KvStagedMessage::read_spool(std::string& text) const {
+  KM_CHECK(spool_->read(0, octets_, text));
+  if (text.size() != octets_) return fail(ErrorKind::unavailable, {}, "a spooled message came back short");
+  return {};
 }
 
 Task<Result<void>> KvStagedMessage::share_literal(Context context) {

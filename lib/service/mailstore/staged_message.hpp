@@ -69,6 +69,7 @@ class KvStagedMessage final : public mailstore::StagedMessage {
   explicit KvStagedMessage(StoreCore& core) : core_(core) {}
 
   [[nodiscard]] Task<Result<void>> stage(Context context);
+  [[nodiscard]] Result<void> read_spool(std::string& text) const;
   [[nodiscard]] Task<Result<void>> stage_text(std::string_view text, Context context);
   [[nodiscard]] Task<Result<void>> stage_attachment(std::string_view body, std::uint64_t offset, Context context);
   [[nodiscard]] Task<Result<void>> stage_blob(std::string_view content, Context context);

@@ -8,7 +8,7 @@
 #include "base/try.hpp"
 #include "keystonemail/base/text.hpp"
 #include "keystonemail/mime/header.hpp"
-#include "service/relay/seven_bit.hpp"
+#include "keystonemail/mime/reencode.hpp"
 
 namespace keystonemail::relay {
 
@@ -50,7 +50,7 @@ Task<Result<void>> Letter::look(Context context) {
 Task<Result<void>> Letter::make_seven_bit(Context context) {
   if (text_) co_return Result<void>();
   KM_CO_TRY(const std::string raw, co_await begin(SIZE_MAX, std::move(context)));
-  text_ = to_seven_bit(raw);
+  text_ = mime::to_seven_bit(raw);
   eight_bit_body_ = false;
   co_return Result<void>();
 }

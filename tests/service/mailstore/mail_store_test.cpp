@@ -6,6 +6,10 @@
 #include <optional>
 
 #include "base/try.hpp"
+#include "keystonemail/mime/message.hpp"
+#include "keystonemail/mime/section.hpp"
+#include "keystonemail/mime/summary.hpp"
+#include "service/mailstore/change_log.hpp"
 #include "service/mailstore/mailbox_tree.hpp"
 #include "service/mailstore/staged_message.hpp"
 #include "service/mailstore/store_fixture.hpp"
@@ -98,4 +102,83 @@ TEST_CASE("mail store: a tree of as many subscribed mailboxes as there may be is
   CHECK(kept.back() == "tree/m19989");
   const auto mailboxes = d.must(s.mail->mailboxes(d.account, d.context()));
   CHECK(std::ranges::count_if(mailboxes, [](const auto& m) { return m.subscribed && m.path.starts_with("other"); }) == all);
+}
+
+TEST_CASE("mail store: a part with NUL that no encoding covers is kept in base64, of the same octets, wherever the message lies (RFC 3516 §6)") {
+  std::string body("\x89PNG\0\n\0\r\n", 9);
+  for (const std::size_t more : {std::size_t{0}, std::size_t{40'000}}) {
+    body += std::string(more, '\0');
+    const std::string raw = "MIME-Version: 1.0\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n" + body;
+    for (const std::size_t spool_octets : {std::size_t{0}, SIZE_MAX}) {
+      CAPTURE(more);
+      CAPTURE(spool_octets);
+      test::MemoryStore s(options_with_spool(spool_octets));
+      MailDriver d(*s.mail, s.loop);
+      d.create();
+      const auto appended = d.append(d.id("INBOX"), raw);
+      const std::string kept = d.read(appended.emails.front());
+      CHECK(kept.find('\0') == std::string::npos);
+      CHECK(d.row("INBOX", 1).octets == kept.size());
+      const auto message = mime::Message::parse(kept);
+      CHECK(message.root().encoding == mime::TransferEncoding::base64);
+      CHECK(mime::decode_content(message.root().encoding, message.body(message.root())) == body);
+      const auto summaries = d.must(d.store.summaries(d.account, appended.emails, d.context()));
+      CHECK(mime::Summary(summaries[0]).parts()[0].encoding == mime::TransferEncoding::base64);
+      CHECK_FALSE(mime::Summary(summaries[0]).may_hold_nul());
+      CHECK(s.mail->core().staging.taken() == 0);
+    }
+  }
+}
+
+TEST_CASE("mail store: one of format 1 is taken on, and what its log does not tell is refused by unchanged_since") {
+  test::MemoryStore s;
+  MailDriver d(*s.mail, s.loop);
+  d.create();
+  d.add("INBOX");
+  const auto since = d.modseq();
+  d.flags("INBOX", {1}, mailstore::FlagAction::add, {mailstore::SystemKeyword::seen});
+  const auto tables = s.mail->core().tables;
+  const auto meta_of = [&] {
+    auto snapshot = s.loop.run_until(s.kv->snapshot(d.context()));
+    return std::string(**s.loop.run_until((*snapshot)->get(tables.meta, "format")));
+  };
+  const auto put = [&](kv::Table table, std::string key, std::string value) {
+    kv::Operation write = [&](kv::Transaction& t) -> Task<Result<void>> {
+      t.put(table, key, value);
+      co_return Result<void>();
+    };
+    REQUIRE(s.loop.run_until(s.kv->transact(std::move(write), {}, d.context())).has_value());
+  };
+  std::string meta = meta_of();
+  CHECK(meta[0] == 2);
+  meta[0] = 1;
+  put(tables.meta, "format", meta);
+  service::LogEntry old;
+  old.changed = {1};
+  put(tables.log, std::string(std::string_view(service::Key(d.account, d.id("INBOX"), d.modseq()))), old.encode());
+  s.reopen();
+  CHECK(meta_of()[0] == 2);
+  CHECK(meta_of().substr(1) == meta.substr(1));
+  MailDriver again(*s.mail, s.loop);
+  CHECK(again.flags("INBOX", {1}, mailstore::FlagAction::add, {mailstore::SystemKeyword::answered}, false, since).refused ==
+        MailDriver::Uids{1});
+  meta[0] = 3;
+  put(tables.meta, "format", meta);
+  CHECK_FALSE(s.loop.run_until(service::KvMailStore::open(*s.kv, *s.blobs, s.random, {}, d.context())).has_value());
+}
+
+TEST_CASE("mail store: where too much has changed to know of a flag, unchanged_since refuses; where it is known, it does not") {
+  test::MemoryStore s;
+  MailDriver d(*s.mail, s.loop);
+  d.create();
+  d.add("INBOX");
+  const auto since = d.modseq();
+  const auto add = [&] { return d.flags("INBOX", {1}, mailstore::FlagAction::add, {mailstore::SystemKeyword::answered}, false, since).refused; };
+  for (int i = 0; i < 990; ++i) d.flags("INBOX", {1}, i % 2 == 0 ? mailstore::FlagAction::add : mailstore::FlagAction::remove, {mailstore::SystemKeyword::seen});
+  CHECK(add().empty());
+  d.flags("INBOX", {1}, mailstore::FlagAction::remove, {mailstore::SystemKeyword::answered});
+  CHECK(add() == MailDriver::Uids{1});
+  const auto later = d.modseq();
+  for (int i = 0; i < 1'001; ++i) d.flags("INBOX", {1}, i % 2 == 0 ? mailstore::FlagAction::add : mailstore::FlagAction::remove, {mailstore::SystemKeyword::flagged});
+  CHECK(d.flags("INBOX", {1}, mailstore::FlagAction::add, {mailstore::SystemKeyword::draft}, false, later).refused == MailDriver::Uids{1});
 }

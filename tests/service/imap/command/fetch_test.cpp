@@ -87,8 +87,28 @@ TEST_CASE_FIXTURE(Fetching, "imap fetch: BINARY is decoded, NUL and all, and its
   CHECK(fetch("BINARY.PEEK[1]", "BINARY[1]") == text);
 }
 
-TEST_CASE_FIXTURE(Fetching, "imap fetch: NUL is sent by BINARY alone; elsewhere an octet takes its place and every size stays") {  // RFC 9051 §4.3
-  std::string message("Subject: x\r\nX-Odd: a\0b\r\nContent-Transfer-Encoding: binary\r\n\r\none\0two\r\n", 71);
+TEST_CASE_FIXTURE(Fetching, "imap fetch: a part stored in binary is shown, sized and sent as base64 to who asks for text, and as it came by BINARY") {  // RFC 3516 §6
+  std::string octets;
+  for (int i = 0; i < 4'000; ++i) octets += static_cast<char>(i);
+  const std::string head = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\n";
+  const std::string message = head + "Content-Type: application/x-own\r\nContent-Transfer-Encoding: binary\r\n\r\n" + octets + "\r\n--b--\r\n";
+  REQUIRE(has(c.say("a APPEND INBOX ~{" + std::to_string(message.size()) + "+}\r\n" + message + "\r\n"), "a OK"));
+  const std::string shown = section("");
+  CHECK(shown.find('\0') == std::string::npos);
+  CHECK(shown.starts_with(head));
+  const std::string encoded = section("2");
+  CHECK(codec::decode_base64_body(encoded)->octets == octets);
+  CHECK(has(section("2.MIME"), "Content-Transfer-Encoding: base64\r\n"));
+  CHECK(has(c.say("1 FETCH 1 BODYSTRUCTURE\r\n"), "(\"application\" \"x-own\" NIL NIL NIL \"BASE64\" " + std::to_string(encoded.size())));
+  CHECK(has(c.say("2 FETCH 1 RFC822.SIZE\r\n"), "RFC822.SIZE " + std::to_string(shown.size()) + ")"));
+  CHECK(fetch("BINARY.PEEK[2]", "BINARY[2]") == octets);
+  CHECK(has(c.say("3 FETCH 1 BINARY.SIZE[2]\r\n"), "BINARY.SIZE[2] 4000)"));
+  CHECK(has(c.say("4 FETCH 1 BINARY.PEEK[2]<250.10>\r\n"), "BINARY[2]<250> ~{10}\r\n" + octets.substr(250, 10) + ")"));
+  CHECK(has(c.say("5 FETCH 1 BINARY.PEEK[2]<1.5>\r\n"), "BINARY[2]<1> "));
+}
+
+TEST_CASE_FIXTURE(Fetching, "imap fetch: NUL is sent by BINARY alone; where no encoding may be an octet takes its place and every size stays") {  // RFC 9051 §4.3
+  std::string message("Subject: x\r\nX-Odd: a\0b\r\nContent-Type: message/partial; id=x; number=1\r\n\r\none\0two\r\n", 81);
   for (int i = 0; i < 60'000; ++i) message += std::string("line\0\r\n", 7);
   std::string sent = message;
   std::ranges::replace(sent, '\0', '\x80');
