@@ -109,6 +109,7 @@ StoreImpl::Answer<void> StoreImpl::create_account(AccountId account, mailstore::
   const std::int64_t now = to_milliseconds(context.executor->wall_now());
   core_.listings.forget(account);  // an account that went may have had this number
   core_.uid_lists.forget(account);
+  core_.paths.forget(account);
   co_return co_await core_.kv.transact(
       [&](kv::Transaction& t) { return apply_create(t, core_, account, limits, now); }, core_.adds(), context);
 }

@@ -10,4 +10,10 @@ std::size_t MailboxListing::octets() const noexcept {
   return sum;
 }
 
+std::size_t MailboxPaths::octets() const noexcept {
+  std::size_t sum = sizeof *this + paths.capacity() * sizeof paths.front();
+  for (const auto& [path, id] : paths) sum += path.capacity();
+  return sum;
+}
+
 }  // namespace keystonemail::service

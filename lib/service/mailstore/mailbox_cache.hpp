@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -35,6 +36,15 @@ struct MailboxUidList {
   mailstore::Uid first_unseen = 0;        // 0: all are seen
 
   [[nodiscard]] std::size_t octets() const noexcept { return sizeof *this + uids.capacity() * sizeof(mailstore::UidRange); }
+};
+
+// The paths of an account's mailboxes; kept under no mailbox. `modseq` is the account's tree_modseq.
+struct MailboxPaths {
+  static constexpr std::uint32_t uid_validity = 0;
+  mailstore::ModSeq modseq = 0;
+  std::vector<std::pair<std::string, mailstore::MailboxId>> paths;  // by path
+
+  [[nodiscard]] std::size_t octets() const noexcept;
 };
 
 // Threads: any. Limits: the octets of all that is kept; the least recently used go first.

@@ -155,6 +155,18 @@ Task<Result<MailboxTree>> read_tree(kv::Reader& reader, const StoreCore& core, m
   co_return tree;
 }
 
+Task<Result<std::shared_ptr<const MailboxPaths>>> read_paths(kv::Reader& reader, const StoreCore& core,
+                                                             mailstore::AccountId account) {
+  KM_CO_TRY(const AccountRow row, co_await get_account(reader, core, account));
+  KM_CO_TRY(const auto objects, co_await read_objects(reader, core, account));
+  auto made = std::make_shared<MailboxPaths>();
+  made->modseq = row.tree_modseq;
+  made->paths.reserve(objects.size());
+  for (const auto& [id, object] : objects) made->paths.emplace_back(path_of(objects, object), mailstore::MailboxId{id});
+  std::ranges::sort(made->paths);
+  co_return std::shared_ptr<const MailboxPaths>(std::move(made));
+}
+
 Task<Result<std::string>> mailbox_path(kv::Reader& reader, const StoreCore& core, mailstore::AccountId account,
                                        mailstore::MailboxId mailbox) {
   std::string path;

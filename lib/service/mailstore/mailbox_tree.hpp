@@ -4,6 +4,7 @@
 // The mailboxes of an account as a tree, and the names they may have.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,6 +30,10 @@ struct MailboxTree {
 
 // Errors: not_found (the account), corrupt.
 [[nodiscard]] Task<Result<MailboxTree>> read_tree(kv::Reader& reader, const StoreCore& core, mailstore::AccountId account);
+
+// The same, but paths alone.
+[[nodiscard]] Task<Result<std::shared_ptr<const MailboxPaths>>> read_paths(kv::Reader& reader, const StoreCore& core,
+                                                                           mailstore::AccountId account);
 
 // The path of one mailbox; empty where there is no such one.
 [[nodiscard]] Task<Result<std::string>> mailbox_path(kv::Reader& reader, const StoreCore& core, mailstore::AccountId account,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Keystone Mail authors
 #include <algorithm>
+#include <utility>
 
 #include "keystonemail/base/text.hpp"
 #include "service/mailstore/kept_names.hpp"
@@ -11,6 +12,7 @@ namespace keystonemail::service {
 
 namespace {
 
+constexpr std::size_t kept_paths_min = 32;            // fewer are read as quickly as found
 constexpr std::size_t rename_move_messages = 5'000;  // moved in one step when INBOX is renamed
 
 std::string join(std::span<const std::string> levels) {
@@ -163,11 +165,22 @@ StoreImpl::Answer<mailstore::Mailbox> StoreImpl::mailbox(AccountId account, Mail
 StoreImpl::Answer<mailstore::Mailbox> StoreImpl::find_mailbox(AccountId account, std::string_view path, Context context) {
   const auto levels = split_path(path);
   if (levels && levels->size() == 1 && levels->front() == "INBOX") co_return co_await mailbox(account, inbox_id, context);
+  KM_CO_TRY(const auto known, co_await paths_of(account, context));
+  const std::string wanted = levels ? join(*levels) : std::string();
+  const auto found = std::ranges::lower_bound(known->paths, wanted, {}, &std::pair<std::string, MailboxId>::first);
+  if (!levels || found == known->paths.end() || found->first != wanted) co_return fail(ErrorKind::not_found, "no such mailbox");
+  co_return co_await mailbox(account, found->second, context);
+}
+
+// Made anew when the tree has changed; of thousands of mailboxes that takes milliseconds.
+StoreImpl::Answer<std::shared_ptr<const MailboxPaths>> StoreImpl::paths_of(AccountId account, Context context) {
   KM_CO_TRY(const auto snapshot, co_await core_.kv.snapshot(context));
-  KM_CO_TRY(const auto tree, co_await read_tree(*snapshot, core_, account));
-  const auto* found = levels ? tree.find_path(join(*levels)) : nullptr;
-  if (!found) co_return fail(ErrorKind::not_found, "no such mailbox");
-  co_return *found;
+  KM_CO_TRY(const AccountRow row, co_await get_account(*snapshot, core_, account));
+  auto kept = core_.paths.find(account, MailboxId{});
+  if (kept && kept->modseq == row.tree_modseq) co_return kept;
+  KM_CO_TRY(auto made, co_await read_paths(*snapshot, core_, account));
+  if (made->paths.size() >= kept_paths_min) core_.paths.keep(account, MailboxId{}, made);
+  co_return made;
 }
 
 StoreImpl::Answer<mailstore::Mailbox> StoreImpl::create_mailbox(AccountId account, mailstore::NewMailbox request,

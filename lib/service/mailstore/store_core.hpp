@@ -32,11 +32,13 @@ struct StoreCore {
   Notifier notifier;
   MailboxCache<MailboxListing> listings;
   MailboxCache<MailboxUidList> uid_lists;
+  MailboxCache<MailboxPaths> paths;
   StagingRoom staging;
 
   StoreCore(kv::Store& store, blob::Store& blob_store, MailStoreOptions given, SipKey key)
       : kv(store), blobs(blob_store), tables(MailTables::from(given.first_table)), options(given), sip_key(key),
-        listings(given.cache_octets_max / 8 * 7), uid_lists(given.cache_octets_max / 8),
+        listings(given.cache_octets_max / 8 * 6), uid_lists(given.cache_octets_max / 8),
+        paths(given.cache_octets_max / 8),
         staging(given.staging_octets_max) {}
 
   [[nodiscard]] kv::TransactOptions adds() const noexcept { return {kv::Growth::adds, blobs.barrier()}; }

@@ -77,6 +77,7 @@ class StoreImpl final : public KvMailStore {
                                                         const MailboxRow& row);
   Answer<mailstore::Copied> copy_or_move(AccountId account, MailboxId from, std::span<const Uid> uids, MailboxId to,
                                          bool move, Context context);
+  Answer<std::shared_ptr<const MailboxPaths>> paths_of(AccountId account, Context context);
   Answer<void> empty_inbox_into(AccountId account, std::string_view path, Context context);
   Answer<void> purge(AccountId account, MailboxId mailbox, Context context);
 
