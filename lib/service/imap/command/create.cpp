@@ -14,11 +14,13 @@ Task<Reply> execute(Session& session, engine::Create command) {
   if (path.ends_with(mailstore::limits::hierarchy_separator)) path.pop_back();
   if (command.special_uses.size() > 1) co_return no(engine::Code::use_attribute, "One special use at most");
   const auto role = command.special_uses.empty() ? mailstore::Role::none : role_of(command.special_uses.front());
-  const bool there = (co_await session.store().find_mailbox(session.account(), path, session.working())).has_value();
-  if (there) co_return no(engine::Code::already_exists, "There is such a mailbox already");
+  // Of these a mailbox would have to show all that is in others (RFC 6154 §2), and none here does.
+  if (role == mailstore::Role::all || role == mailstore::Role::flagged) co_return no(engine::Code::use_attribute, "Not supported");
   mailstore::NewMailbox wanted{.path = path, .role = role};
   const auto made = co_await session.store().create_mailbox(session.account(), std::move(wanted), session.working());
-  if (!made && made.error().kind() == ErrorKind::conflict && role != mailstore::Role::none) {
+  if (!made && made.error().kind() == ErrorKind::conflict) {
+    const bool there = (co_await session.store().find_mailbox(session.account(), path, session.working())).has_value();
+    if (there) co_return no(engine::Code::already_exists, "There is such a mailbox already");
     co_return no(engine::Code::use_attribute, "Another mailbox has this special use");
   }
   if (!made) co_return reply_for(made.error());
