@@ -620,6 +620,7 @@ inline void mailstore_changes(MailDriver& d) {
     const MailDriver::Uids both{1, 2};
     const auto done = d.must(d.store.change_flags(d.account, d.id("INBOX"), both, change, d.context()));
     CHECK(done.overtaken == MailDriver::Uids{2});
+    CHECK((done.before == change.seen + 1 || done.before == UINT64_MAX));
     REQUIRE(done.along.size() == 1);
     CHECK(done.along.front().uid == 3);
     CHECK(done.along.front().keywords.has(SystemKeyword::seen));

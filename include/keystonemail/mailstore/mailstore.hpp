@@ -99,7 +99,8 @@ class MessageWriter {
   [[nodiscard]] virtual Task<Result<void>> write(std::string_view piece, Context context) = 0;
   // Appends up to `octets` octets of what was written, from `offset` on, to `out`; fewer at the end. Errors: unavailable.
   [[nodiscard]] virtual Result<void> read(std::uint64_t offset, std::size_t octets, std::string& out) const = 0;
-  // Parses and seals it. Any octets make a message, however malformed.
+  // Parses and seals it. Any octets make a message, however malformed. A store may keep parts that hold NUL and are not encoded in
+  // base64, as those show them who read by IMAP (RFC 3516 §6): the default one does, and octets() is then what is kept.
   [[nodiscard]] virtual Task<Result<std::unique_ptr<StagedMessage>>> finish(Context context) = 0;
 };
 
@@ -152,6 +153,7 @@ struct FlagsChanged {
   std::vector<MessageRow> along;       // rows of this mailbox not asked for that are the same emails, and changed with them
   std::vector<Uid> overtaken;          // of `changed`, those that had been modified after `seen`; ascending
   ModSeq modseq = 0;
+  ModSeq before = UINT64_MAX;          // the mailbox's highest_modseq until then; UINT64_MAX: others may have changed it in between
 };
 
 struct Quota {

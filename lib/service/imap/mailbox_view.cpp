@@ -45,6 +45,13 @@ void MailboxView::remove(std::span<const Uid> gone, ViewUpdate& update) {
   update.expunged = uids.remove(update.vanished);
 }
 
+// Where nothing happened in between there is nothing left to read.
+void MailboxView::took(ModSeq modseq, ModSeq before) {
+  if (before > changes_told) return own_changes.push_back(modseq);
+  if (before <= expunges_told) expunges_told = modseq;
+  changes_told = modseq;
+}
+
 Task<Result<Loaded>> load(MailStore& store, AccountId account, MailboxView& view, Context context) {
   KM_CO_TRY(const auto there, co_await store.uids(account, view.id, context));
   view.uid_validity = there.uid_validity;

@@ -51,6 +51,8 @@ struct MailboxView {
   std::vector<ModSeq> own_changes;       // above changes_told: the session's own, which it has told already
   std::vector<UidRange> search_result;   // `$` (RFC 9051 §6.4.4.1), ascending and disjoint
 
+  // The session itself has changed flags, which it tells, at `modseq`; the mailbox had been at `before` (FlagsChanged).
+  void took(ModSeq modseq, ModSeq before);
   // Drops what `update` says went and adds what came. For pull() and its tests.
   void remove(std::span<const Uid> gone, ViewUpdate& update);
 };

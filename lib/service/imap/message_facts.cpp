@@ -17,7 +17,8 @@ constexpr Sequence visited_at_once = 1024;
 }  // namespace
 
 Task<Result<void>> visit_messages(MailStore& store, AccountId account, const MailboxView& view,
-                                  std::span<const Sequence> sequences, Facts facts, MessageVisitor visit, Context context) {
+                                  std::span<const Sequence> sequences, Facts facts, MessageVisitor visit, const Pause& pause,
+                                  Context context) {
   while (!sequences.empty()) {
     // The rows of a stretch of the mailbox come in one call, wanted or not.
     std::size_t count = 1;
@@ -41,8 +42,7 @@ Task<Result<void>> visit_messages(MailStore& store, AccountId account, const Mai
       KM_CO_TRY(summaries, co_await store.summaries(account, emails, context));
     }
     for (std::size_t i = 0; i < rows.size(); ++i) KM_CO_CHECK(visit(found[i], rows[i], mime::Summary(summaries[i])));
-    if (context.stop.stop_requested()) co_return fail(ErrorKind::cancelled);
-    co_await yield(*context.executor);
+    KM_CO_CHECK(co_await pause());
   }
   co_return Result<void>();
 }

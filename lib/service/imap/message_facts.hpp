@@ -15,6 +15,7 @@
 #include "keystonemail/base/task.hpp"
 #include "keystonemail/mime/summary.hpp"
 #include "service/imap/mailbox_view.hpp"
+#include "service/imap/pause.hpp"
 
 namespace keystonemail::service::imap {
 
@@ -29,10 +30,10 @@ enum class Facts : std::uint8_t { rows, summaries };
 using MessageVisitor = std::function<Result<void>(Sequence, const MessageRow&, const mime::Summary&)>;
 
 // Calls `visit` for each of `sequences` (ascending) that is still there, and gives way to others now and then.
-// Errors: those of the store and of `visit`; cancelled.
+// Errors: those of the store, of `visit` and of `pause`.
 [[nodiscard]] Task<Result<void>> visit_messages(MailStore& store, AccountId account, const MailboxView& view,
                                                 std::span<const Sequence> sequences, Facts facts, MessageVisitor visit,
-                                                Context context);
+                                                const Pause& pause, Context context);
 
 // RFC 5256 §2.2: the Date field in UTC; where there is none that can be read, the internal date.
 [[nodiscard]] WallTime sent_date(const MessageRow& row, const mime::Summary& summary);

@@ -23,6 +23,8 @@ constexpr std::size_t piece_octets = 64 * 1024;
 constexpr std::size_t searched_header_octets_max = 1024 * 1024;      // of one entity; what is beyond is not searched
 constexpr std::uint64_t work_between_yields = 8 * 1024 * 1024;       // octets times what is looked for in them: some ms
 constexpr std::uint64_t field_work = 64;                             // to read one field, whatever it holds
+constexpr std::uint64_t summary_work = 4 * 1024;                     // to read one summary
+constexpr std::uint64_t message_work = 128 * 1024;                   // to open one message
 
 Tri tri(bool value) noexcept { return value ? Tri::yes : Tri::no; }
 
@@ -121,7 +123,8 @@ class SearchRun {
  public:
   SearchRun(MailStore& store, AccountId account, const MailboxView& view, const SearchProgram& program,
             SearchOptions options, Context context)
-      : store_(store), account_(account), view_(view), program_(program), options_(options), context_(context),
+      : store_(store), account_(account), view_(view), program_(program), options_(std::move(options)), context_(context),
+        pause_(options_.pause ? options_.pause : pause_of(context)),
         work_(program), scan_(needles()), answers_(program.leaves().size(), Tri::unknown) {
     for (std::size_t i = 0; i < program.leaves().size(); ++i) {
       if (cost_of(program.leaves()[i].test) == Cost::header) field_leaves_.push_back(i);
@@ -167,9 +170,7 @@ class SearchRun {
     if (work_.steps > options_.steps_max || scanned_ > limits::search_scan_octets_max) {
       co_return fail(ErrorKind::too_large, "search takes too much work");
     }
-    if (context_.stop.stop_requested()) co_return fail(ErrorKind::cancelled);
-    co_await yield(*context_.executor);
-    co_return {};
+    co_return co_await pause_();
   }
 
   Task<Result<void>> batch(Sequence first, Sequence last) {
@@ -238,7 +239,7 @@ class SearchRun {
       const mime::Summary summary(candidate.summary);
       SummaryAnswers answers(summary);
       candidate.matches = evaluate(candidate, [&](const Leaf& leaf, std::uint32_t) { return answers.ask(leaf); });
-      since_yield_ += candidate.summary.size() * program_.leaves().size();
+      since_yield_ += summary_work + candidate.summary.size() * program_.leaves().size();
       if (since_yield_ >= work_between_yields) KM_CO_CHECK(co_await give_way());
       if (candidate.matches == Tri::unknown) KM_CO_CHECK(co_await with_message(candidate));
       if (options_.first_only && candidate.matches == Tri::yes) break;
@@ -259,6 +260,7 @@ class SearchRun {
   }
 
   Task<Result<void>> with_message(Candidate& candidate) {
+    since_yield_ += message_work;
     auto opened = co_await store_.open(account_, candidate.row.email, context_);
     if (!opened && opened.error().kind() == ErrorKind::not_found) {  // expunged meanwhile
       candidate.matches = Tri::no;
@@ -371,6 +373,7 @@ class SearchRun {
   const SearchProgram& program_;
   const SearchOptions options_;
   const Context context_;
+  const Pause pause_;
   SearchProgram::Work work_;
   std::vector<std::size_t> needle_leaves_;   // the leaf of each needle; filled by needles()
   TextScan scan_;
@@ -385,7 +388,7 @@ class SearchRun {
 
 Task<Result<SearchFound>> run_search(MailStore& store, AccountId account, const MailboxView& view,
                                      const SearchProgram& program, SearchOptions options, Context context) {
-  SearchRun run(store, account, view, program, options, std::move(context));
+  SearchRun run(store, account, view, program, std::move(options), std::move(context));
   co_return co_await run.run();
 }
 

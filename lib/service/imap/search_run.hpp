@@ -13,6 +13,7 @@
 #include "keystonemail/base/task.hpp"
 #include "keystonemail/mailstore/mailstore.hpp"
 #include "service/imap/mailbox_view.hpp"
+#include "service/imap/pause.hpp"
 #include "service/imap/search_program.hpp"
 
 namespace keystonemail::service::imap {
@@ -32,9 +33,10 @@ struct SearchOptions {
   bool want_modseqs = false;             // RFC 7162 §3.1.5
   bool first_only = false;               // RETURN (MIN)
   std::uint64_t steps_max = limits::search_steps_max;
+  Pause pause = {};                      // between slices of some ms; none: that of the context
 };
 
-// Gives way to other sessions between batches. Errors: too_large when the work passes its limit; those of the store.
+// Errors: too_large when the work passes its limit; those of the store and of the pause.
 [[nodiscard]] Task<Result<SearchFound>> run_search(MailStore& store, AccountId account, const MailboxView& view,
                                                    const SearchProgram& program, SearchOptions options, Context context);
 

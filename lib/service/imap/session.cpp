@@ -158,6 +158,7 @@ Task<void> Session::on(engine::Command event) {
     end_revoked();
     co_return;
   }
+  next_word_ = now() + service_.options().word_interval;
   const Expunges expunges = expunges_during(event.command);
   Reply reply = co_await std::visit(
       [this](auto& command) { return execute(*this, std::move(command)); }, event.command);
@@ -187,6 +188,20 @@ void Session::add_highest_modseq(Reply& reply) {
   const auto code = engine::ResponseCode::highest_modseq(view.told());
   if (reply.kind == engine::StatusKind::ok && reply.code.text().empty()) reply.code = code;
   else out().status(engine::StatusKind::ok, code, behind ? "Expunges are held back" : "Highest");
+}
+
+Pause Session::pausing() {
+  return [this] { return pause(); };
+}
+
+Task<Result<void>> Session::pause() {
+  co_await yield(*context_.executor);
+  if (context_.stop.stop_requested() || login_.has_ended()) co_return fail(ErrorKind::cancelled);
+  if (now() < next_word_) co_return Result<void>();
+  next_word_ = now() + service_.options().word_interval;
+  out().status(engine::StatusKind::ok, {}, "Still at it");
+  if (!co_await flush()) co_return fail(ErrorKind::cancelled);
+  co_return Result<void>();
 }
 
 Task<bool> Session::flush() {

@@ -19,6 +19,7 @@
 #include "service/imap/engine.hpp"
 #include "service/imap/keyword_names.hpp"
 #include "service/imap/mailbox_view.hpp"
+#include "service/imap/pause.hpp"
 #include "service/imap/reply.hpp"
 
 namespace keystonemail::service::imap {
@@ -69,6 +70,9 @@ class Session {
   [[nodiscard]] Task<bool> flush();
   // The same, with a piece of a literal after it that is not copied: it has to last until then.
   [[nodiscard]] Task<bool> flush_with(std::string_view piece);
+  // For work that may take long (SEARCH, SORT, THREAD): gives way to others, ends it when the server stops or the login does, and
+  // tells the client every few seconds that it goes on, which is how one that has left is noticed.
+  [[nodiscard]] Pause pausing();
   // Tells what others have changed. False: the mailbox is no more.
   [[nodiscard]] Task<bool> tell_changes(Expunges expunges);
   // Tells the flags of a message that the command in hand has not asked for.
@@ -94,6 +98,7 @@ class Session {
  private:
   enum class Next : std::uint8_t { proceed, upgrade, compress, finish };
 
+  [[nodiscard]] Task<Result<void>> pause();
   [[nodiscard]] Task<bool> write(std::span<const std::string_view> pieces);
   [[nodiscard]] Task<Next> take_events();
   [[nodiscard]] Task<void> on(engine::Command event);
@@ -141,6 +146,7 @@ class Session {
   KeywordNames keywords_;
   std::unique_ptr<Append> append_;
   std::unique_ptr<Idle> idle_;
+  Instant next_word_{};                                    // when the client is told that a long command goes on
   std::uint64_t octets_in_ = 0, octets_out_ = 0, commands_ = 0;
 };
 

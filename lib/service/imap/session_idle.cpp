@@ -79,7 +79,10 @@ Task<bool> Session::tell_changes(Expunges expunges) {
     out().vanished(engine::to_ranges(update->vanished), engine::ResponseWriter::Vanished::now);
   } else {
     // From the end, so that each number is still what it was.
-    for (const Sequence sequence : update->expunged | std::views::reverse) out().expunge(sequence);
+    for (const Sequence sequence : update->expunged | std::views::reverse) {
+      out().expunge(sequence);
+      if (output_full() && !co_await flush()) co_return true;
+    }
   }
   if (update->arrived) out().exists(view_->uids.size());
   for (const MessageRow& row : update->changed) {

@@ -13,8 +13,6 @@ namespace keystonemail::service::imap {
 
 namespace {
 
-constexpr std::size_t sorted_at_once = 8'192;  // a few milliseconds
-
 bool is_text(engine::SortField field) noexcept {
   using engine::SortField;
   return field == SortField::cc || field == SortField::from || field == SortField::subject || field == SortField::to;
@@ -95,34 +93,12 @@ class SortTable {
   std::vector<std::int64_t> numbers_;
 };
 
-// Sorts short runs, then merges them, and gives way to others between the steps.
-Task<Result<std::vector<std::uint32_t>>> sort_gently(const SortTable& table, std::size_t count, Context context) {
-  std::vector<std::uint32_t> order(count), merged;
-  std::iota(order.begin(), order.end(), 0U);
-  const auto before = [&table](std::uint32_t a, std::uint32_t b) { return table.before(a, b); };
-  const auto at = [&order, count](std::size_t i) { return order.begin() + static_cast<std::ptrdiff_t>(std::min(i, count)); };
-  for (std::size_t begin = 0; begin < count; begin += sorted_at_once) {
-    std::sort(at(begin), at(begin + sorted_at_once), before);
-    co_await yield(*context.executor);
-  }
-  for (std::size_t run = sorted_at_once; run < count; run *= 2) {
-    merged.clear();
-    merged.reserve(count);
-    for (std::size_t begin = 0; begin < count; begin += 2 * run) {
-      std::merge(at(begin), at(begin + run), at(begin + run), at(begin + 2 * run), std::back_inserter(merged), before);
-      if (context.stop.stop_requested()) co_return fail(ErrorKind::cancelled);
-      co_await yield(*context.executor);
-    }
-    order.swap(merged);
-  }
-  co_return order;
-}
-
 }  // namespace
 
 Task<Result<std::vector<std::uint32_t>>> sort_messages(MailStore& store, AccountId account, const MailboxView& view,
                                                        std::span<const Sequence> sequences,
-                                                       std::span<const engine::SortCriterion> criteria, Context context) {
+                                                       std::span<const engine::SortCriterion> criteria, const Pause& pause,
+                                                       Context context) {
   SortTable table(criteria);
   std::vector<std::uint32_t> places;  // in `sequences`, of each row of the table
   MessageVisitor visit = [&](Sequence sequence, const MessageRow& row, const mime::Summary& summary) {
@@ -130,8 +106,11 @@ Task<Result<std::vector<std::uint32_t>>> sort_messages(MailStore& store, Account
     return table.add(row, summary);
   };
   const Facts facts = table.needs_summaries() ? Facts::summaries : Facts::rows;
-  KM_CO_CHECK(co_await visit_messages(store, account, view, sequences, facts, std::move(visit), context));
-  KM_CO_TRY(auto order, co_await sort_gently(table, places.size(), context));
+  KM_CO_CHECK(co_await visit_messages(store, account, view, sequences, facts, std::move(visit), pause, context));
+  std::vector<std::uint32_t> order(places.size());
+  std::iota(order.begin(), order.end(), 0U);
+  const auto before = [&table](std::uint32_t a, std::uint32_t b) { return table.before(a, b); };
+  KM_CO_CHECK(co_await sort_gently(order, before, pause));
   for (std::uint32_t& place : order) place = places[place];
   co_return order;
 }

@@ -13,10 +13,10 @@
 namespace keystonemail::service::imap {
 
 // Places in `sequences` (ascending) in the order that `criteria` ask for; those alike by sequence number. Messages that went
-// meanwhile are left out. Errors: too_large above limits::sort_octets_max; those of the store; cancelled.
+// meanwhile are left out. Errors: too_large above limits::sort_octets_max; those of the store and of `pause`.
 [[nodiscard]] Task<Result<std::vector<std::uint32_t>>> sort_messages(MailStore& store, AccountId account, const MailboxView& view,
                                                                      std::span<const Sequence> sequences,
                                                                      std::span<const engine::SortCriterion> criteria,
-                                                                     Context context);
+                                                                     const Pause& pause, Context context);
 
 }  // namespace keystonemail::service::imap

@@ -16,7 +16,7 @@ namespace {
 
 using Node = std::uint32_t;
 constexpr Node no_node = UINT32_MAX;
-constexpr std::size_t items_between_yields = 4'096;
+constexpr std::size_t items_between_pauses = 4'096;
 
 // Messages are nodes 0 to n - 1, as the items; what is only referred to, and what joins threads, is a dummy after them.
 class Forest {
@@ -103,10 +103,12 @@ class Forest {
     first_[node] = last_[node] = no_node;
     for (const Node child : children) append(node, child);
   }
-  // Step 6.
-  void sort_all(std::vector<Node>& heads) {
-    for (const Node node : top_down(heads)) sort_children(node);
-    sort(heads);
+  [[nodiscard]] std::vector<Node> top_down(const std::vector<Node>& heads) const {
+    std::vector<Node> order = heads;
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      for (Node child = first_[order[i]]; child != no_node; child = next_[child]) order.push_back(child);
+    }
+    return order;
   }
 
   // RFC 5256 §4: thread-list = "(" (thread-members / thread-nested) ")".
@@ -135,14 +137,6 @@ class Forest {
       if (at == ancestor) return true;
     }
     return false;
-  }
-
-  [[nodiscard]] std::vector<Node> top_down(const std::vector<Node>& heads) const {
-    std::vector<Node> order = heads;
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      for (Node child = first_[order[i]]; child != no_node; child = next_[child]) order.push_back(child);
-    }
-    return order;
   }
 
   void promote_children_of_dummies(Node node) {
@@ -221,20 +215,38 @@ class Linker {
 // Step 5.
 class SubjectMerger {
  public:
-  SubjectMerger(const std::vector<ThreadItem>& items, Forest& forest) : items_(items), forest_(forest) {}
+  SubjectMerger(const std::vector<ThreadItem>& items, Forest& forest) : items_(items), forest_(forest), gone_(forest.size()) {}
 
-  std::vector<Node> merge(const std::vector<Node>& heads) {
-    for (const Node head : heads) enter(head);
-    std::vector<Node> made;
-    std::vector<bool> gone(forest_.size());
-    for (const Node head : heads) {
-      if (!gone[head] && !subject(head).empty()) join(head, made, gone);
-    }
+  // First each head,
+  void enter(Node head) {
+    if (subject(head).empty()) return;
+    const auto [at, fresh] = table_.emplace(subject(head), head);
+    if (fresh || forest_.is_dummy(at->second)) return;
+    if (forest_.is_dummy(head) || (is_reply(at->second) && !is_reply(head))) at->second = head;
+  }
+  // then each again,
+  void join(Node head) {
+    if (gone_[head] || subject(head).empty()) return;
+    Node& kept = table_.find(subject(head))->second;
+    if (kept == head) return;
+    gone_[head] = true;
+    if (forest_.is_dummy(kept) && forest_.is_dummy(head)) return forest_.append_children(kept, head);
+    if (forest_.is_dummy(kept) || (is_reply(head) && !is_reply(kept))) return forest_.append(kept, head);
+    const Node both = forest_.add();
+    gone_[kept] = true;
+    forest_.append(both, kept);
+    forest_.append(both, head);
+    gone_.push_back(false);
+    made_.push_back(both);
+    kept = both;
+  }
+  // and these are the heads then.
+  [[nodiscard]] std::vector<Node> left_of(const std::vector<Node>& heads) const {
     std::vector<Node> kept;
     for (const Node head : heads) {
-      if (!gone[head]) kept.push_back(head);
+      if (!gone_[head]) kept.push_back(head);
     }
-    kept.insert(kept.end(), made.begin(), made.end());
+    kept.insert(kept.end(), made_.begin(), made_.end());
     return kept;
   }
 
@@ -242,31 +254,11 @@ class SubjectMerger {
   [[nodiscard]] const std::string& subject(Node head) const { return items_[forest_.message_of(head)].subject; }
   [[nodiscard]] bool is_reply(Node head) const { return !forest_.is_dummy(head) && items_[head].reply; }
 
-  void enter(Node head) {
-    if (subject(head).empty()) return;
-    const auto [at, fresh] = table_.emplace(subject(head), head);
-    if (fresh || forest_.is_dummy(at->second)) return;
-    if (forest_.is_dummy(head) || (is_reply(at->second) && !is_reply(head))) at->second = head;
-  }
-
-  void join(Node head, std::vector<Node>& made, std::vector<bool>& gone) {
-    Node& kept = table_.find(subject(head))->second;
-    if (kept == head) return;
-    gone[head] = true;
-    if (forest_.is_dummy(kept) && forest_.is_dummy(head)) return forest_.append_children(kept, head);
-    if (forest_.is_dummy(kept) || (is_reply(head) && !is_reply(kept))) return forest_.append(kept, head);
-    const Node both = forest_.add();
-    gone[kept] = true;
-    forest_.append(both, kept);
-    forest_.append(both, head);
-    gone.push_back(false);
-    made.push_back(both);
-    kept = both;
-  }
-
   const std::vector<ThreadItem>& items_;
   Forest& forest_;
   std::map<std::string_view, Node> table_;
+  std::vector<Node> made_;
+  std::vector<bool> gone_;
 };
 
 }  // namespace
@@ -282,46 +274,65 @@ std::string normal_message_id(std::string_view id) {
   return std::string(id);  // no end of the quotes
 }
 
-Task<Result<std::string>> thread_by_references(std::vector<ThreadItem> items, Context context) {
+Task<Result<std::string>> thread_by_references(std::vector<ThreadItem> items, const Pause& pause) {
   Forest forest(items);
   {
     Linker linker(items, forest);
     const auto count = static_cast<Node>(items.size());
-    for (Node i = 0; i < count; ++i) linker.name(i);
+    for (Node i = 0; i < count; ++i) {
+      linker.name(i);
+      if (i % items_between_pauses == 0) KM_CO_CHECK(co_await pause());
+    }
     for (Node i = 0; i < count; ++i) {
       linker.take(i);
       if (forest.steps() > limits::thread_steps_max) co_return fail(ErrorKind::too_large, "threading takes too much work");
-      if (i % items_between_yields != 0) continue;
-      if (context.stop.stop_requested()) co_return fail(ErrorKind::cancelled);
-      co_await yield(*context.executor);
+      if (i % items_between_pauses == 0) KM_CO_CHECK(co_await pause());
     }
   }
   std::vector<Node> heads = forest.gather();
+  KM_CO_CHECK(co_await pause());
   heads = forest.prune(heads);
   for (const Node head : heads) {
     if (forest.is_dummy(head)) forest.sort_children(head);
   }
-  forest.sort(heads);
-  co_await yield(*context.executor);
-  heads = SubjectMerger(items, forest).merge(heads);
-  forest.sort_all(heads);
-  co_await yield(*context.executor);
+  const auto before = [&forest](Node a, Node b) { return forest.before(a, b); };
+  KM_CO_CHECK(co_await sort_gently(heads, before, pause));
+  {
+    SubjectMerger merger(items, forest);
+    for (std::size_t i = 0; i < heads.size(); ++i) {
+      merger.enter(heads[i]);
+      if (i % items_between_pauses == 0) KM_CO_CHECK(co_await pause());
+    }
+    for (std::size_t i = 0; i < heads.size(); ++i) {
+      merger.join(heads[i]);
+      if (i % items_between_pauses == 0) KM_CO_CHECK(co_await pause());
+    }
+    heads = merger.left_of(heads);
+  }
+  std::vector<Node> order = forest.top_down(heads);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    forest.sort_children(order[i]);
+    if (i % items_between_pauses == 0) KM_CO_CHECK(co_await pause());
+  }
+  KM_CO_CHECK(co_await sort_gently(heads, before, pause));
   co_return forest.format(heads);
 }
 
-std::string thread_by_subject(std::vector<ThreadItem> items) {
+Task<Result<std::string>> thread_by_subject(std::vector<ThreadItem> items, const Pause& pause) {
   std::vector<Node> order(items.size()), heads;
   for (Node i = 0; i < order.size(); ++i) order[i] = i;
-  std::ranges::sort(order, [&items](Node a, Node b) {
+  const auto by_subject = [&items](Node a, Node b) {
     return std::tie(items[a].subject, items[a].sent, a) < std::tie(items[b].subject, items[b].sent, b);
-  });
+  };
+  KM_CO_CHECK(co_await sort_gently(order, by_subject, pause));
   Forest forest(items);
   for (const Node node : order) {
     if (heads.empty() || items[heads.back()].subject != items[node].subject) heads.push_back(node);
     else forest.append(heads.back(), node);
   }
-  forest.sort(heads);
-  return forest.format(heads);
+  const auto before = [&forest](Node a, Node b) { return forest.before(a, b); };
+  KM_CO_CHECK(co_await sort_gently(heads, before, pause));
+  co_return forest.format(heads);
 }
 
 }  // namespace keystonemail::service::imap

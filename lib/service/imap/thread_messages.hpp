@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "keystonemail/base/executor.hpp"
 #include "keystonemail/base/result.hpp"
 #include "keystonemail/base/task.hpp"
 #include "keystonemail/base/time.hpp"
+#include "service/imap/pause.hpp"
 
 namespace keystonemail::service::imap {
 
@@ -32,9 +32,9 @@ struct ThreadItem {
 // Message-IDs that differ in quoting alone are the same (RFC 5256 §3).
 [[nodiscard]] std::string normal_message_id(std::string_view id);
 
-// What stands in "* THREAD ...". Errors: too_large above limits::thread_steps_max; cancelled. Linear, but for the sorting and a
+// What stands in "* THREAD ...". Errors: too_large above limits::thread_steps_max; those of `pause`. Linear, but for the sorting and a
 // look at ancestors that only messages out of order need.
-[[nodiscard]] Task<Result<std::string>> thread_by_references(std::vector<ThreadItem> items, Context context);
-[[nodiscard]] std::string thread_by_subject(std::vector<ThreadItem> items);
+[[nodiscard]] Task<Result<std::string>> thread_by_references(std::vector<ThreadItem> items, const Pause& pause);
+[[nodiscard]] Task<Result<std::string>> thread_by_subject(std::vector<ThreadItem> items, const Pause& pause);
 
 }  // namespace keystonemail::service::imap

@@ -56,6 +56,7 @@ class FlagsOperation {
     KM_CO_TRY(account_, co_await get_account(t_, core_, plan_.account));
     KM_CO_CHECK(co_await touch(plan_.mailbox));
     modseq_ = account_.modseq + 1;
+    plan_.result.before = touched_.at(plan_.mailbox).row.highest_modseq;
     KM_CO_TRY(auto held, co_await read_messages(t_, core_, plan_.account, plan_.mailbox, plan_.uids));
     KM_CO_CHECK(co_await look_at_log(held));
     for (HeldMessage& message : held) KM_CO_CHECK(co_await change(std::move(message)));
@@ -224,6 +225,7 @@ StoreImpl::Answer<mailstore::FlagsChanged> StoreImpl::change_flags(AccountId acc
   Uids sorted(uids.begin(), uids.end());
   sort_unique(sorted);
   mailstore::FlagsChanged all;
+  ModSeq reached = 0;  // the mailbox's, after the last step
   std::size_t at = 0;
   do {
     FlagsPlan plan{.account = account, .mailbox = mailbox, .change = &change};
@@ -231,6 +233,7 @@ StoreImpl::Answer<mailstore::FlagsChanged> StoreImpl::change_flags(AccountId acc
     KM_CO_CHECK(co_await core_.kv.transact([&](kv::Transaction& t) { return apply_flags(t, core_, plan); },
                                            StoreCore::frees(), context));
     if (plan.any) core_.notifier.notify(account, plan.result.modseq);
+    if (plan.result.before != std::exchange(reached, plan.any ? plan.result.modseq : plan.result.before)) all.before = UINT64_MAX;
     all.modseq = plan.result.modseq;
     if (at == 0) {
       all = std::move(plan.result);

@@ -258,6 +258,7 @@ class FakeStore final : public MailStore {
       at->second = row;
       result.changed.push_back(row);
     }
+    result.before = box->info.highest_modseq;
     if (!result.changed.empty()) box->info.highest_modseq = a.modseq = modseq;
     result.modseq = a.modseq;
     if (!result.changed.empty()) tell(account);

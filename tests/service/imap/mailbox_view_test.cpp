@@ -119,6 +119,24 @@ TEST_CASE_FIXTURE(ViewFixture, "view: the session's own change is not told again
   CHECK(look().changed.size() == 1);
 }
 
+TEST_CASE_FIXTURE(ViewFixture, "view: after a change of its own that nothing came before nothing is read again") {
+  add(2);
+  open();
+  const ModSeq before = view.changes_told;
+  view.took(flag({1}), before);
+  const std::size_t calls = store.calls;
+  CHECK(look().empty());
+  CHECK(store.calls == calls + 1);
+  // Where another was in between, it is told.
+  const ModSeq known = view.changes_told;
+  const ModSeq others = flag({2});
+  view.took(flag({1}, true), others);
+  CHECK(view.changes_told == known);
+  const ViewUpdate update = look();
+  REQUIRE(update.changed.size() == 1);
+  CHECK(update.changed.front().uid == 2);
+}
+
 TEST_CASE_FIXTURE(ViewFixture, "view: without tombstones what is left tells what went") {
   add(5);
   open();

@@ -9,6 +9,7 @@
 using namespace keystonemail;
 using namespace keystonemail::service::imap;
 using namespace keystonemail::service::imap::testing;
+using namespace std::string_literals;
 
 namespace {
 
@@ -205,4 +206,63 @@ TEST_CASE_FIXTURE(ImapFixture, "imap: who reads a large message slowly gets all 
     executor.advance(std::chrono::seconds(4 * 300));  // what is under way is 256 KiB of it
     CHECK(client.over());
   }
+}
+
+namespace {
+
+struct LongSearch : ImapFixture {
+  static constexpr std::string_view wanted = "s SEARCH TEXT nowhere\r\n";
+  explicit LongSearch(Options options = {.allow_plaintext_auth = true}) : ImapFixture(std::move(options)) {
+    std::string many;
+    for (int i = 0; i < 2'000; ++i) many += " {19+}\r\nSubject: a\r\n\r\nhay\r\n";
+    REQUIRE(has(client.say("a APPEND INBOX" + many + "\r\n"), "a OK"));
+  }
+  // Asks, does `then` once the search has had so many turns, and tells how many it had in all.
+  int turns(int before, const std::function<void()>& then) {
+    auto asking = transport::write_all(*client.stream, wanted, context);
+    int count = 0;
+    const auto watch = [&]() -> Task<void> {
+      while (count < 5'000) {
+        co_await yield(executor);
+        if (++count == before) then();
+        if (client.over()) break;
+      }
+    };
+    auto watching = watch();
+    executor.run(std::move(watching));
+    (void)asking.take();
+    return count;
+  }
+  Client& client = open();
+};
+
+struct TalkativeSearch : LongSearch {
+  TalkativeSearch() : LongSearch({.allow_plaintext_auth = true, .word_interval = std::chrono::milliseconds(0)}) {}
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(LongSearch, "imap: a long search is cut into slices, and ends with NO when the server stops") {
+  CHECK(turns(10, [this] { stop.request_stop(); }) < 30);
+  const std::string answer = client.heard();
+  CHECK(has(answer, "s NO [UNAVAILABLE]"));
+  CHECK(has(answer, "* BYE"));
+}
+
+TEST_CASE_FIXTURE(LongSearch, "imap: a search that nobody interrupts says nothing before its end") {
+  CHECK(client.say(std::string(wanted)) == "* SEARCH\r\ns OK SEARCH completed\r\n");
+}
+
+TEST_CASE_FIXTURE(TalkativeSearch, "imap: a long search, SORT and THREAD tell now and then that they go on") {
+  for (const std::string& command : {std::string(wanted), "s SORT (SUBJECT) UTF-8 ALL\r\n"s, "s THREAD REFERENCES UTF-8 ALL\r\n"s}) {
+    const std::string answer = client.say(command);
+    CHECK(answer.starts_with("* OK Still at it\r\n* OK Still at it\r\n"));
+    CHECK(has(answer, "\r\ns OK "));
+  }
+}
+
+TEST_CASE_FIXTURE(TalkativeSearch, "imap: a search whose client has left ends soon") {
+  CHECK(turns(10, [this] { client.stream.reset(); }) < 20);
+  CHECK(client.over());
+  CHECK(has(log.text, "connection lost"));
 }

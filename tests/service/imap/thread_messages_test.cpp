@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <climits>
+#include <utility>
 
 #include "support/sim_executor.hpp"
 
@@ -40,7 +42,16 @@ std::vector<ThreadItem> items_of(const std::vector<SentMessage>& messages) {
 
 std::string threads(const std::vector<SentMessage>& messages) {
   test::SimExecutor loop;
-  auto done = loop.run(thread_by_references(items_of(messages), Context{&loop}));
+  const Pause pause = pause_of({&loop});
+  auto done = loop.run(thread_by_references(items_of(messages), pause));
+  REQUIRE(done.has_value());
+  return *done;
+}
+
+std::string by_subject(const std::vector<SentMessage>& messages) {
+  test::SimExecutor loop;
+  const Pause pause = pause_of({&loop});
+  auto done = loop.run(thread_by_subject(items_of(messages), pause));
   REQUIRE(done.has_value());
   return *done;
 }
@@ -93,9 +104,38 @@ TEST_CASE("threads: quotes make no other Message-ID (RFC 5256 §3)") {
 }
 
 TEST_CASE("threads by subject: the first of each subject, all others below it (RFC 5256, ORDEREDSUBJECT)") {
-  CHECK(thread_by_subject(items_of({{"", "", "b"}, {"", "", "a", 9}, {"", "", "b"}, {"", "", "a", 8}, {"", "", "b"}})) ==
-        "(1 (3)(5))(4 2)");
-  CHECK(thread_by_subject({}) == "");
+  CHECK(by_subject({{"", "", "b"}, {"", "", "a", 9}, {"", "", "b"}, {"", "", "a", 8}, {"", "", "b"}}) == "(1 (3)(5))(4 2)");
+  CHECK(by_subject({}) == "");
+}
+
+TEST_CASE("threads: whatever their shape, many of them are made in slices, and not to the end when nobody waits") {
+  constexpr int count = 20'000;
+  std::vector<SentMessage> one_subject, many_subjects;
+  for (int i = 0; i < count; ++i) {
+    one_subject.push_back({std::to_string(i), "", "same"});
+    many_subjects.push_back({std::to_string(i), "", std::to_string(i * 7919 % count)});
+  }
+  for (const auto& messages : {one_subject, many_subjects}) {
+    for (const bool references : {false, true}) {
+      test::SimExecutor loop;
+      int pauses = 0, allowed = INT_MAX;
+      const Pause pause = [&]() -> Task<Result<void>> {
+        if (++pauses > allowed) co_return fail(ErrorKind::cancelled);
+        co_return Result<void>();
+      };
+      const auto run = [&] {
+        return loop.run(references ? thread_by_references(items_of(messages), pause) : thread_by_subject(items_of(messages), pause));
+      };
+      CHECK(run().has_value());
+      CHECK(pauses >= 2 * count / 8'192);
+      const int needed = std::exchange(pauses, 0);
+      for (allowed = 0; allowed < needed; allowed += 1 + needed / 5, pauses = 0) {
+        const auto stopped = run();
+        REQUIRE(!stopped);
+        CHECK(stopped.error().kind() == ErrorKind::cancelled);
+      }
+    }
+  }
 }
 
 TEST_CASE("B8: ten thousand messages that refer to each other in a circle, and a comb, are threaded in linear time") {

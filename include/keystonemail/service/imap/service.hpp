@@ -31,6 +31,7 @@ struct Options {
   TlsUse tls = TlsUse::none;
   bool allow_plaintext_auth = false;          // without TLS: for loopback alone
   std::chrono::seconds write_timeout{300};    // for each whole 64 KiB written at once, 320 KiB at most; who takes less is gone
+  std::chrono::milliseconds word_interval{5'000};  // after that long, and again, a client hears that its search goes on
 };
 
 // The certificate in use now; asked for each connection, so that a reload takes effect without dropping any.
@@ -54,7 +55,7 @@ class Service {
  public:
   Service(Options options, Services services) : options_(std::move(options)), services_(std::move(services)) {}
 
-  // Serves one connection to its end. When the context is stopped, the command under way is finished first.
+  // Serves one connection to its end. When the context is stopped, the command under way is finished first, but for searches.
   [[nodiscard]] Task<void> serve(std::unique_ptr<transport::ByteStream> stream, Context context);
 
   [[nodiscard]] const Options& options() const noexcept { return options_; }

@@ -173,7 +173,7 @@ class Fetcher {
       session_.log_error("imap.fetch.failed", done.error());
       co_return;
     }
-    if (!done->changed.empty()) view.own_changes.push_back(done->modseq);
+    if (!done->changed.empty()) view.took(done->modseq, done->before);
     for (const MessageRow& row : done->along) co_await session_.tell_flags(row);
     for (Line& line : lines) {
       const auto changed = std::ranges::lower_bound(done->changed, line.row.uid, {}, &MessageRow::uid);

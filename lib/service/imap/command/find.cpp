@@ -3,6 +3,7 @@
 #include "service/imap/command/find.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "service/imap/search_compile.hpp"
 #include "service/imap/selection.hpp"
@@ -20,10 +21,11 @@ Task<std::expected<SearchFound, Reply>> find_messages(Session& session, const en
   }
   const auto program = compile_search(wanted, view, session.keywords().names());
   if (!program) co_return std::unexpected(program.error());
-  const SearchOptions options{.now = session.wall_now(),
+  SearchOptions options{.now = session.wall_now(),
                               .want_modseqs = wanted.has(engine::SearchOperator::modseq),
-                              .first_only = first_only};
-  auto found = co_await run_search(session.store(), session.account(), view, *program, options, session.working());
+                              .first_only = first_only,
+                              .pause = session.pausing()};
+  auto found = co_await run_search(session.store(), session.account(), view, *program, std::move(options), session.working());
   if (found) co_return *std::move(found);
   session.log_error("imap.search.failed", found.error());
   co_return std::unexpected(reply_for(found.error()));

@@ -55,7 +55,8 @@ Task<Reply> execute(Session& session, engine::Sort command) {
   const auto found = co_await find_messages(session, command.program, false);
   if (give.save && (found || found.error().kind == engine::StatusKind::no)) view.search_result.clear();  // unless all goes well
   if (!found) co_return found.error();
-  auto order = co_await sort_messages(session.store(), session.account(), view, found->sequences, command.criteria,
+  const Pause pause = session.pausing();
+  auto order = co_await sort_messages(session.store(), session.account(), view, found->sequences, command.criteria, pause,
                                       session.working());
   if (!order) {
     session.log_error("imap.sort.failed", order.error());

@@ -15,6 +15,7 @@ namespace keystonemail::service::imap {
 namespace {
 
 constexpr std::size_t batch_messages = 10'000;  // in one commit
+constexpr std::size_t rows_between_yields = 2'048;
 
 mailstore::FlagAction action_of(engine::StoreAction action) noexcept {
   switch (action) {
@@ -59,10 +60,12 @@ void write_row(Storing& storing, const MessageRow& row, Flags flags) {
 // `in_full`: ascending, those whose flags are told whether or not the client has asked for silence.
 Task<bool> write_rows(Storing& storing, std::span<const MessageRow> rows, std::span<const Uid> in_full) {
   Session& session = storing.session;
+  std::size_t written = 0;
   for (const MessageRow& row : rows) {
     if (!session.keywords().know(row.keywords)) co_await session.learn_keywords(row.keywords);
     write_row(storing, row, std::ranges::binary_search(in_full, row.uid) ? Flags::told : Flags::as_asked);
     if (session.output_full() && !co_await session.flush()) co_return false;
+    if (++written % rows_between_yields == 0) co_await yield(*session.working().executor);
   }
   co_return true;
 }
@@ -92,7 +95,7 @@ Task<Result<void>> store_batch(Storing& storing, std::span<const Uid> uids) {
   storing.change.seen = session.view()->changes_told;
   KM_CO_TRY(const auto done, co_await session.store().change_flags(session.account(), session.view()->id, uids,
                                                                    storing.change, session.working()));
-  if (!done.changed.empty()) session.view()->own_changes.push_back(done.modseq);
+  if (!done.changed.empty()) session.view()->took(done.modseq, done.before);
   storing.refused.insert(storing.refused.end(), done.refused.begin(), done.refused.end());
   // RFC 9051 §6.4.6: what others did to them is told also after .SILENT.
   if (!co_await write_rows(storing, done.changed, done.overtaken)) co_return {};

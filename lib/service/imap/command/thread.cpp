@@ -29,7 +29,8 @@ std::size_t octets_of(const ThreadItem& item) noexcept {
   return octets;
 }
 
-Task<Result<std::vector<ThreadItem>>> thread_items(Session& session, const engine::Thread& command, std::span<const Sequence> sequences) {
+Task<Result<std::vector<ThreadItem>>> thread_items(Session& session, const engine::Thread& command, std::span<const Sequence> sequences,
+                                                 const Pause& pause) {
   std::vector<ThreadItem> all;
   std::size_t octets = 0;
   const MailboxView& view = *session.view();
@@ -41,16 +42,17 @@ Task<Result<std::vector<ThreadItem>>> thread_items(Session& session, const engin
     return {};
   };
   const auto seen = co_await visit_messages(session.store(), session.account(), view, sequences, Facts::summaries, std::move(visit),
-                                            session.working());
+                                            pause, session.working());
   if (!seen) co_return std::unexpected(seen.error());
   co_return all;
 }
 
 Task<Result<std::string>> threads_of(Session& session, const engine::Thread& command, std::span<const Sequence> sequences) {
-  auto messages = co_await thread_items(session, command, sequences);
+  const Pause pause = session.pausing();
+  auto messages = co_await thread_items(session, command, sequences, pause);
   if (!messages) co_return std::unexpected(messages.error());
-  if (command.algorithm == engine::ThreadAlgorithm::ordered_subject) co_return thread_by_subject(*std::move(messages));
-  co_return co_await thread_by_references(*std::move(messages), session.working());
+  if (command.algorithm == engine::ThreadAlgorithm::ordered_subject) co_return co_await thread_by_subject(*std::move(messages), pause);
+  co_return co_await thread_by_references(*std::move(messages), pause);
 }
 
 }  // namespace
