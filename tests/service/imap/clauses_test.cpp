@@ -599,6 +599,18 @@ C: b CREATE Mine (USE (\Nonsense))
 S: b NO [USEATTR] ~
 C: c LIST "" Mine
 S: c OK ~)"},
+      {"RFC 6154 §2, §5.3: nor one whose meaning no mailbox here has", {},
+       R"(C: a CREATE Everything (USE (\All))
+S: a NO [USEATTR] ~
+C: b CREATE Stars (USE (\Flagged))
+S: b NO [USEATTR] ~
+C: c LIST "" (Everything Stars)
+S: c OK ~)"},
+      {"RFC 6154 §5.3: a name that is there is told before a use that is taken", {},
+       R"(C: a CREATE Drafts (USE (\Trash))
+S: a NO [ALREADYEXISTS] ~
+C: b CREATE Bin (USE (\Trash))
+S: b NO [USEATTR] ~)"},
       {"RFC 3501 §6.3.9: LSUB, % and a parent that is not subscribed", R"(p CREATE p/q
 p UNSUBSCRIBE p)",
        R"(C: a LSUB "" p%
@@ -1584,6 +1596,113 @@ S: a OK ~)"},
 S: a BAD ~
 C: b COMPRESS
 S: b BAD ~)"},
+      {"RFC 4466 §2: parameters, modifiers and options that are not known are BAD, wherever there may be some", three,
+       R"(C: a CREATE foo (BLAH)
+C: b RENAME INBOX foo (BLAH 1)
+C: c SELECT INBOX (CONDSTORE BLAH (1 2))
+C: d EXAMINE INBOX ()
+C: e FETCH 1 FLAGS (BLAH 1)
+C: f STORE 1 (BLAH) +FLAGS (\Seen)
+C: g SEARCH RETURN (BLAH) ALL
+C: h FETCH 1 FLAGS
+S: a BAD ~
+S: b BAD ~
+S: c BAD ~
+S: d BAD ~
+S: e BAD ~
+S: f BAD ~
+S: g BAD ~
+S: * 1 FETCH (FLAGS ())
+S: h OK ~)"},
+      {"RFC 4466 §2.6.1, RFC 4731 §3.1: RETURN without options is RETURN (ALL)", three,
+       R"(C: a SEARCH RETURN () 2:3
+S: * ESEARCH (TAG "a") ALL 2:3
+S: a OK ~
+C: b UID SEARCH RETURN () 4294967295
+S: * ESEARCH (TAG "b") UID~
+S: b OK ~)"},
+      {"RFC 2971 §3.3: names of 30 octets, values of 1024, 30 pairs, NIL for any value or all; no more", {},
+       R"(N: a ID NIL
+S: * ID ("name" "Keystone Mail")
+S: a OK ~
+N: b ID ("name" NIL "version" "")
+S: * ID ~
+S: b OK ~
+N: c ID ("a234567890123456789012345678901" "x")
+S: c BAD ~
+N: d ID ("name")
+S: d BAD ~
+N: e ID ("1" "" "2" "" "3" "" "4" "" "5" "" "6" "" "7" "" "8" "" "9" "" "10" "" "11" "" "12" "" "13" "" "14" "" "15" "" "16" "" "17" "" "18" "" "19" "" "20" "" "21" "" "22" "" "23" "" "24" "" "25" "" "26" "" "27" "" "28" "" "29" "" "30" "" "31" "")
+S: e BAD ~)"},
+      {"RFC 3502 §6.3.11: each message has flags and a date of its own, and no mailbox is made for any", {},
+       R"(C: a APPEND INBOX (\Seen) {3+}
+C: one (\Flagged) "05-Mar-2001 06:07:08 +0000" {3+}
+C: two {5+}
+C: three
+S: a OK [APPENDUID ~ 1:3] ~
+C: b SELECT INBOX
+S: ...
+S: b OK ~
+C: c FETCH 1:3 (FLAGS RFC822.SIZE)
+S: * 1 FETCH (FLAGS (\Seen) RFC822.SIZE 3)
+S: * 2 FETCH (FLAGS (\Flagged) RFC822.SIZE 3)
+S: * 3 FETCH (FLAGS () RFC822.SIZE 5)
+S: c OK ~
+C: d FETCH 2 INTERNALDATE
+S: * 2 FETCH (INTERNALDATE "05-Mar-2001 06:07:08 +0000")
+S: d OK ~
+C: e APPEND Nowhere {3+}
+C: one {3+}
+C: two
+S: e NO [TRYCREATE] ~
+C: f STATUS Nowhere (MESSAGES)
+S: f NO ~)"},
+      {"RFC 8474 §4.1, §4.2, §4.3: CREATE, SELECT and STATUS tell the same MAILBOXID, and two mailboxes never have one", {},
+       R"(C: a CREATE Foo
+S: a OK [MAILBOXID (F7)] ~
+C: b SELECT Foo
+S: ...
+S: * OK [MAILBOXID (F7)] ~
+S: ...
+S: b OK ~
+C: c STATUS Foo (MAILBOXID)
+S: * STATUS Foo (MAILBOXID (F7))
+S: c OK ~
+C: d DELETE Foo
+S: d OK ~
+C: e CREATE Foo
+S: e OK [MAILBOXID (F8)] ~
+C: f RENAME INBOX Bar
+S: f OK ~
+C: g LIST "" (INBOX Bar) RETURN (STATUS (MAILBOXID))
+S: * LIST ~ INBOX
+S: * STATUS INBOX (MAILBOXID (F1))
+S: * LIST ~ Bar
+S: * STATUS Bar (MAILBOXID (F9))
+S: g OK ~)"},
+      {"RFC 8474 §5.2, §5.3, §6: THREADID is that of the message whose copy it is, differs from EMAILID, and is searched for", three,
+       R"(C: a COPY 2 INBOX
+S: ...
+S: a OK ~
+C: b FETCH 2,4 (EMAILID THREADID)
+S: * 2 FETCH (EMAILID (M2) THREADID (T2))
+S: * 4 FETCH (EMAILID (M2) THREADID (T2))
+S: b OK ~
+C: c SEARCH THREADID T2
+S: * SEARCH 2 4
+S: c OK ~
+C: d SEARCH OR EMAILID M1 THREADID T3
+S: * SEARCH 1 3
+S: d OK ~
+C: e SEARCH EMAILID none
+S: * SEARCH
+S: e OK ~
+C: f MOVE 1 INBOX
+S: ...
+S: f OK ~
+C: g SEARCH EMAILID M1
+S: * SEARCH 4
+S: g OK ~)"},
       {"RFC 8474 §5.1: a copy has the same EMAILID, and is found by it", three,
        R"(C: a COPY 1 Archive
 S: a OK ~
