@@ -200,7 +200,8 @@ Task<Result<void>> Session::pause() {
   if (now() < next_word_) co_return Result<void>();
   next_word_ = now() + service_.options().word_interval;
   out().status(engine::StatusKind::ok, {}, "Still at it");
-  if (!co_await flush()) co_return fail(ErrorKind::cancelled);
+  const bool there = co_await flush();  // not within the if: lib/docs/decisions/coroutine-aggregates.md
+  if (!there) co_return fail(ErrorKind::cancelled);
   co_return Result<void>();
 }
 
