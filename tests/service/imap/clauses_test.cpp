@@ -1618,7 +1618,7 @@ S: h OK ~)"},
        R"(C: a SEARCH RETURN () 2:3
 S: * ESEARCH (TAG "a") ALL 2:3
 S: a OK ~
-C: b UID SEARCH RETURN () 4294967295
+C: b UID SEARCH RETURN () UID 4294967295
 S: * ESEARCH (TAG "b") UID~
 S: b OK ~)"},
       {"RFC 2971 §3.3: names of 30 octets, values of 1024, 30 pairs, NIL for any value or all; no more", {},
@@ -1675,10 +1675,10 @@ S: e OK [MAILBOXID (F8)] ~
 C: f RENAME INBOX Bar
 S: f OK ~
 C: g LIST "" (INBOX Bar) RETURN (STATUS (MAILBOXID))
-S: * LIST ~ INBOX
-S: * STATUS INBOX (MAILBOXID (F1))
 S: * LIST ~ Bar
 S: * STATUS Bar (MAILBOXID (F9))
+S: * LIST ~ INBOX
+S: * STATUS INBOX (MAILBOXID (F1))
 S: g OK ~)"},
       {"RFC 8474 §5.2, §5.3, §6: THREADID is that of the message whose copy it is, differs from EMAILID, and is searched for", three,
        R"(C: a COPY 2 INBOX
