@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <iostream>
 #include <map>
 #include <string>
@@ -16,6 +17,7 @@
 #include "commands/commands.hpp"
 #include "commands/dns.hpp"
 #include "config/keys.hpp"
+#include "keystonemail/autoreply/settings.hpp"
 #include "keystonemail/backends/libuv/library_name.hpp"
 #include "keystonemail/backends/lmdb/library_name.hpp"
 #include "keystonemail/backends/segments/library_name.hpp"
@@ -100,6 +102,36 @@ CLI::App* admin_command(CLI::App& parent, Invocation& all, const std::string& na
   return made;
 }
 
+// All of a file, or of standard input; as much as is certainly too much of one that is longer.
+std::string read_text(const std::string& path) {
+  std::string text(autoreply::limits::text_octets_max + 1, '\0');
+  std::ifstream file;
+  if (path != "-") file.open(path, std::ios::binary);
+  std::istream& in = path == "-" ? std::cin : file;
+  if (path != "-" && !file) throw CLI::ValidationError("--text-file", "cannot read " + path);
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.empty()) throw CLI::ValidationError("--text-file", path + " is empty");
+  return text;
+}
+
+void add_vacation(CLI::App& account, Invocation& all) {
+  auto* vacation = admin_command(account, all, "vacation", "what senders are told while its owner is away; without options, says so", "address");
+  const auto to_word = [&all](const char* word) { return [&all, word](const std::string& value) { all.admin.options.push_back(word + value); }; };
+  const std::vector<CLI::Option*> begins{
+      vacation->add_option_function<std::string>("--subject", to_word("subject="), "of the answer; '' for Auto: and that of the message"),
+      vacation->add_option_function<std::string>("--text-file", [&all](const std::string& path) { all.admin.options.push_back("text=" + read_text(path)); },
+                                                 "what it says; - is standard input"),
+      vacation->add_option_function<std::string>("--from", to_word("from="), "a day or time in UTC, 2026-12-24 or 2026-12-24T18:00; else now"),
+      vacation->add_option_function<std::string>("--until", to_word("until="), "the same, a day to its end; else until --off"),
+      vacation->add_option_function<std::string>("--days", to_word("days="), "before the same sender is told again; else 7"),
+      vacation->add_option_function<std::string>("--as", to_word("as="), "an address of the account, for From; '' for the one the message was for"),
+      vacation->add_flag_callback("--on", [&all] { all.admin.options.emplace_back("on"); }, "with what was said before")};
+  auto* off = vacation->add_flag_callback("--off", [&all] { all.admin.options.emplace_back("off"); }, "no longer");
+  auto* show = vacation->add_flag_callback("--show", [] {}, "how things are, as without options")->excludes(off);
+  for (CLI::Option* one : begins) one->excludes(off)->excludes(show);
+}
+
 void add_admin(CLI::App& app, Invocation& all) {
   auto* account = command(app, all, "account", "accounts and their passwords");
   account->require_subcommand(1);
@@ -121,6 +153,7 @@ void add_admin(CLI::App& app, Invocation& all) {
   auto* octets = quota->add_option_function<std::string>("--octets", to_quota("octets="), "at most so much mail: 500M, 2G");
   auto* messages = quota->add_option_function<std::string>("--messages", to_quota("messages="), "at most so many messages");
   quota->add_flag_callback("--none", [&all] { all.admin.options.emplace_back("none"); }, "as much as there is room for")->excludes(octets)->excludes(messages);
+  add_vacation(*account, all);
   admin_command(*account, all, "limits", "how much it may send, and has sent; then: LIMIT=NUMBER..., usual, release", "address and limits", Password::no, true);
   auto* app_password = command(*account, all, "app-password", "passwords made for one device each");
   app_password->require_subcommand(1);

@@ -544,6 +544,7 @@ constexpr Command commands[] = {
     {"account", "enable", account_enable, 1},
     {"account", "password", account_password, 1},
     {"account", "quota", administer_quota, 1},
+    {"account", "vacation", administer_vacation, 1},
     {"account", "limits", administer_sending, 1},
     {"app-password", "add", app_password_add, 1},
     {"app-password", "list", app_password_list, 1},
@@ -589,7 +590,9 @@ Task<AdminReply> open_and_administer(const Config& config, Log& log, AdminReques
 }
 
 bool is_all_utf8(const AdminRequest& request) {
-  return is_utf8(request.password) && is_utf8(request.password_hash) && is_utf8(request.name) && std::ranges::all_of(request.arguments, [](const auto& one) { return is_utf8(one); });
+  const auto is_text = [](const std::string& one) { return is_utf8(one); };
+  return is_utf8(request.password) && is_utf8(request.password_hash) && is_utf8(request.name) && std::ranges::all_of(request.arguments, is_text) &&
+         std::ranges::all_of(request.options, is_text);
 }
 
 }  // namespace
@@ -612,7 +615,7 @@ int run_admin(const std::string& path, AdminRequest request, Output output) {
   auto reading = read_config_file(path);
   if (!reading) return report_error(output, reading.error().text());
   if (!reading->errors.empty()) return report_error(output, describe(reading->errors, path));
-  if (!is_all_utf8(request)) return report_error(output, "arguments and passwords must be UTF-8", 2);
+  if (!is_all_utf8(request)) return report_error(output, "arguments, texts and passwords must be UTF-8", 2);
   StderrLog log(reading->config.log_format, LogLevel::warning);
   libuv::UvLoop loop;
   Progress progress;

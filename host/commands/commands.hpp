@@ -63,6 +63,8 @@ struct AdminReply {
 [[nodiscard]] Task<AdminReply> administer_reports(Stores& stores, AdminRequest request, Context context);
 // quota of an account.
 [[nodiscard]] Task<AdminReply> administer_quota(Stores& stores, AdminRequest request, Context context);
+// What senders are told while the owner of an account is away.
+[[nodiscard]] Task<AdminReply> administer_vacation(Stores& stores, AdminRequest request, Context context);
 // limits of an account, and what the policies do.
 [[nodiscard]] Task<AdminReply> administer_sending(Stores& stores, AdminRequest request, Context context);
 [[nodiscard]] Task<AdminReply> show_policies(Stores& stores, AdminRequest request, Context context);

@@ -75,17 +75,20 @@ Task<AdminReply> work(Stores& stores, transport::ByteStream& stream, AdminReques
   co_return co_await std::move(task);
 }
 
-// What was asked for, for the log: never a password.
+// What was asked for, for the log: never a password, nor what somebody writes to others.
 std::string words_of(const AdminRequest& request) {
   std::string words = request.noun + " " + request.verb;
   for (const std::string& argument : request.arguments) words.append(" ").append(argument);
-  for (const std::string& option : request.options) words.append(" --").append(option);
+  for (const std::string& option : request.options) {
+    const bool is_letter = request.verb == "vacation" && option.starts_with("text=");
+    words.append(" --").append(is_letter ? "text" : option);
+  }
   if (!request.name.empty()) words.append(" --name ").append(request.name);
   return words.substr(0, logged_octets_max);
 }
 
 bool only_looks(const AdminRequest& request) {
-  if (request.verb == "quota") return request.options.empty();
+  if (request.verb == "quota" || request.verb == "vacation") return request.options.empty();
   if (request.verb == "limits") return request.arguments.size() == 1;
   return request.verb == "list" || request.verb == "show" || request.verb == "summary" || request.verb == "bans" || request.verb == "policies";
 }

@@ -163,6 +163,7 @@ Task<Result<std::unique_ptr<Stores>>> Stores::open_for(Use use, Config config, L
   if (use == Use::work) {
     KM_CO_TRY(ports.forwarder, make_forwarder(config, *stores));
   }
+  ports.signing_keys = [dkim = stores->dkim.get()](std::string_view domain) { return dkim->signer(domain); };
   ports.policies = [stores = stores.get()] { return stores->policies ? stores->policies() : nullptr; };
   KM_CO_TRY(stores->server, co_await keystonemail::Server::open(std::move(options), std::move(ports), context));
   const auto after = static_cast<std::uint8_t>(segments::blob_tables().size() + keystonemail::Server::tables().size());

@@ -71,6 +71,11 @@ class WeatheredDirectory final : public directory::Directory {
     if (weather_.strikes()) co_return weather_.failure();
     co_return co_await inner_.may_send_as(account, address, context);
   }
+  Task<Result<std::optional<directory::Absence>>> absence(directory::AccountId account, Context context) override {
+    co_await weather_.pass(context);
+    if (weather_.strikes()) co_return weather_.failure();
+    co_return co_await inner_.absence(account, context);
+  }
 
  private:
   directory::Directory& inner_;

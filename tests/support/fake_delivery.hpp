@@ -49,6 +49,15 @@ class FakeDelivery final : public delivery::Delivery {
     ++commits;
     keep(submission);
     for (const auto& other : submission.together) {
+      if (other.condition) {
+        const auto holds = co_await store->transact(other.condition, {}, context);
+        if (!holds && holds.error().kind() != ErrorKind::conflict) co_return std::unexpected(holds.error());
+        if (!holds) {
+          accepted.left_out.push_back(accepted.together.size());
+          accepted.together.emplace_back();
+          continue;
+        }
+      }
       accepted.together.push_back(other.remote ? std::optional(queue::EntryId{++last_id_}) : std::nullopt);
       keep(other);
     }

@@ -28,6 +28,7 @@ class FakeDirectory final : public directory::Directory {
   std::set<std::string> domains{"example.test"};
   std::map<std::string, Person> people;                       // by address
   std::map<std::string, directory::Mailboxes> aliases;        // by address
+  std::map<directory::AccountId, directory::Absence> absences;
   std::optional<Error> failure;                               // what every call answers, when set
 
   void add(std::uint32_t id, const std::string& address, const std::string& password) {
@@ -43,12 +44,16 @@ class FakeDirectory final : public directory::Directory {
     const std::string key = to_lower(address);
     const auto at = key.rfind('@');
     if (at == std::string::npos || !domains.contains(key.substr(at + 1))) co_return directory::Resolution(directory::NotLocal{});
-    if (const auto alias = aliases.find(key); alias != aliases.end()) co_return directory::Resolution(alias->second);
+    if (const auto alias = aliases.find(key); alias != aliases.end()) {
+      directory::Mailboxes found = alias->second;
+      for (auto& local : found.local) local.is_absent = absences.contains(local.account);
+      co_return directory::Resolution(std::move(found));
+    }
     const auto person = people.find(key);
     if (person == people.end()) co_return directory::Resolution(directory::UnknownRecipient{});
     if (!person->second.account.enabled) co_return directory::Resolution(directory::DisabledRecipient{});
     directory::Mailboxes found;
-    found.local.push_back({person->second.account.id, key, {}});
+    found.local.push_back({.account = person->second.account.id, .address = key, .detail = {}, .is_absent = absences.contains(person->second.account.id)});
     co_return directory::Resolution(std::move(found));
   }
   Task<Result<directory::Authenticated>> authenticate(directory::PasswordAttempt attempt, Context) override {
@@ -77,6 +82,11 @@ class FakeDirectory final : public directory::Directory {
     if (failure) co_return std::unexpected(*failure);
     const auto person = people.find(to_lower(address));
     co_return person != people.end() && person->second.account.id == account;
+  }
+  Task<Result<std::optional<directory::Absence>>> absence(directory::AccountId account, Context) override {
+    if (failure) co_return std::unexpected(*failure);
+    const auto found = absences.find(account);
+    co_return found == absences.end() ? std::nullopt : std::optional(found->second);
   }
 };
 

@@ -12,10 +12,10 @@ import sys
 
 LAYERS = [
     ['base'],
-    ['codec', 'json', 'xml', 'crypto', 'tls', 'dns', 'mime', 'dsn'],
+    ['codec', 'json', 'xml', 'crypto', 'tls', 'dns', 'mime', 'dsn', 'autoreply'],
     ['sasl', 'smtp', 'imap', 'pop3', 'managesieve', 'sieve', 'http', 'jmap', 'acme', 'mailauth', 'milter', 'reports'],
     ['kv', 'blob', 'resolver', 'transport', 'policy', 'mailstore', 'queue', 'delivery', 'directory', 'search'],
-    ['service/access', 'service/web', 'service/mailstore', 'service/queue', 'service/webhook', 'service/delivery', 'service/accounts', 'service/forwarding', 'service/authentication',
+    ['service/access', 'service/web', 'service/mailstore', 'service/queue', 'service/webhook', 'service/delivery', 'service/accounts', 'service/forwarding', 'service/autoreply', 'service/authentication',
      'service/milter', 'service/policies', 'service/reception',
      'service/submission', 'service/mta_sts', 'service/relay', 'service/reports', 'service/imap', 'service/jmap', 'service/pop3', 'service/admin', 'service/server'],
     ['backends/memory', 'backends/lmdb', 'backends/segments', 'backends/libuv', 'backends/unbound', 'backends/zone', 'backends/ldap',

@@ -39,6 +39,9 @@ struct Submission {
   // Present: what else is written in the same commit, in a store that mail and queue are in; when it fails nothing is
   // delivered, and the error is its own.
   kv::Operation also = {};
+  // Of one that comes together with another: asked in the commit, before anything of it is written. Where it fails with conflict,
+  // having written nothing, this one is left out and the others are delivered; what it writes else is part of the commit.
+  kv::Operation condition = {};
   queue::History history;                 // kept with the trace of `remote`, or on its own
   // What comes in the same commit: copies with another sender, a report to it. These have no `together` of their own.
   std::vector<Submission> together = {};
@@ -48,6 +51,7 @@ struct Accepted {
   std::vector<mailstore::EmailId> local;  // one for each LocalRecipient
   std::optional<queue::EntryId> queued;
   std::vector<std::optional<queue::EntryId>> together;  // of each of them, where it is queued
+  std::vector<std::size_t> left_out = {};  // those among them whose condition did not hold
 };
 
 // Threads: any. Durability: all of it or none of it.

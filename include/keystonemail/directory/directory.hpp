@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "keystonemail/autoreply/settings.hpp"
 #include "keystonemail/base/executor.hpp"
 #include "keystonemail/base/ip_address.hpp"
 #include "keystonemail/base/result.hpp"
@@ -43,6 +44,7 @@ struct Mailboxes {                   // accounts here, and addresses elsewhere t
     std::string address;             // the address as the account knows it, for Delivered-To
     std::string detail;              // what stood after '+' (RFC 5233), empty if nothing
     std::string list = {};           // the mailing list whose member it is; empty: none
+    bool is_absent = false;          // it may have an automatic answer: see Directory::absence()
   };
   struct Remote {
     std::string address;
@@ -87,6 +89,12 @@ struct Authenticated {
   std::string credential;            // which one matched: human_password, or an app password's name
 };
 
+// What an account wants senders of mail to be told while its owner is away.
+struct Absence {
+  Account account;
+  autoreply::Settings settings;
+};
+
 // Threads: any. Errors everywhere: unavailable, timeout: then the answer is "later", never "no".
 class Directory {
  public:
@@ -114,6 +122,12 @@ class Directory {
   [[nodiscard]] virtual Task<Result<Account>> find_account(std::string_view login, Context context) = 0;
   // Whether `account` may use `address` as a sender.
   [[nodiscard]] virtual Task<Result<bool>> may_send_as(AccountId account, std::string_view address, Context context) = 0;
+  // The automatic answer of an account that resolve() called absent, whether it is time for it or not; nothing when it has none, as
+  // with directories that know of no such thing.
+  [[nodiscard]] virtual Task<Result<std::optional<Absence>>> absence(AccountId account, Context context) {
+    (void)account, (void)context;
+    co_return std::optional<Absence>();
+  }
 };
 
 }  // namespace keystonemail::directory

@@ -247,6 +247,27 @@ Task<Result<Forwarding>> Accounts::forwarding(std::string_view login, Context co
   co_return record->forwarding;
 }
 
+Task<Result<void>> Accounts::set_vacation(std::string_view login, autoreply::Settings settings, Context context) {
+  KM_CO_CHECK(autoreply::check_settings(settings));
+  KM_CO_TRY(const auto record, co_await state_->find_by_login(std::string(login), context));
+  if (!record) co_return no_such_account(login);
+  if (!settings.address.empty()) {
+    KM_CO_TRY(const bool owned, co_await may_send_as(record->id, settings.address, context));
+    if (!owned) co_return fail(ErrorKind::denied, settings.address + " is no address of " + record->login);
+  }
+  State::Change change = [&settings](AccountRecord& changed) -> Result<void> {
+    changed.vacation = settings;
+    return {};
+  };
+  co_return co_await state_->update(std::string(login), std::move(change), context);
+}
+
+Task<Result<autoreply::Settings>> Accounts::vacation(std::string_view login, Context context) {
+  KM_CO_TRY(const auto record, co_await state_->find_by_login(std::string(login), context));
+  if (!record) co_return no_such_account(login);
+  co_return record->vacation;
+}
+
 Task<Result<void>> Accounts::set_quota(std::string_view login, std::uint64_t octets, std::uint64_t messages, Context context) {
   std::optional<directory::AccountId> id;
   State::Change change = [&](AccountRecord& record) -> Result<void> {

@@ -80,7 +80,7 @@ Task<Result<bool>> Expansion::follow_account(directory::AccountId id, mime::Addr
   if (!record || !record->enabled) co_return true;  // it is there, and takes no mail
   Forwarding& forwarding = record->forwarding;
   const bool keeps = forwarding.targets.empty() || forwarding.keeps_copy;
-  if (keeps) found_.local.push_back({id, address.to_string(), std::move(detail), way.list});
+  if (keeps) found_.local.push_back({id, address.to_string(), std::move(detail), way.list, record->vacation.enabled});
   if (forwarding.targets.empty()) co_return true;
   way.via = address.to_string();
   way.is_copy = way.is_copy || keeps;
@@ -184,6 +184,14 @@ Task<Result<directory::Resolution>> Accounts::resolve(std::string_view text, Con
   directory::Mailboxes& found = expansion.found();
   if (found.local.empty() && found.remote.empty()) co_return directory::Resolution(directory::DisabledRecipient{});
   co_return directory::Resolution(std::move(found));
+}
+
+Task<Result<std::optional<directory::Absence>>> Accounts::absence(directory::AccountId account, Context context) {
+  std::optional<directory::Absence> absence;
+  KM_CO_TRY(const auto snapshot, co_await state_->store.snapshot(context));
+  KM_CO_TRY(auto record, co_await state_->find_record(*snapshot, account));
+  if (record && record->vacation.enabled) absence.emplace(record->account(), std::move(record->vacation));
+  co_return absence;
 }
 
 Task<Result<bool>> Accounts::may_send_as(directory::AccountId account, std::string_view address, Context context) {

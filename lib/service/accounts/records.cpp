@@ -10,7 +10,7 @@
 namespace keystonemail::accounts {
 namespace {
 
-constexpr std::uint8_t account_version = 3;  // 2 had no forwarding; 1 had SCRAM keys for one way of typing an app password
+constexpr std::uint8_t account_version = 4;  // 3 had no automatic answers; 2 had no forwarding; 1 had SCRAM keys for one way of typing an app password
 constexpr std::uint64_t ways_of_typing_max = 16;
 constexpr std::uint8_t address_version = 2;  // 1 had no owners of lists
 
@@ -18,6 +18,33 @@ void put_time(RecordWriter& out, WallTime time) { out.number(static_cast<std::ui
 
 WallTime get_time(RecordReader& in) {
   return WallTime(std::chrono::milliseconds(static_cast<std::int64_t>(in.number())));
+}
+
+void put_optional_time(RecordWriter& out, const std::optional<WallTime>& time) {
+  out.octet(time ? 1 : 0);
+  if (time) put_time(out, *time);
+}
+
+std::optional<WallTime> get_optional_time(RecordReader& in) { return in.octet() != 0 ? std::optional(get_time(in)) : std::nullopt; }
+
+void put_vacation(RecordWriter& out, const autoreply::Settings& settings) {
+  out.octet(settings.enabled ? 1 : 0);
+  put_optional_time(out, settings.from);
+  put_optional_time(out, settings.until);
+  out.text(settings.subject).text(settings.text).text(settings.html).text(settings.address).number(settings.days);
+}
+
+autoreply::Settings get_vacation(RecordReader& in) {
+  autoreply::Settings settings;
+  settings.enabled = in.octet() != 0;
+  settings.from = get_optional_time(in);
+  settings.until = get_optional_time(in);
+  settings.subject = in.text();
+  settings.text = in.text();
+  settings.html = in.text();
+  settings.address = in.text();
+  settings.days = static_cast<unsigned>(in.number());
+  return settings;
 }
 
 // Salt is the account's, so it is not written with each set of keys.
@@ -78,6 +105,7 @@ std::string encode(const AccountRecord& record) {
   }
   out.octet(record.forwarding.keeps_copy ? 1 : 0).number(record.forwarding.targets.size());
   for (const std::string& target : record.forwarding.targets) out.text(target);
+  put_vacation(out, record.vacation);
   return out.take();
 }
 
@@ -115,6 +143,7 @@ Result<AccountRecord> decode_account(std::string_view stored) {
     record.forwarding.keeps_copy = in.octet() != 0;
     for (std::uint64_t left = in.number(); left > 0 && in.ok(); --left) record.forwarding.targets.emplace_back(in.text());
   }
+  if (version >= 4) record.vacation = get_vacation(in);
   if (!in.ok() || !in.at_end()) return damaged("account");
   return record;
 }

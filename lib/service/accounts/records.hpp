@@ -37,6 +37,7 @@ struct AccountRecord {
   std::optional<crypto::ScramKeys> password_keys;
   std::vector<StoredAppPassword> app_passwords;
   Forwarding forwarding;
+  autoreply::Settings vacation;
 
   [[nodiscard]] directory::Account account() const;
 };

@@ -23,7 +23,8 @@ struct Plan {
   std::vector<AppendPlan> local;
   std::optional<QueuePlan> remote;
   std::optional<queue::Settlement> settlement;
-  kv::Operation also;
+  kv::Operation also, condition;
+  bool is_left_out = false;  // by its condition
   queue::History history;  // on its own; that of `remote` is there
   WallTime now{};
 };
@@ -43,7 +44,16 @@ Task<Result<void>> apply_one(kv::Transaction& t, StoreCore& core, const KvQueue&
 }
 
 Task<Result<void>> apply_delivery(kv::Transaction& t, StoreCore& core, const KvQueue& queue, std::vector<Plan>& plans) {
-  for (Plan& plan : plans) KM_CO_CHECK(co_await apply_one(t, core, queue, plan));
+  for (Plan& plan : plans) {
+    plan.is_left_out = false;
+    if (plan.condition) {
+      auto holds = co_await plan.condition(t);
+      plan.is_left_out = !holds && holds.error().kind() == ErrorKind::conflict;
+      if (plan.is_left_out) continue;
+      if (!holds) co_return holds;
+    }
+    KM_CO_CHECK(co_await apply_one(t, core, queue, plan));
+  }
   co_return Result<void>();
 }
 
@@ -99,6 +109,7 @@ Task<Result<Plan>> plan_one(KvMailStore& mail, const KvQueue& queue, delivery::S
   }
   plan.settlement = std::move(submission.settlement);
   plan.also = std::move(submission.also);
+  plan.condition = std::move(submission.condition);
   co_return plan;
 }
 
@@ -123,6 +134,11 @@ Task<Result<delivery::Accepted>> KvDelivery::deliver(delivery::Submission submis
   delivery::Accepted accepted;
   for (const Plan& plan : plans) {
     const bool is_first = &plan == &plans.front();
+    if (plan.is_left_out) {
+      accepted.left_out.push_back(accepted.together.size());
+      accepted.together.emplace_back();
+      continue;
+    }
     for (const AppendPlan& local : plan.local) {
       if (is_first) accepted.local.push_back(local.appended.emails.front());
       core.notifier.notify(local.account, local.appended.modseq);

@@ -78,6 +78,14 @@ class Session {
   [[nodiscard]] Result<void> keep_for_return();
   [[nodiscard]] Result<void> make_seal();
   [[nodiscard]] bool is_vouched_for() const;
+  [[nodiscard]] autoreply::Proof proof_of_sender() const;
+  // What those of the accounts that are absent have answered, and why others have not.
+  struct Answers {
+    std::size_t first = 0;                         // among what is submitted together
+    std::vector<autoreply::Response> given;
+  };
+  [[nodiscard]] Task<Answers> add_answers(delivery::Submission& submission, std::string message_id);
+  void log_answers(const Answers& answers, const delivery::Accepted& accepted, const std::string& message_id) const;
   [[nodiscard]] std::string sender_of_members(std::string_view list) const;
   [[nodiscard]] Task<Result<std::string>> sender_of_forwards();
   // Copies for addresses elsewhere, one entry for those that are alike.

@@ -164,6 +164,7 @@ Task<std::optional<smtp::Reply>> Session::add_mailboxes(directory::Mailboxes fou
   for (auto& local : found.local) {
     const auto same = std::ranges::find(transaction_->local, local.account, &delivery::LocalRecipient::account);
     places.push_back(static_cast<std::size_t>(same - transaction_->local.begin()));
+    if (local.is_absent) transaction_->absent.insert(local.account);
     if (same != transaction_->local.end()) continue;  // one copy an account, however many addresses lead there
     transaction_->local.push_back({.account = local.account});
     transaction_->local_addresses.push_back(local.address.empty() ? std::string(address) : std::move(local.address));

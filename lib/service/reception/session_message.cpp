@@ -280,6 +280,7 @@ Task<Result<delivery::Accepted>> Session::submit(std::shared_ptr<mailstore::Stag
                                                  std::string message_id, queue::History history) {
   delivery::Submission submission{.message = std::move(message), .local = std::move(share.local)};
   submission.history = std::move(history);
+  const std::string answered_id = message_id;
   KM_CO_TRY(auto report, co_await report_to_sender(std::move(share.wishes), prefix, message_id));
   if (share.with_remote) {
     submission.also = remember_redirects(message_id);
@@ -298,7 +299,10 @@ Task<Result<delivery::Accepted>> Session::submit(std::shared_ptr<mailstore::Stag
     entry.held = transaction_->verdict == policy::Verdict::quarantine;
     if (entry.held) entry.hold_reason = transaction_->verdict_reason;
   }
-  co_return co_await services_.delivery.deliver(std::move(submission), working());
+  const Answers answers = co_await add_answers(submission, answered_id);
+  auto accepted = co_await services_.delivery.deliver(std::move(submission), working());
+  if (accepted) log_answers(answers, *accepted, answered_id);
+  co_return accepted;
 }
 
 // The recipient's copy: its header part, and its line in the trace.

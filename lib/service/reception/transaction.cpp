@@ -217,6 +217,19 @@ void Transaction::keep_here(std::size_t forward) {
   }
 }
 
+std::vector<std::string> Transaction::own_addresses(std::size_t place) const {
+  std::vector<std::string> own;
+  const std::string known_as = key_of(local_addresses[place]);
+  for (std::size_t i = 0; i < accepted.size() && i < given.size(); ++i) {
+    const bool is_alone = accepted[i] == std::vector<std::size_t>{place};
+    // What a person forwards is his own doing; an address that leads to several people is nobody's own.
+    const auto is_forward = [&](const Way& way) { return key_of(way.via) == known_as; };
+    if (is_alone && (i >= elsewhere.size() || std::ranges::all_of(elsewhere[i], is_forward))) own.push_back(given[i].address);
+  }
+  own.push_back(local_addresses[place]);
+  return own;
+}
+
 void Transaction::roll_back(const Mark& mark) {
   given.resize(std::min(given.size(), mark.accepted));
   elsewhere.resize(std::min(elsewhere.size(), mark.accepted));

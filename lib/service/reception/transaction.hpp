@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -109,6 +110,7 @@ struct Transaction {
   std::vector<delivery::LocalRecipient> local;      // one an account
   std::vector<std::string> local_addresses;         // beside it: for Delivered-To
   std::vector<std::string> local_lists;             // beside it as well: the mailing list whose member it is
+  std::set<mailstore::AccountId> absent;            // those among them, and maybe others, that have automatic answers
   std::vector<queue::Recipient> remote;
   std::vector<Forward> forwards;
   std::vector<Redirector> redirectors;
@@ -152,6 +154,8 @@ struct Transaction {
   void remove_members(std::string_view list);
   // Takes out the forward in that place: the message stays with the accounts that are forwarded there.
   void keep_here(std::size_t forward);
+  // The addresses by which the message came to that place and to nobody else, as they were given, and that which the account has.
+  [[nodiscard]] std::vector<std::string> own_addresses(std::size_t place) const;
   // As many recipients as there were: the last RCPT was refused after all.
   struct Mark {
     std::size_t local = 0, remote = 0, accepted = 0, forwards = 0, redirectors = 0, lists = 0, addresses_here = 0, wishes = 0;

@@ -26,6 +26,9 @@ class ProvisioningDirectory final : public directory::Directory {
                                                                              std::string_view service, Context context) override;
   [[nodiscard]] Task<Result<directory::Account>> find_account(std::string_view login, Context context) override;
   [[nodiscard]] Task<Result<bool>> may_send_as(directory::AccountId account, std::string_view address, Context context) override;
+  [[nodiscard]] Task<Result<std::optional<directory::Absence>>> absence(directory::AccountId account, Context context) override {
+    return inner_.absence(account, std::move(context));
+  }
 
  private:
   // Without a quota: only that the account is there. With one, it is set when it is another than last time.

@@ -93,6 +93,8 @@ struct Server::State {
   std::optional<reporting::ReportStore> reports;
   std::optional<webhook::Webhooks> webhooks;
   std::optional<forwarding::Redirects> redirects;
+  std::optional<autoreply::Answered> answered;
+  std::optional<autoreply::Responder> responder;
   std::optional<web::MailSite> site;
   std::vector<std::unique_ptr<web::PlainSite>> plain_sites;  // one for each listener without TLS
 
@@ -119,6 +121,7 @@ std::vector<std::string> Server::tables() {
   names.emplace_back(webhook::table_name);
   names.emplace_back(forwarding::Redirects::table_name);
   names.emplace_back(KnownRows::table_name);
+  names.emplace_back(autoreply::Answered::table_name);
   return names;
 }
 
@@ -157,6 +160,9 @@ Task<Result<std::unique_ptr<Server>>> Server::open(ServerOptions options, Server
   s.known_rows.emplace(s.ports.store, table_named(mail_tables, KnownRows::table_name));
   s.ban_rows.emplace(s.ports.store, ban_table);
   s.redirects.emplace(s.ports.store, table_named(mail_tables, forwarding::Redirects::table_name));
+  s.answered.emplace(s.ports.store, table_named(mail_tables, autoreply::Answered::table_name));
+  autoreply::Options answer_options{.hostname = s.options.hostname, .keys = s.ports.signing_keys};
+  s.responder.emplace(std::move(answer_options), s.directory(), *s.delivery, *s.answered, s.ports.random);
   s.reports.emplace(s.ports.store, table_named(mail_tables, reporting::ReportStore::table_name));
   KM_CO_TRY(const auto bans, co_await s.ban_rows->load(context.executor->wall_now(), context));
   s.gate.restore(bans);
@@ -245,7 +251,7 @@ std::shared_ptr<reception::Reception> Server::State::make_reception(const Listen
   made.primary_domain = options.primary_domain;
   const auto& tls = listener.tls_context ? listener.tls_context : ports.tls;
   return std::make_shared<reception::Reception>(
-      std::move(made), reception::Services{directory(), *delivery, *logins, limits, ports.random, ports.log, tls, ports.policies, ports.forwarder, &*redirects});
+      std::move(made), reception::Services{directory(), *delivery, *logins, limits, ports.random, ports.log, tls, ports.policies, ports.forwarder, &*redirects, &*responder});
 }
 
 std::shared_ptr<service::imap::Service> Server::State::make_imap(const ListenerOptions& listener) {

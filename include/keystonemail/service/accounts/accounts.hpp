@@ -119,6 +119,10 @@ class Accounts final : public directory::Directory {
   // Errors: not_found, invalid (an address, or the account's own), too_large (count).
   [[nodiscard]] Task<Result<void>> set_forwarding(std::string_view login, Forwarding forwarding, Context context);
   [[nodiscard]] Task<Result<Forwarding>> forwarding(std::string_view login, Context context);
+  // What senders are told while its owner is away. Errors: not_found, denied (an address in From that is not the account's), those of
+  // autoreply::check_settings().
+  [[nodiscard]] Task<Result<void>> set_vacation(std::string_view login, autoreply::Settings settings, Context context);
+  [[nodiscard]] Task<Result<autoreply::Settings>> vacation(std::string_view login, Context context);
   // 0 is no limit. What is over it already stays; nothing more is taken. Errors: not_found.
   [[nodiscard]] Task<Result<void>> set_quota(std::string_view login, std::uint64_t octets, std::uint64_t messages, Context context);
 
@@ -149,6 +153,7 @@ class Accounts final : public directory::Directory {
                                                                              std::string_view service, Context context) override;
   [[nodiscard]] Task<Result<directory::Account>> find_account(std::string_view login, Context context) override;
   [[nodiscard]] Task<Result<bool>> may_send_as(directory::AccountId account, std::string_view address, Context context) override;
+  [[nodiscard]] Task<Result<std::optional<directory::Absence>>> absence(directory::AccountId account, Context context) override;
 
   struct State;  // of the implementation
 

@@ -41,7 +41,6 @@ class Redirects {
   [[nodiscard]] kv::Operation remember(std::vector<std::string> names, WallTime now) const;
 
  private:
-  [[nodiscard]] Task<Result<bool>> find(kv::Reader& reader, std::string_view name, WallTime now) const;
   [[nodiscard]] Task<Result<void>> write(kv::Transaction& transaction, const std::vector<std::string>& names, WallTime now) const;
 
   kv::Store& store_;

@@ -20,6 +20,7 @@
 #include "keystonemail/policy/chain.hpp"
 #include "keystonemail/service/access/authenticator.hpp"
 #include "keystonemail/service/access/connection_limits.hpp"
+#include "keystonemail/service/autoreply/responder.hpp"
 #include "keystonemail/service/forwarding/forwarder.hpp"
 #include "keystonemail/service/forwarding/redirects.hpp"
 #include "keystonemail/smtp/server_options.hpp"
@@ -63,6 +64,8 @@ struct Services {
   std::shared_ptr<const forwarding::Forwarder> forwarder = {};
   // What went on lately for people here, in the store of `delivery`. Null: it goes on each time.
   const forwarding::Redirects* redirects = nullptr;
+  // Who answers for accounts that are absent. Null: nobody.
+  const autoreply::Responder* responder = nullptr;
 };
 
 // Reception is one listener's service. serve() is called for each connection.

@@ -124,6 +124,7 @@ struct ServerPorts {
   directory::Directory* directory = nullptr;
   PolicyProvider policies = {};                 // what judges mail; empty: nothing does
   std::shared_ptr<const forwarding::Forwarder> forwarder = {};  // for mail that is passed on; null: it goes as it came
+  forwarding::KeyProvider signing_keys = {};    // for automatic answers; empty: they are not signed
 };
 
 // What mail for elsewhere leaves by. Ownership: borrowed; outlives the relay.
