@@ -156,6 +156,7 @@ std::string_view to_string(Silence silence) noexcept {
     case Silence::not_addressed: return "it does not name the account in To, Cc or Bcc";
     case Silence::answered_lately: return "its sender was answered lately";
     case Silence::enough_answers: return "the account has given as many answers as it may in a day";
+    case Silence::many_absent: return "enough of those that it is for have answered it";
     case Silence::nobody_there: return "its sender cannot be reached";
     case Silence::failed: return "it could not be prepared";
   }

@@ -50,6 +50,7 @@ struct DirectoryFacts {
   std::string detailed = {};          // the login's local part, '+' and `detail`
   std::string detail = {};
   bool has_scram = false;             // keys for the login, by SHA-256
+  bool is_absent = false;             // the other account has an automatic answer
 };
 
 // Asks from one thread.
@@ -88,6 +89,10 @@ class DirectoryCaller {
   Result<std::vector<ScramCredential>> scram(std::string_view login) { return scram(login, {&loop_}); }
   Result<std::vector<ScramCredential>> scram(std::string_view login, Context context) {
     return loop_.run_until(directory_.scram_credentials(login, crypto::Hash::sha256, "imap", std::move(context)));
+  }
+  Result<std::optional<keystonemail::directory::Absence>> absence(AccountId account) { return absence(account, {&loop_}); }
+  Result<std::optional<keystonemail::directory::Absence>> absence(AccountId account, Context context) {
+    return loop_.run_until(directory_.absence(account, std::move(context)));
   }
 
   // The mailboxes that `address` leads to, which must be some.
@@ -222,6 +227,27 @@ void directory() {
     CHECK(d.leads_to<NotLocal>(local_part + "@elsewhere.invalid"));
     CHECK(d.leads_to<NotLocal>(facts.login + ".invalid"));
   }
+  SUBCASE("directory: who has an automatic answer is said to be absent, and has one that can be sent; others have none") {
+    const auto none = [&](AccountId account) {
+      const auto found = d.absence(account);
+      return found && !*found;
+    };
+    CHECK(none(facts.account));
+    CHECK(none(AccountId{0xffff'fff0}));
+    CHECK(!d.mailboxes(facts.login).local.front().is_absent);
+    if (!facts.other_login.empty()) CHECK(d.mailboxes(facts.other_login).local.front().is_absent == facts.is_absent);
+    if (facts.is_absent) {
+      const auto found = d.absence(facts.other);
+      REQUIRE(found.has_value());
+      REQUIRE(found->has_value());
+      CHECK((*found)->account.id == facts.other);
+      CHECK((*found)->account.login == facts.other_login);
+      CHECK((*found)->settings.enabled);
+      CHECK(keystonemail::autoreply::check_settings((*found)->settings).has_value());
+      if (!facts.list.empty())
+        CHECK(std::ranges::any_of(d.mailboxes(facts.list).local, [&](const auto& one) { return one.account == facts.other && one.is_absent; }));
+    }
+  }
   SUBCASE("directory: aliases are followed to their end, lists to all of their members") {
     if (!facts.alias.empty()) CHECK(d.leads_to_one(facts.alias, facts.account));
     if (!facts.list.empty()) {
@@ -353,6 +379,10 @@ void directory() {
       CHECK(answers_or(d.scram(facts.login, context), kind));
       const auto sender = d.may_send(facts.account, facts.login, context);
       CHECK((answers_or(sender, kind) && (!sender || *sender)));
+      if (facts.is_absent) {
+        const auto away = d.absence(facts.other, context);
+        CHECK((answers_or(away, kind) && (!away || away->has_value())));
+      }
     }
     std::stop_source later;
     const Context stoppable = Context{&fixture.loop}.with_stop(later.get_token());

@@ -97,7 +97,8 @@ class Internal {
               .other = add("otto"), .other_login = "otto@xn--bcher-kva.test", .other_password = "otto's own password",
               .disabled = "gone@xn--bcher-kva.test", .disabled_password = "gone's own password", .alias = "first@xn--bcher-kva.test",
               .list = "all@xn--bcher-kva.test", .elsewhere = "friend@elsewhere.invalid", .caught = "whoever@other.test",
-              .detailed = "anna+Lists@xn--bcher-kva.test", .detail = "Lists", .has_scram = true};
+              .detailed = "anna+Lists@xn--bcher-kva.test", .detail = "Lists", .has_scram = true, .is_absent = true};
+    must(accounts_->set_vacation("otto", {.enabled = true, .text = "Verreist."}, {&loop}));
     (void)add("gone");
     must(accounts_->set_enabled("gone", false, {&loop}));
     alias({.address = "second", .targets = {"anna"}});

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT / 'tests/support'))
 from keystone import Checks  # noqa: E402
 
 DOCS = ROOT / 'host/docs'
-PAGES = ['install.md', 'first-server.md', 'forwarding.md', 'configuration.md', 'policy.md', 'filters.md', 'logs.md', 'trust.md', 'reports.md', 'troubleshooting.md', 'security.md', 'backup.md', 'upgrading.md']
+PAGES = ['install.md', 'first-server.md', 'forwarding.md', 'vacation.md', 'configuration.md', 'policy.md', 'filters.md', 'logs.md', 'trust.md', 'reports.md', 'troubleshooting.md', 'security.md', 'backup.md', 'upgrading.md']
 OFFLINE = {'restore', 'import', 'export', 'init'}          # what says that no server may run
 program = os.path.abspath(sys.argv[1])
 check = Checks()

@@ -33,6 +33,7 @@ enum class Silence : std::uint8_t {
   not_addressed,      // he is not named in To, Cc or Bcc
   answered_lately,
   enough_answers,     // as many as one account gives in a day
+  many_absent,        // others that the message was for answer it already
   nobody_there,       // an address here that leads nowhere, or to a full mailbox
   failed,             // of us: what is needed could not be asked or written
 };

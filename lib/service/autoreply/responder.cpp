@@ -47,7 +47,7 @@ Task<Result<Response>> Responder::prepare(const directory::Account& account, con
   if (!decision.answers()) co_return silent(*decision.silence);
   KM_CO_TRY(const auto objection, co_await look_at_sender(account, message.sender, context));
   if (objection) co_return silent(*objection);
-  Answered::Answer answer{.account = account.id, .to = message.sender, .response = response_name(settings)};
+  Answered::Answer answer{.account = account.id, .to = message.sender, .response = message.response.empty() ? response_name(settings) : message.response};
   answer.within = std::chrono::days(settings.days);
   KM_CO_TRY(const auto lately, co_await answered_.objection(answer, context));
   if (lately) co_return silent(*lately);

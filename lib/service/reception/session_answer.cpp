@@ -33,6 +33,7 @@ Task<Session::Answers> Session::add_answers(delivery::Submission& submission, st
   answers.first = submission.together.size();
   if (services_.responder == nullptr || transaction_->absent.empty()) co_return answers;
   const queue::Envelope original = envelope();
+  const autoreply::Proof proof = proof_of_sender();
   for (const delivery::LocalRecipient& copy : submission.local) {
     if (!transaction_->absent.contains(copy.account)) continue;
     const auto found = std::ranges::find(transaction_->local, copy.account, &delivery::LocalRecipient::account);
@@ -40,11 +41,13 @@ Task<Session::Answers> Session::add_answers(delivery::Submission& submission, st
     autoreply::Delivered message{.account = copy.account, .header = transaction_->header_text(), .message_id = message_id, .envelope = original};
     message.sender = transaction_->sender_address;
     message.own = transaction_->own_addresses(place);
-    message.proof = proof_of_sender();
+    message.proof = proof;
     message.is_spam = transaction_->verdict == policy::Verdict::quarantine;
     message.is_for_list = !transaction_->local_lists[place].empty();
     message.session = id_;
-    autoreply::Response response = co_await services_.responder->respond(std::move(message), services_.forwarder.get(), working());
+    autoreply::Response response;
+    if (answers.given.size() >= autoreply::limits::answers_per_message_max) response.silence = autoreply::Silence::many_absent;
+    else response = co_await services_.responder->respond(std::move(message), services_.forwarder.get(), working());
     if (response.silence) {
       submission.history.steps.push_back({.when = context_.executor->wall_now(), .what = "not answered", .recipient = transaction_->local_addresses[place],
                                           .host = {}, .text = std::string(autoreply::to_string(*response.silence))});

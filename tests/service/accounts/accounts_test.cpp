@@ -223,6 +223,45 @@ TEST_CASE("accounts: an account's mail goes on to addresses of its choice, with 
   CHECK(!f.run(f.directory->set_forwarding("nobody", {{"x@y.test"}, true}, f.context())));
 }
 
+TEST_CASE("accounts: what senders are told is kept, shown while it is switched on, and checked; From is an address of one's own") {
+  Fixture f;
+  f.add("alice@example.test");
+  f.add("bob@example.test");
+  REQUIRE(f.run(f.directory->set_alias({"info", AliasKind::alias, {"alice"}}, f.context())));
+  const auto is_absent = [&f](const std::string& address) {
+    const auto found = f.resolve(address);
+    REQUIRE(is<directory::Mailboxes>(found));
+    return std::get<directory::Mailboxes>(found).local.at(0).is_absent;
+  };
+  const auto absence = [&f] { return f.run(f.directory->absence(directory::AccountId{1}, f.context())).value(); };
+  CHECK(!is_absent("alice@example.test"));
+  CHECK(!absence());
+  autoreply::Settings settings{.enabled = true, .subject = "Fort", .text = "Bis bald\n", .address = "info@example.test", .days = 3};
+  REQUIRE(f.run(f.directory->set_vacation("alice", settings, f.context())));
+  for (const char* address : {"alice@example.test", "alice+box@example.test", "info@example.test"}) CHECK(is_absent(address));
+  CHECK(!is_absent("bob@example.test"));
+  REQUIRE(absence());
+  CHECK(absence()->settings == settings);
+  CHECK(absence()->account.login == "alice@example.test");
+  CHECK(f.run(f.directory->vacation("ALICE@example.test", f.context())).value() == settings);
+  settings.enabled = false;
+  REQUIRE(f.run(f.directory->set_vacation("alice", settings, f.context())));
+  CHECK(!is_absent("alice@example.test"));
+  CHECK(!absence());
+  CHECK(f.run(f.directory->vacation("alice", f.context())).value() == settings);
+  const auto error = [&f](const std::string& login, autoreply::Settings wanted) {
+    const auto set = f.run(f.directory->set_vacation(login, std::move(wanted), f.context()));
+    REQUIRE(!set);
+    return set.error().kind();
+  };
+  CHECK(error("alice", {.address = "bob@example.test"}) == ErrorKind::denied);
+  CHECK(error("alice", {.address = "x@elsewhere.test"}) == ErrorKind::denied);
+  CHECK(error("alice", {.days = 0}) == ErrorKind::invalid);
+  CHECK(error("alice", {.text = std::string(100'000, 'x')}) == ErrorKind::too_large);
+  CHECK(error("nobody", {}) == ErrorKind::not_found);
+  CHECK(f.run(f.directory->vacation("nobody", f.context())).error().kind() == ErrorKind::not_found);
+}
+
 TEST_CASE("E2: addresses that lead to each other lead nowhere, by aliases, accounts and details alike, and end") {
   Fixture f;
   f.add("alice@example.test");
@@ -479,6 +518,7 @@ TEST_CASE("H9: more password checks than the queue holds are put off, not taken 
 
 TEST_CASE("records: every truncation of a stored account or address is an error, never a crash") {
   AccountRecord record{.id = directory::AccountId{7}, .login = "a@example.test"};
+  record.vacation = {.enabled = true, .from = WallTime(std::chrono::hours(1)), .text = "away"};
   record.app_passwords.push_back({{.name = "phone", .services = {"imap", "smtp"}}, "hash", {{}, {}}, {{}}});
   for (const std::string& whole : {encode(record), encode(AddressRecord{.account = {}, .alias = {"x@y", AliasKind::list, {"a@b", "c@d"}}})}) {
     for (std::size_t cut = 0; cut < whole.size(); ++cut) {

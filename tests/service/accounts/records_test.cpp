@@ -9,6 +9,10 @@
 using namespace keystonemail;
 using namespace keystonemail::accounts;
 
+namespace {
+constexpr std::size_t encode_empty_vacation_octets = 8;  // switched off, no times, four empty texts, seven days
+}
+
 TEST_CASE("accounts rows: an alias of an unknown kind, or octets behind a record, are damage") {
   AddressRecord record;
   record.alias = {"all@example.com", AliasKind::list, {"a@example.com", "b@example.net"}};
@@ -48,4 +52,20 @@ TEST_CASE("accounts rows: more sets of SCRAM keys than there are ways of typing 
   AccountRecord account;
   account.app_passwords.push_back({{.name = "phone"}, "hash", std::vector<crypto::ScramKeys>(17), {}});
   CHECK(!decode_account(encode(account)));
+}
+
+TEST_CASE("accounts rows: automatic answers are kept whole; rows of version 3 have none") {
+  AccountRecord account;
+  account.login = "a@example.com";
+  account.vacation = {.enabled = true, .from = WallTime(std::chrono::hours(5)), .until = WallTime(std::chrono::hours(9)), .subject = "Fort", .text = "Grüße\n",
+                      .html = "<p>Grüße</p>", .address = "info@example.com", .days = 31};
+  const std::string row = encode(account);
+  CHECK(decode_account(row)->vacation == account.vacation);
+  CHECK(!decode_account(row.substr(0, row.size() - 1)));
+  account.vacation = {};
+  std::string older = encode(account);
+  older.resize(older.size() - encode_empty_vacation_octets);
+  older[0] = 3;
+  REQUIRE(decode_account(older));
+  CHECK(decode_account(older)->vacation == autoreply::Settings{});
 }

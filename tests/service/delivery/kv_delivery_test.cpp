@@ -2,6 +2,7 @@
 // Copyright the Keystone Mail authors
 #include <doctest/doctest.h>
 
+#include "base/try.hpp"
 #include "service/queue/queue_fixture.hpp"
 
 using namespace keystonemail;
@@ -160,4 +161,46 @@ TEST_CASE("delivery: what else is written is there with the message, or neither 
     CHECK(s.a.find("INBOX").messages == (fails ? 0 : 1));
     fails = false;
   }
+}
+
+TEST_CASE("E4 delivery: what goes along on a condition is left out when it does not hold, and nothing else is") {
+  Served s;
+  const auto names = [](kv::Table table, std::string key) -> kv::Operation {
+    return [table, key](kv::Transaction& t) -> Task<Result<void>> {
+      KM_CO_TRY(const auto known, co_await t.get(table, key));
+      if (known) co_return fail(ErrorKind::conflict, {}, "there already");
+      t.put(table, key, "x");
+      co_return Result<void>();
+    };
+  };
+  const auto send = [&](kv::Operation condition) {
+    auto submission = s.submission(body);
+    submission.local = {Served::to(s.a)};
+    auto answer = s.submission("Subject: away\r\n\r\nAway\r\n");
+    answer.local = {Served::to(s.b)};
+    answer.condition = std::move(condition);
+    auto last = s.submission("Subject: last\r\n\r\n");
+    last.remote.emplace();
+    last.remote->recipients.resize(1);
+    submission.together.push_back(std::move(answer));
+    submission.together.push_back(std::move(last));
+    return s.deliver(std::move(submission));
+  };
+  const auto first = send(names(test::blob_table, "condition"));
+  REQUIRE(first);
+  CHECK(first->left_out.empty());
+  REQUIRE(first->together.size() == 2);
+  CHECK(!first->together[0]);
+  CHECK(first->together[1]);
+  const auto second = send(names(test::blob_table, "condition"));
+  REQUIRE(second);
+  CHECK(second->left_out == std::vector<std::size_t>{0});
+  REQUIRE(second->together.size() == 2);
+  CHECK(second->together[1]);
+  CHECK(s.a.find("INBOX").messages == 2);
+  CHECK(s.b.find("INBOX").messages == 1);
+  const auto broken = send([](kv::Transaction&) -> Task<Result<void>> { co_return fail(ErrorKind::corrupt); });
+  REQUIRE(!broken);
+  CHECK(broken.error().kind() == ErrorKind::corrupt);
+  CHECK(s.a.find("INBOX").messages == 2);
 }

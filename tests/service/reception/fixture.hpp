@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "keystonemail/backends/memory/kv_store.hpp"
+#include "keystonemail/policy/policy.hpp"
 #include "keystonemail/service/reception/reception.hpp"
 #include "keystonemail/transport/pipe.hpp"
 #include "support/fake_delivery.hpp"
@@ -31,6 +32,26 @@ class MemoryLog final : public Log {
   std::string text;
 };
 
+// Says what SPF and DMARC are said to have found.
+class Found final : public policy::Rule {
+ public:
+  explicit Found(std::string spf, std::string dmarc = "none") : spf_(std::move(spf)), dmarc_(std::move(dmarc)) {}
+  std::string_view name() const noexcept override { return "found"; }
+  Task<Result<policy::Decision>> judge(policy::Stage stage, const policy::Facts&, Context) override {
+    policy::Decision decision;
+    if (stage == policy::Stage::body) {
+      decision.edits.emplace_back(policy::Tag{"spf", spf_});
+      decision.edits.emplace_back(policy::Tag{"dmarc", dmarc_});
+      if (dmarc_ == "reject") decision = policy::Decision::reject("Nobody vouches for it", "5.7.26", "DMARC policy of elsewhere.test");
+      if (dmarc_ == "quarantine") decision = policy::Decision::quarantine("DMARC policy of elsewhere.test");
+    }
+    co_return decision;
+  }
+
+ private:
+  std::string spf_, dmarc_;
+};
+
 class ReceptionFixture {
  public:
   explicit ReceptionFixture(smtp::Protocol protocol = smtp::Protocol::smtp, smtp::ServerOptions engine = {},
@@ -44,7 +65,7 @@ class ReceptionFixture {
     const bool submission = protocol == smtp::Protocol::submission;
     engine.allow_plaintext_auth = submission;
     reception.emplace(reception::Options{.engine = engine, .offer_auth = submission, .primary_domain = "example.test"},
-                      reception::Services{directory, delivery, logins, limits, random, log, {}, [this] { return chain; }, std::move(forwarder), &redirects});
+                      reception::Services{directory, delivery, logins, limits, random, log, {}, [this] { return chain; }, std::move(forwarder), &redirects, &responder});
     delivery.store = store.get();
     connect();
   }
@@ -101,10 +122,12 @@ class ReceptionFixture {
   SimExecutor executor;
   std::stop_source stop;
   FakeDirectory directory;
-  std::unique_ptr<kv::Store> store = memory::make_kv_store({.tables = {"redirects"}});
+  std::unique_ptr<kv::Store> store = memory::make_kv_store({.tables = {"redirects", "answers"}});
   forwarding::Redirects redirects{*store, kv::Table{0}};
+  autoreply::Answered answered{*store, kv::Table{1}};
   FakeDelivery delivery;
   SeededRandom random{1};
+  autoreply::Responder responder{{.hostname = "mail.example.test"}, directory, delivery, answered, random};
   access::LoginGate gate{{}};
   access::LoginServices logins{directory, gate, random, "0123456789abcdef"};
   access::ConnectionLimits limits{{}};

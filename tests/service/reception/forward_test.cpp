@@ -29,26 +29,6 @@ std::shared_ptr<const forwarding::Forwarder> forwarder() {
   return forwarding::Forwarder::create(std::move(options)).value();
 }
 
-// Says what SPF and DMARC are said to have found.
-class Found final : public policy::Rule {
- public:
-  explicit Found(std::string spf, std::string dmarc = "none") : spf_(std::move(spf)), dmarc_(std::move(dmarc)) {}
-  std::string_view name() const noexcept override { return "found"; }
-  Task<Result<policy::Decision>> judge(policy::Stage stage, const policy::Facts&, Context) override {
-    policy::Decision decision;
-    if (stage == policy::Stage::body) {
-      decision.edits.emplace_back(policy::Tag{"spf", spf_});
-      decision.edits.emplace_back(policy::Tag{"dmarc", dmarc_});
-      if (dmarc_ == "reject") decision = policy::Decision::reject("Nobody vouches for it", "5.7.26", "DMARC policy of elsewhere.test");
-      if (dmarc_ == "quarantine") decision = policy::Decision::quarantine("DMARC policy of elsewhere.test");
-    }
-    co_return decision;
-  }
-
- private:
-  std::string spf_, dmarc_;
-};
-
 struct Forwarding : ReceptionFixture {
   explicit Forwarding(std::vector<std::shared_ptr<policy::Policy>> policies = {}, smtp::Protocol protocol = smtp::Protocol::smtp)
       : ReceptionFixture(protocol, {}, std::move(policies), forwarder()) {

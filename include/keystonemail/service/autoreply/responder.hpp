@@ -20,6 +20,10 @@
 
 namespace keystonemail::autoreply {
 
+namespace limits {
+inline constexpr std::size_t answers_per_message_max = 20;  // of all that it is for: what one message can set off has an end
+}  // namespace limits
+
 struct Options {
   std::string hostname;                  // for Message-IDs
   forwarding::KeyProvider keys = {};     // that answers are signed with; empty: they are not
@@ -35,6 +39,7 @@ struct Delivered {
   Proof proof = Proof::unproven;
   bool is_spam = false;
   bool is_for_list = false;
+  std::string response = {};             // a name of the answer (RFC 5230 §4.2, :handle); empty: it is told by what it says
   const queue::Envelope& envelope;
   std::string session;                   // in which it came, as the log names it
 };
