@@ -221,6 +221,16 @@ def two_absent(site):
     check('it is in the mailbox at once, from the null sender', automatic('alice@example.test')[0].startswith('Return-Path: <>\r\n'), automatic('alice@example.test'))
 
 
+def undeliverable(site):
+    """Nobody hears of an answer that cannot be delivered."""
+    before = site.inbox('alice@example.test')
+    message_id = site.receive('alice@example.test', sender=Sink.refused)
+    check('E4: an answer that is refused ends there', wait_for(lambda: any(step['what'] == 'failed' for step in site.steps(message_id))), site.steps(message_id))
+    after = site.inbox('alice@example.test')
+    check('and nobody gets a report of it', len(after) == len(before) + 1 and not any('multipart/report' in one for one in after), after[-1])
+    check('nor is anything left in the queue', json.loads(site.server.run('queue', 'list', '--json').stdout) == [], site.server.run('queue', 'list').stdout)
+
+
 def enough(site):
     site.server.add_account('dora@example.test', PASSWORD)
     vacation(site.server, 'dora@example.test', '--on')
@@ -288,7 +298,7 @@ with Server(sys.argv[1], listeners=LISTENERS, extra=ROUTES) as server:
     commands(server)
     server.start()
     site = Site(server)
-    for test in (one_answer, again, at_once, silence, addresses, two_absent, enough, ends):
+    for test in (one_answer, again, at_once, silence, addresses, two_absent, undeliverable, enough, ends):
         test(site)
 forgeries()
 sys.exit(check.finish())

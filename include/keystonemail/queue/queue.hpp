@@ -95,7 +95,7 @@ struct Entry {
 // One thing that happened to an entry. It is kept for some weeks, when the entry is long gone.
 struct TraceStep {
   WallTime when{};
-  // connected, sender, recipient, judged, accepted, refused, discarded, forwarded; delivered, deferred, failed; held,
+  // connected, sender, recipient, judged, accepted, refused, discarded, forwarded, answered, not answered; delivered, deferred, failed; held,
   // released, retried, moved, cancelled
   std::string what;
   std::string recipient;            // of accepted and refused: the message id
