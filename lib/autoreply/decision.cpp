@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "keystonemail/base/text.hpp"
 #include "keystonemail/mime/address.hpp"

@@ -2,6 +2,7 @@
 // Copyright the Keystone Mail authors
 #include "keystonemail/service/autoreply/answered.hpp"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 

@@ -14,7 +14,7 @@ using autoreply::Silence;
 
 namespace {
 
-bool has(std::string_view all, std::string_view part) { return all.find(part) != std::string_view::npos; }
+bool holds(std::string_view all, std::string_view part) { return all.find(part) != std::string_view::npos; }
 
 struct Answering : ReceptionFixture {
   explicit Answering(std::vector<std::shared_ptr<policy::Policy>> policies = {}, smtp::Protocol protocol = smtp::Protocol::smtp)
@@ -42,7 +42,7 @@ struct Answering : ReceptionFixture {
   std::vector<FakeDelivery::Delivered> answers() const {
     std::vector<FakeDelivery::Delivered> out;
     for (const auto& one : delivery.delivered)
-      if (has(one.message, "Auto-Submitted: auto-replied")) out.push_back(one);
+      if (holds(one.message, "Auto-Submitted: auto-replied")) out.push_back(one);
     return out;
   }
   // Why the last message was not answered, as its trace tells.
@@ -77,9 +77,9 @@ TEST_CASE("E4 answers: an answer goes out in the commit that delivers the messag
   CHECK(answers[0].remote->login.empty());
   CHECK(answers[0].history.message_id == "<1@elsewhere.test>");
   CHECK(answers[0].history.steps.at(0).what == "answered");
-  CHECK(has(answers[0].message, "From: A <alice@example.test>\r\nTo: carol@elsewhere.test\r\n"));
-  CHECK(has(answers[0].message, "In-Reply-To: <1@elsewhere.test>\r\n"));
-  CHECK(has(server.log.text, "smtp.answered"));
+  CHECK(holds(answers[0].message, "From: A <alice@example.test>\r\nTo: carol@elsewhere.test\r\n"));
+  CHECK(holds(answers[0].message, "In-Reply-To: <1@elsewhere.test>\r\n"));
+  CHECK(holds(server.log.text, "smtp.answered"));
 }
 
 TEST_CASE("E4 answers: a second message gets none, and its trace says why") {
@@ -95,7 +95,7 @@ TEST_CASE("E4 answers: a delivery that failed and is tried again is answered onc
   server.delivery.fail_deliver = Error(ErrorKind::unavailable);
   CHECK(server.send().starts_with("451"));
   CHECK(server.answers().empty());
-  CHECK(!has(server.log.text, "smtp.answered"));
+  CHECK(!holds(server.log.text, "smtp.answered"));
   server.delivery.fail_deliver.reset();
   CHECK(server.send().starts_with("250"));
   CHECK(server.send().starts_with("250"));
@@ -187,11 +187,11 @@ TEST_CASE("E4 answers: by LMTP, where one mailbox is full, the others are delive
   server.delivery.full.insert(directory::AccountId{3});
   const std::string said = server.send({"alice@example.test", "dora@example.test", "bob@example.test"});
   CHECK(said.starts_with("250"));
-  CHECK(has(said, "\r\n452"));
+  CHECK(holds(said, "\r\n452"));
   const auto answers = server.answers();
   REQUIRE(answers.size() == 2);
-  CHECK(has(answers[0].message, "alice@example.test"));
-  CHECK(has(answers[1].message, "bob@example.test"));
+  CHECK(holds(answers[0].message, "alice@example.test"));
+  CHECK(holds(answers[1].message, "bob@example.test"));
 }
 
 TEST_CASE("answers: an address that several people have answers for none of them; one that leads to one person does") {
@@ -204,5 +204,5 @@ TEST_CASE("answers: an address that several people have answers for none of them
   CHECK(server.reason() == words(Silence::not_addressed));
   CHECK(server.send({"one@example.test"}).starts_with("250"));
   REQUIRE(server.answers().size() == 1);
-  CHECK(has(server.answers()[0].message, "From: A <one@example.test>\r\n"));
+  CHECK(holds(server.answers()[0].message, "From: A <one@example.test>\r\n"));
 }

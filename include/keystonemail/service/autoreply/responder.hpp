@@ -5,11 +5,11 @@
 // that delivers the message it answers, so that neither a crash nor a second try gives it twice.
 #pragma once
 
-#include <functional>
-#include <memory>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "keystonemail/base/random.hpp"
