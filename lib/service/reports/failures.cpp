@@ -96,6 +96,7 @@ const SignatureResult* signature_of(const DmarcFinding& finding) {
 void Failures::consider(const DmarcFinding& finding) {
   const dmarc::Record& record = *finding.verdict.record;
   if (options_.failures == FailureUse::off || record.failure_addresses.empty() || record.public_suffix == dmarc::PublicSuffix::yes) return;
+  if (finding.verdict.outcome == dmarc::Outcome::temperror) return;  // nobody knows yet whether it has failed (E3)
   if (is_automatic(finding.facts)) return;
   const auto failure = failure_of(finding);
   if (!failure) return;

@@ -171,6 +171,7 @@ TEST_CASE("failure reports: what the DNS could not say is no failure") {
     unknown.verdict.identifiers.push_back({{.method = method, .standing = dmarc::Standing::temporary, .domain = "example.com"}, true});
     CHECK(unknown.told().empty());
     unknown.verdict.identifiers[0].is_aligned = false;  // another domain's trouble hides nothing
+    unknown.verdict.outcome = dmarc::Outcome::fail;
     CHECK(unknown.told().size() == 1);
   }
   FailedMessage one_passes("v=DMARC1; p=reject; ruf=mailto:f@example.com; fo=1");
