@@ -12,6 +12,7 @@
 
 #include "base/format.hpp"
 #include "commands/commands.hpp"
+#include "keystonemail/backends/unbound/resolver.hpp"
 #include "keystonemail/base/time.hpp"
 #include "keystonemail/codec/idna.hpp"
 #include "keystonemail/crypto/certificate.hpp"
@@ -111,6 +112,8 @@ bool is_of_this_machine(const IpAddress& address) {
 void check_outgoing(ConfigReading& reading) {
   const RelayConfig& relay = reading.config.relay;
   if (const auto options = relay_options(reading.config); relay.enabled && !options) reading.errors.push_back({0, error_text(options.error())});
+  if (const auto opened = unbound::open_resolver(resolver_options(reading.config.resolver)); !opened)
+    reading.errors.push_back({0, format("[resolver] {}", error_text(opened.error()))});
   const auto trust = client_trust(relay);
   const auto loaded = trust ? tls::ClientContext::create(*trust) : Result<std::shared_ptr<const tls::ClientContext>>(std::unexpected(trust.error()));
   if (!loaded) reading.errors.push_back({0, format("[relay] authorities: {}", error_text(loaded.error()))});

@@ -123,11 +123,12 @@ with tempfile.TemporaryDirectory() as directory:
         bad.write(before + '\n[[listener]]\nprotocol = "smtp"\naddress = "[::]:2525"\n\n[[listener]]\nprotocol = "smtp"\naddress = "127.0.0.1:2525"\n')
     code, _, err = run("--config", directory + "/twice.toml", "check")
     check("and warns of one that another takes too", code == 0 and "127.0.0.1:2525 is among what [::]:2525 takes already" in err, err)
-    for what, line, said in (("a route for what is no domain", 'routes = { "x test" = "host:25" }', '"x test" is no domain'),
-                             ("a rate for what is no domain", 'rates = { "x test" = "5" }', '"x test" is no domain'),
-                             ("authorities that are not there", 'authorities = "/nowhere/ca.pem"', '/nowhere/ca.pem')):
+    for what, lines, said in (("a route for what is no domain", '[relay]\nroutes = { "x test" = "host:25" }', '"x test" is no domain'),
+                              ("a rate for what is no domain", '[relay]\nrates = { "x test" = "5" }', '"x test" is no domain'),
+                              ("authorities that are not there", '[relay]\nauthorities = "/nowhere/ca.pem"', '/nowhere/ca.pem'),
+                              ("a trust anchor that is none", '[resolver]\ntrust_anchors = ["garbage"]', "[resolver] ")):
         with open(directory + "/outgoing.toml", "w") as file:
-            file.write(open(config).read() + f"\n[relay]\n{line}\n")
+            file.write(open(config).read() + f"\n{lines}\n")
         code, out, err = run("--config", directory + "/outgoing.toml", "check")
         check(f"check finds {what}, which serve would not take", code == 1 and said in err, (code, out, err))
     with open(directory + "/outgoing.toml", "w") as file:
