@@ -91,8 +91,6 @@ std::int64_t number_member(const Value& value, std::string_view name, std::int64
   return typed_member(value, name, otherwise);
 }
 
-bool flag_member(const Value& value, std::string_view name, bool otherwise) { return typed_member(value, name, otherwise); }
-
 Result<Value> parse(std::string_view text) {
   if (depth_of(text) > limits::depth_max) return fail(ErrorKind::too_large, "JSON nested too deeply");
   Node node = Node::parse(text.begin(), text.end(), nullptr, false);

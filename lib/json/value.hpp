@@ -35,7 +35,6 @@ struct Value : std::variant<std::monostate, bool, std::int64_t, double, std::str
 // The member when it is of that type, else `otherwise`.
 [[nodiscard]] std::string text_member(const Value& value, std::string_view name, std::string otherwise = {});
 [[nodiscard]] std::int64_t number_member(const Value& value, std::string_view name, std::int64_t otherwise = 0);
-[[nodiscard]] bool flag_member(const Value& value, std::string_view name, bool otherwise = false);
 
 // Errors: invalid (grammar, not UTF-8), too_large (limits::depth_max). Linear in the length of `text`.
 [[nodiscard]] Result<Value> parse(std::string_view text);

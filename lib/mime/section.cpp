@@ -107,12 +107,4 @@ void TextDecoder::finish(std::string& out) {
   charset_.finish(out);
 }
 
-std::string decode_text_body(TransferEncoding encoding, std::string_view charset, std::string_view body) {
-  std::string out;
-  TextDecoder decoder(encoding, charset);
-  decoder.append(out, body);
-  decoder.finish(out);
-  return out;
-}
-
 }  // namespace keystonemail::mime

@@ -71,8 +71,6 @@ class TextDecoder {
   std::string octets_;
 };
 
-[[nodiscard]] std::string decode_text_body(TransferEncoding encoding, std::string_view charset, std::string_view body);
-
 // HTML as the text a reader sees, for previews and search: tags, scripts and styles gone, entities decoded, blanks
 // collapsed. Linear, without recursion (attack C7); stops once `characters_max` code points are out.
 [[nodiscard]] std::string html_to_text(std::string_view html, std::size_t characters_max = SIZE_MAX);

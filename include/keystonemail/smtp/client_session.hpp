@@ -100,7 +100,6 @@ class ClientSession {
   void send_next_rcpt();
   void envelope_answered();
   void start_body();
-  void send_chunk(bool last);
   enum class Words : std::uint8_t { theirs, ours };
   void finish_message(Words words = Words::theirs);
   void refuse_locally(const Reply& reply);
