@@ -8,24 +8,13 @@
 #include <utility>
 
 #include "keystonemail/base/text.hpp"
-#include "keystonemail/mime/address.hpp"
-#include "service/authentication/fields.hpp"
 
 namespace keystonemail::reception {
 
-// Attack E4: an answer goes to the reverse-path, so that is what somebody has to vouch for. DMARC vouches for the author: for other
-// addresses of that domain and those below it as well, and for no others.
+// Attack E4: an answer goes to the reverse-path, so that is what somebody has to vouch for.
 autoreply::Proof Session::proof_of_sender() const {
-  using autoreply::Proof;
-  if (account_ || is_lmtp()) return Proof::proven;
-  const std::string_view spf = screening_.tag("spf"), dmarc = screening_.tag("dmarc");
-  if (dmarc == "fail") return Proof::forged;
-  if (spf.empty() || spf == "pass") return Proof::proven;
-  const auto author = authentication::author_domain(transaction_->header_text());
-  const auto sender = mime::Address::parse(transaction_->sender_address);
-  if (dmarc != "pass" || !author || !sender) return Proof::unproven;
-  const bool is_aligned = sender->domain() == *author || sender->domain().ends_with("." + *author);
-  return is_aligned ? Proof::proven : Proof::unproven;
+  if (screening_.tag("dmarc") == "fail") return autoreply::Proof::forged;
+  return is_vouched_for() ? autoreply::Proof::proven : autoreply::Proof::unproven;
 }
 
 Task<Session::Answers> Session::add_answers(delivery::Submission& submission, std::string message_id) {

@@ -15,6 +15,7 @@
 #include "keystonemail/mime/address.hpp"
 #include "keystonemail/mime/header.hpp"
 #include "keystonemail/service/forwarding/report_route.hpp"
+#include "service/authentication/fields.hpp"
 #include "service/reception/list_fields.hpp"
 #include "service/reception/replies.hpp"
 #include "service/reception/trace_fields.hpp"
@@ -212,10 +213,15 @@ Result<void> Session::make_seal() {
   return {};
 }
 
-// Attack E3: a sender that nobody vouches for may be anybody's address, and hears of nothing.
+// Attack E3: a reverse-path that nobody vouches for may be anybody's address, and hears of nothing. DMARC vouches for the author: for
+// other addresses of that domain and those below it as well, and for no others.
 bool Session::is_vouched_for() const {
   const std::string_view spf = screening_.tag("spf");
-  return account_ || is_lmtp() || spf.empty() || spf == "pass" || screening_.tag("dmarc") == "pass";
+  if (account_ || is_lmtp() || spf.empty() || spf == "pass") return true;
+  const auto author = authentication::author_domain(transaction_->header_text());
+  const auto sender = mime::Address::parse(transaction_->sender_address);
+  if (screening_.tag("dmarc") != "pass" || !author || !sender) return false;
+  return sender->domain() == *author || sender->domain().ends_with("." + *author);
 }
 
 std::string Session::sender_of_members(std::string_view list) const {

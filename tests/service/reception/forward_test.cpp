@@ -388,6 +388,16 @@ TEST_CASE("E3: a sender that nobody vouches for hears neither of success nor of 
   }
 }
 
+TEST_CASE("E3: an honest author does not vouch for an address of somebody else that he named as the sender") {
+  for (const auto& [sender, proven] : {std::pair{"bounces@news.elsewhere.test", true}, {"victim@other.test", false}, {"victim@notelsewhere.test", false}}) {
+    CAPTURE(sender);
+    Forwarding server({std::make_shared<Found>("none", "pass")});
+    CHECK(server.send({"bob@example.test", "away@example.test"}, text, sender, "", " NOTIFY=SUCCESS,FAILURE").starts_with("250"));
+    CHECK(report_of(server.delivery).empty() == !proven);
+    CHECK(server.queued(1).envelope.unproven == !proven);
+  }
+}
+
 TEST_CASE("dsn: a request for a disposition notification passes through untouched (RFC 8098)") {
   Forwarding server;
   const std::string message = "From: carol@elsewhere.test\r\nDisposition-Notification-To: carol@elsewhere.test\r\nOriginal-Recipient: rfc822;x@y.test\r\n\r\nHello\r\n";
