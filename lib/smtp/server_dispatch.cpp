@@ -48,6 +48,7 @@ void ServerEngine::dispatch(std::string_view line) {
   const Command* const command = CommandTable::find(line.substr(0, space));
   if (command != nullptr && command->carry == Carry::must_wait) carry_ = Carry::must_wait;
   if (!within_ceilings(command)) return;
+  if (state_ == State::refused && (command == nullptr || command->verb != Verb::quit)) return fault(PeerFault::bad_sequence);
   if (command == nullptr) {
     if (!options_->asks_of_unknown_commands) return fault(PeerFault::unknown_command);
     return ask(Question::unknown, UnknownCommand{line});

@@ -22,7 +22,8 @@ ServerEngine::ServerEngine(const ServerOptions& options, Instant now)
 std::size_t ServerEngine::receive(std::string_view octets, Instant now) {
   advance(now);
   if (octets.empty() || state_ == State::closed) return 0;
-  if (state_ == State::connected || (state_ == State::start && output_consumed_ == 0 && output_queued_ > 0)) {
+  const bool greets = state_ == State::start || state_ == State::refused;
+  if (state_ == State::connected || (greets && output_consumed_ == 0 && output_queued_ > 0)) {
     output_.clear();  // a greeting that was not written must not follow what did not wait for it
     output_begin_ = 0;
     close_with(PeerFault::early_talker);
@@ -119,6 +120,7 @@ std::optional<Instant> ServerEngine::deadline() const noexcept {
   const bool octets_come = state_ == State::data || in_chunk_;
   Instant due = octets_come ? data_deadline() : waiting_since_ + options_->command_timeout;
   if (in_transaction(state_)) due = std::min(due, transaction_since_ + options_->transaction_time_max);
+  if (state_ == State::refused) due = std::min(due, connected_ + options_->refused_time_max);
   if (options_->require_auth && !authenticated_) due = std::min(due, connected_ + options_->pre_auth_time_max);
   return due;
 }
@@ -233,8 +235,8 @@ void ServerEngine::accept(Question question, const Reply* own) {
 void ServerEngine::refuse(Question question, const Reply& answer) {
   switch (question) {
     case Question::connected:
-      reply(answer);
-      return close(CloseReason::refused);
+      state_ = State::refused;
+      return reply(answer);
     case Question::rcpt:
       ++recipients_refused_;
       return reply(answer);

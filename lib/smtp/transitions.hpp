@@ -12,6 +12,7 @@ namespace keystonemail::smtp {
 
 enum class State : std::uint8_t {
   connected,      // the greeting is not yet decided
+  refused,        // greeted with 554: QUIT, or nothing (RFC 5321 §3.1)
   start,          // greeted by us, EHLO not yet seen
   ready,          // between transactions
   sender,         // MAIL accepted

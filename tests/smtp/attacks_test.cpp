@@ -417,6 +417,41 @@ TEST_CASE("A8: an unwritten greeting does not follow an early talker's octets") 
   CHECK(f.session->pending_output().starts_with("554 "));
 }
 
+TEST_CASE("greeting: who is refused with 554 may say QUIT, and is told 503 until then, not for ever (RFC 5321 §3.1)") {
+  const auto connect = [](ServerFixture& f) {
+    f.answer = [](const ServerEvent& event) -> std::optional<Answer> {
+      if (!std::holds_alternative<Connected>(event)) return std::nullopt;
+      return Reply{554, {5, 7, 1}, "Not you"};
+    };
+    f.session.emplace(f.options, f.now);
+    f.pump();
+  };
+  const auto refuse = [&connect](ServerFixture& f) {
+    connect(f);
+    CHECK(f.read_output() == "554 5.7.1 Not you\r\n");
+    CHECK(!f.closed);
+  };
+  ServerFixture polite;
+  refuse(polite);
+  for (const char* line : {"EHLO c\r\n", "MAIL FROM:<a@b>\r\n", "NONSENSE\r\n", "BDAT 4 LAST\r\n", "STARTTLS\r\n"}) CHECK(polite.say(line).starts_with("503 5.5.1"));
+  CHECK(polite.say("QUIT\r\n").starts_with("221 "));
+  REQUIRE(polite.closed);
+  CHECK(polite.closed->reason == CloseReason::quit);
+  ServerFixture stubborn;
+  refuse(stubborn);
+  for (unsigned i = 0; i < stubborn.options.errors_max && !stubborn.closed; ++i) stubborn.say("EHLO c\r\n");
+  CHECK(stubborn.closed);
+  ServerFixture silent;
+  refuse(silent);
+  CHECK(silent.session->deadline() == silent.now + silent.options.refused_time_max);
+  ServerFixture hasty;
+  connect(hasty);
+  (void)hasty.session->receive("EHLO c\r\n", hasty.now);
+  hasty.pump();
+  REQUIRE(hasty.closed);
+  CHECK(hasty.closed->fault == PeerFault::early_talker);
+}
+
 TEST_CASE("A8: running ahead of EHLO, DATA or AUTH, or without PIPELINING, ends the session") {
   for (const char* wire : {"EHLO c\r\nMAIL FROM:<a@b>\r\n", "HELO c\r\nNOOP\r\n"}) {
     ServerFixture f;

@@ -16,8 +16,8 @@ using namespace keystonemail::smtp::testing;
 namespace {
 
 std::string name(State state) {
-  constexpr const char* names[] = {"connected", "start",         "ready", "sender", "recipients", "data",
-                                   "chunks",    "chunks_failed", "auth",  "tls",    "closed"};
+  constexpr const char* names[] = {"connected", "refused", "start",         "ready", "sender", "recipients",
+                                   "data",      "chunks",  "chunks_failed", "auth",  "tls",    "closed"};
   return names[static_cast<std::size_t>(state)];
 }
 

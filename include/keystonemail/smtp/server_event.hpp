@@ -19,7 +19,7 @@ namespace keystonemail::smtp {
 // Nothing to do: give input, or write pending output when receive() took nothing.
 struct NeedInput {};
 
-// Asks: greet this peer? Accept, or a Reply such as 554 or 421, after which the session closes.
+// Asks: greet this peer? Accept; 421, after which the session closes; or 554, after which it takes QUIT alone (RFC 5321 §3.1).
 struct Connected {};
 
 enum class HelloVerb : std::uint8_t { helo, ehlo, lhlo };
@@ -89,7 +89,7 @@ struct Reset {};
 enum class CloseReason : std::uint8_t {
   quit,
   peer_closed,       // without QUIT; whatever was under way is void
-  refused,           // a 421, or a refused greeting, by decide() or end()
+  refused,           // a 421, by decide() or end()
   fault,             // see `fault`
   input_before_tls,  // octets between STARTTLS and the handshake (RFC 3207 §4.2): nothing more is said
 };

@@ -60,6 +60,7 @@ struct ServerOptions {
   std::uint32_t data_rate_min = 500;                // octets a second over the whole of DATA or one BDAT; zero: any
   std::chrono::seconds transaction_time_max{3'600}; // from MAIL to the end of the message
   std::chrono::seconds pre_auth_time_max{60};       // from the greeting to AUTH, where AUTH is required
+  std::chrono::seconds refused_time_max{30};        // from a greeting of 554 to QUIT (RFC 5321 §3.1 waits for it, and names no time)
 };
 
 }  // namespace keystonemail::smtp

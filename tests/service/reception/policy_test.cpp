@@ -145,7 +145,7 @@ TEST_CASE("reception policy: every verdict does at every stage what it says, and
       const bool greets = stage != Stage::connect;
       const char* words = verdict == Verdict::reject ? (greets ? "550 5.7.1" : "554 5.7.1") : verdict == Verdict::defer && greets ? "451 4.7.1" : "421 4.7.1";
       CHECK((said.find(words) != std::string::npos) == refuses);
-      CHECK(server.over() == (verdict == Verdict::disconnect || (refuses && !greets)));
+      CHECK(server.over() == (verdict == Verdict::disconnect || (verdict == Verdict::defer && !greets)));  // RFC 5321 §3.1: 554 waits for QUIT
     }
   }
 }
