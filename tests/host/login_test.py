@@ -279,7 +279,7 @@ def test_external(server, folder):
     out = server.run('account', 'disable', ALICE)
     check('EXTERNAL: a disabled account is refused', out.returncode == 0 and 'Login failed' in str(external(server, alice)), out.stderr)
     server.run('account', 'enable', ALICE)
-    check('the log names the credential', 'credential=external' in server.log())
+    check('the log names the credential', server.logged('credential=external'))
     server.stop()
 
 

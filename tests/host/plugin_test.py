@@ -163,7 +163,7 @@ with tempfile.TemporaryDirectory(dir=os.environ.get('KEYSTONEMAIL_TEST_DIR', '/v
         out = server.run('check')
         check('check finds the plugin good', out.returncode == 0, out.stdout + out.stderr)
         server.start()
-        check('the log says which plugin is loaded', 'plugin.loaded' in server.log() and str(plugin) in server.log(), server.log())
+        check('the log says which plugin is loaded', server.logged('plugin.loaded', str(plugin)), server.log())
         mail_and_logins(server, users)
         out = server.run('account', 'add', 'dan@example.test', '--password-stdin', stdin='a long enough password\n')
         check('account add says that the plugin has the accounts', out.returncode == 1 and 'plugin' in out.stderr, out.stdout + out.stderr)

@@ -81,7 +81,7 @@ with Server(sys.argv[1], listeners=LISTENERS, extra=extra) as server:
     steps = json.loads(server.run('trace', entry, '--json').stdout)
     check('the trace of an entry that is gone has every step', [s['what'] for s in steps] == ['connected', 'sender', 'recipient', 'accepted', 'deferred', 'moved', 'delivered'], steps)
     check('with who said what', steps[-1]['text'].find('taken by the sink') >= 0 and 'session' in steps[0]['text'] and steps[3]['recipient'] == '<moved@example.test>', steps)
-    check('its session is that of the log', re.search(r'session (\S+?),', steps[0]['text'])[1] in server.log(), steps)
+    check('its session is that of the log', server.logged(re.search(r'session (\S+?),', steps[0]['text'])[1]), steps)
     check('the columns are aligned', len({line.index(s['recipient'] or s['text']) for line, s in zip(text.splitlines()[1:], steps) if s['recipient']}) == 1, text)
     check('a message that nobody knows is not found', server.run('trace', 'nobody@example.test').returncode == 1)
 

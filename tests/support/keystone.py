@@ -18,6 +18,8 @@ import tempfile
 import threading
 import time
 
+from loopback import wait
+
 DEFAULT_LISTENERS = [
     ('smtp', 'starttls', False), ('submission', 'starttls', True), ('submissions', 'implicit', False),
     ('imap', 'starttls', True), ('imaps', 'implicit', False), ('lmtp', 'none', False),
@@ -113,6 +115,10 @@ class Server:
 
     def log(self):
         return ''.join(self.lines)
+
+    def logged(self, *words, seconds=10):
+        """Whether all of these are in one line of the log, or are in time: it is read beside the test."""
+        return wait(lambda: any(all(word in line for word in words) for line in self.log().splitlines()), seconds)
 
     def __enter__(self):
         return self
