@@ -101,12 +101,21 @@ TEST_CASE("mta-sts: a policy that is announced is fetched once, and kept over a 
   CHECK(f.web.requests.size() == 1);
 }
 
-TEST_CASE("D11: who asks while the store is being read waits for what it kept, so that a record that is held back is no way around it") {
-  Fixture fixture;
+namespace {
+
+// A policy is kept, and its record is held back from now on.
+void keep_and_hide(Fixture& fixture) {
   fixture.announce("1");
   fixture.serve(policy_text());
   CHECK(fixture.mode() == Mode::enforce);
   fixture.dns.set("_mta-sts.dest.test", dns::RecordType::txt, dns::AnswerStatus::no_such_name);
+}
+
+}  // namespace
+
+TEST_CASE("D11: who asks while the store is being read waits for what it kept, so that a record that is held back is no way around it") {
+  Fixture fixture;
+  keep_and_hide(fixture);
   SlowStore slow(*fixture.store);
   fixture.policies.emplace(fixture.options, mta_sts::Services{slow, fixture.dns, fixture.web, fixture.log});
   fixture.run();  // begins to read
@@ -121,10 +130,7 @@ TEST_CASE("D11: who asks while the store is being read waits for what it kept, s
 
 TEST_CASE("mta-sts: while the store cannot be read nobody knows what holds, and then it does again") {
   Fixture fixture;
-  fixture.announce("1");
-  fixture.serve(policy_text());
-  CHECK(fixture.mode() == Mode::enforce);
-  fixture.dns.set("_mta-sts.dest.test", dns::RecordType::txt, dns::AnswerStatus::no_such_name);
+  keep_and_hide(fixture);
   SlowStore slow(*fixture.store);
   slow.is_broken = true;
   fixture.policies.emplace(fixture.options, mta_sts::Services{slow, fixture.dns, fixture.web, fixture.log});
